@@ -1,0 +1,56 @@
+"""The nouns of spikedaq: plain, frozen values that every room may use. No I/O, no behaviour beyond arithmetic."""
+
+from spikedaq.model.clock import ClockMap
+from spikedaq.model.device import (
+    ChannelInfo,
+    DeviceInfo,
+    Holder,
+    ParameterInfo,
+    ParameterType,
+    PresetInfo,
+)
+from spikedaq.model.errors import (
+    CommandError,
+    CommandRejected,
+    CommandTimeout,
+    ConfigError,
+    LinkError,
+    LinkLostError,
+    LinkOpenError,
+    LocalProtocolError,
+    ProtocolError,
+    RemoteProtocolError,
+    SpikedaqError,
+    StoreError,
+)
+from spikedaq.model.names import check_session_name
+from spikedaq.model.stream import Block, BlockFlag, Event, EventKind, Gap, GapCause
+
+__all__ = [
+    "Block",
+    "BlockFlag",
+    "ChannelInfo",
+    "ClockMap",
+    "CommandError",
+    "CommandRejected",
+    "CommandTimeout",
+    "ConfigError",
+    "DeviceInfo",
+    "Event",
+    "EventKind",
+    "Gap",
+    "GapCause",
+    "Holder",
+    "LinkError",
+    "LinkLostError",
+    "LinkOpenError",
+    "LocalProtocolError",
+    "ParameterInfo",
+    "ParameterType",
+    "PresetInfo",
+    "ProtocolError",
+    "RemoteProtocolError",
+    "SpikedaqError",
+    "StoreError",
+    "check_session_name",
+]

@@ -1,0 +1,98 @@
+"""What a device says of itself: its hello and its descriptions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelInfo:
+    """One channel. Value in ``unit`` = (raw * scale_mantissa + offset_mantissa) * 10**scale_exponent."""
+
+    name: str
+    unit: str
+    scale_mantissa: int
+    scale_exponent: int
+    offset_mantissa: int = 0
+
+    @property
+    def scale(self) -> float:
+        """Units per raw step, correctly rounded."""
+        return float(f"{self.scale_mantissa}e{self.scale_exponent}")
+
+    @property
+    def offset(self) -> float:
+        """Value in ``unit`` of raw 0, correctly rounded."""
+        return float(f"{self.offset_mantissa}e{self.scale_exponent}")
+
+
+class ParameterType(IntEnum):
+    """How a parameter's value is to be read."""
+
+    FLOAT = 0
+    INTEGER = 1
+    BOOLEAN = 2
+
+
+class Holder(IntEnum):
+    """Who decides a parameter's value."""
+
+    KNOB = 0
+    HOST = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterInfo:
+    """One parameter, with the value it had when it was described."""
+
+    name: str
+    unit: str
+    type: ParameterType
+    minimum: float
+    maximum: float
+    default: float
+    value: float
+    holder: Holder
+    read_only: bool = False
+    has_knob: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PresetInfo:
+    """One neuron preset; ``c`` and ``v_rest`` in mV."""
+
+    name: str
+    a: float
+    b: float
+    c: float
+    d: float
+    v_rest: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """Everything a device has said of itself in one boot.
+
+    ``unique_id`` is the board's hexadecimal identity; the tuples keep the device's own order, which is the order of the
+    indices on the wire.
+    """
+
+    unique_id: str
+    boot_id: int
+    board: str
+    firmware_version: str
+    build_hash: str
+    protocol_version: tuple[int, int]
+    step_us: int
+    block_samples: int
+    resend_depth: int
+    stimulus_capacity: int
+    codecs: int
+    max_request_bytes: int
+    running: bool
+    channels: tuple[ChannelInfo, ...] = ()
+    parameters: tuple[ParameterInfo, ...] = ()
+    presets: tuple[PresetInfo, ...] = ()
+    counts: tuple[int, int, int] = field(default=(0, 0, 0))
+    """Number of channels, parameters and presets that the hello announced."""
