@@ -1,0 +1,85 @@
+# The only task runner; continuous integration calls the same targets. `make help` lists them.
+VENV   := .venv
+PY     := $(VENV)/bin/python
+PYTHON ?= python3
+BUILD  := build
+
+SOURCES := pyproject.toml CMakeLists.txt tools/make_specifications.py \
+           $(shell find host/spikedaq firmware/lib firmware/boards firmware/src -type f \
+                   \( -name '*.py' -o -name '*.h' -o -name '*.cpp' -o -name '*.txt' -o -name '*.typed' \) 2>/dev/null)
+
+.PHONY: help demo test test-cpp test-python check bench fault firmware format docs clean
+help:
+	@echo "make demo      a virtual bench of two Spikelings, the daemon and a recording; Ctrl-C ends it"
+	@echo "make test      every test, C++ and Python"
+	@echo "make check     linters, types, import contracts, formatting"
+	@echo "make fault     the long fault campaign (20 kills each of recorder and daemon)"
+	@echo "make bench     CPU per device, latency, and the naive script for comparison"
+	@echo "make firmware  the virtual device, in $(BUILD)/firmware"
+
+demo: $(VENV)/.installed
+	$(VENV)/bin/spikedaq demo --data demo-data $(DEMO)
+
+test: test-cpp test-python
+
+test-cpp: $(VENV)/.dev
+	@sh tools/need.sh apt doctest/doctest.h doctest-dev
+	$(VENV)/bin/cmake -S . -B $(BUILD)/test -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(VENV))/bin/ninja \
+	  -DSPIKEDAQ_TESTS=ON -DSPIKEDAQ_SANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo > $(BUILD)-cmake.log || { cat $(BUILD)-cmake.log; exit 1; }
+	@rm -f $(BUILD)-cmake.log
+	$(VENV)/bin/cmake --build $(BUILD)/test
+	cd $(BUILD)/test && $(abspath $(VENV))/bin/ctest --output-on-failure --verbose | grep -v '^ *$$'
+
+test-python: $(VENV)/.dev $(VENV)/.installed
+	@sh tools/need.sh apt-command h5dump hdf5-tools
+	$(PY) -m pytest $(PYTEST)
+
+fault: $(VENV)/.dev $(VENV)/.installed
+	SPIKEDAQ_KILLS=20 $(PY) -m pytest tests/fault tests/system/test_recording_truth.py $(PYTEST)
+
+bench: $(VENV)/.dev $(VENV)/.installed
+	$(PY) tests/perf/bench.py $(BENCH)
+
+check: $(VENV)/.dev
+	$(VENV)/bin/ruff check host tests tools
+	$(VENV)/bin/ruff format --check host tests tools
+	MYPYPATH=host $(VENV)/bin/mypy -p spikedaq
+	PYTHONPATH=host $(VENV)/bin/lint-imports
+	$(VENV)/bin/clang-format --dry-run --Werror $$(find firmware \( -name '*.h' -o -name '*.cpp' \))
+	PLATFORMIO_SETTING_ENABLE_TELEMETRY=no timeout 60 $(VENV)/bin/pio project config --lint
+	sh tools/check_text.sh
+
+format:
+	$(VENV)/bin/ruff check --fix host tests tools
+	$(VENV)/bin/ruff format host tests tools
+	$(VENV)/bin/clang-format -i $$(find firmware \( -name '*.h' -o -name '*.cpp' \))
+
+firmware: $(VENV)/.dev
+	$(VENV)/bin/cmake -S . -B $(BUILD)/firmware -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(VENV))/bin/ninja -DCMAKE_BUILD_TYPE=Release
+	$(VENV)/bin/cmake --build $(BUILD)/firmware
+
+docs: $(VENV)/.dev $(VENV)/.installed
+	$(PY) -m pytest tests/system/test_docs_examples.py
+
+$(VENV)/.venv:
+	@sh tools/need.sh python $(PYTHON)
+	@sh tools/need.sh compiler
+	@echo "setting up $(VENV) (once)"
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# What tests and checks need; the build's own requirements too, so that later installs need no isolated environment.
+$(VENV)/.dev: pyproject.toml | $(VENV)/.venv
+	$(PY) tools/requirements.py build-system dev test dependencies > $(VENV)/requirements.txt
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $(VENV)/requirements.txt
+	@touch $@
+
+# Installed as a wheel, so that what is tried and tested is what users get.
+$(VENV)/.installed: $(SOURCES) | $(VENV)/.venv
+	@if [ -e $(VENV)/.dev ]; then flags="--no-build-isolation --no-deps"; fi; \
+	 echo "installing spikedaq into $(VENV)"; \
+	 $(VENV)/bin/pip install --quiet --disable-pip-version-check --force-reinstall $$flags .
+	@touch $@
+
+clean:
+	rm -rf $(BUILD) $(VENV) demo-data
