@@ -1,0 +1,163 @@
+/// A Spikeling's neuron: one Step() over plain structs.
+///
+/// Freestanding: no heap, no libm, no exceptions. Real is float on boards; double is for tests. Compile with
+/// -ffp-contract=off, so that float gives the same bits on every target.
+#ifndef SPIKEDAQ_NEURON_NEURON_H_
+#define SPIKEDAQ_NEURON_NEURON_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "neuron/izhikevich.h"
+#include "neuron/noise.h"
+#include "neuron/presets.h"
+#include "neuron/quantise.h"
+#include "neuron/stimulus.h"
+
+namespace spikedaq {
+
+constexpr size_t kChannelCount = 8;
+
+/// From this potential on, in mV, vm shows 30, the axon is high, and a step upwards is a spike.
+template <typename Real>
+constexpr Real SpikeThreshold() {
+  return Real(-30);
+}
+
+/// What a host or a knob can set. Names, units and meanings are those of protocol/README.md, section 4.3; the defaults
+/// are those of the newest stock firmware with every knob at rest.
+template <typename Real>
+struct Parameters {
+  uint8_t preset = 0;
+  Real a = Real(0.02);
+  Real b = Real(0.2);
+  Real c = Real(-65);
+  Real d = Real(6);
+  Real v_rest = Real(-70);
+  Real i_clamp = Real(0);
+  Real noise_sd = Real(0);
+  Real photo_gain = Real(0);
+  Real photo_decay = Real(0.001);
+  Real photo_recovery = Real(0.025);
+  Real syn1_gain = Real(0);
+  Real syn1_decay = Real(0.995);
+  Real syn2_gain = Real(0);
+  Real syn2_decay = Real(0.990);
+  Real stim_strength = Real(0);
+  uint32_t stim_period = 510;
+};
+
+/// What the jacks and the photodiode say at one step (jacks.h makes these from ADC counts).
+template <typename Real>
+struct Inputs {
+  Real photodiode_drive = Real(0);  ///< Light above dark, 0 to 10.
+  Real current_in = Real(0);        ///< a.u.
+  bool syn1_level = false;          ///< A rising edge is a presynaptic spike.
+  bool syn2_level = false;
+  Real syn1_vm_mv = Real(-110);  ///< Shown only; the model does not use it.
+  Real syn2_vm_mv = Real(-110);
+};
+
+/// What one step gives. The first eight are the channels of protocol/README.md, section 4.2, in its order.
+template <typename Real>
+struct Sample {
+  Real vm;        ///< mV; 30 on every step with v >= -30, else v.
+  Real stimulus;  ///< %.
+  Real i_total;   ///< a.u.; the current that made this step.
+  Real syn1_vm;   ///< mV.
+  Real syn1_i;    ///< a.u.
+  Real syn2_vm;   ///< mV.
+  Real syn2_i;    ///< a.u.
+  bool trigger;   ///< First step of a stimulus loop.
+
+  Real v;                 ///< The model's potential, mV.
+  Real photo_i;           ///< a.u.
+  Real noise_i;           ///< a.u.
+  Real stimulus_drive;    ///< For the stimulus output: -1 to 1.
+  bool spike;             ///< v >= -30 for the first time since it was below.
+  bool axon_level;        ///< v >= -30.
+  bool trigger_waveform;  ///< With trigger: a loop of a waveform, not a period of the square wave.
+  bool waveform_ended;    ///< First step after a waveform: run out, stopped, or replaced.
+  uint32_t loop;          ///< Number, since boot and from 0, of the stimulus loop that this step belongs to.
+  uint32_t loops_played;  ///< With waveform_ended: number of its loops that were begun.
+};
+
+/// One neuron with its noise, photodiode, two synapses and stimulus generator.
+template <typename Real>
+class Neuron {
+ public:
+  /// A neuron of preset 0 at rest. The seed decides its noise and nothing else.
+  explicit Neuron(uint64_t seed);
+
+  /// Parameters that act from the next step on. Do not write preset, a, b, c, d or v_rest here: a change of those puts
+  /// the neuron to rest, which SetPreset and SetCustom do.
+  Parameters<Real>& parameters() { return parameters_; }
+  const Parameters<Real>& parameters() const { return parameters_; }
+
+  /// Copies a preset and puts the neuron to rest: v to v_rest, u to b * v. False, and nothing changed, for a bad index.
+  bool SetPreset(uint8_t index);
+
+  /// Makes the neuron a custom one and puts it to rest.
+  void SetCustom(Real a, Real b, Real c, Real d, Real v_rest);
+
+  /// Puts the neuron to rest: v to v_rest, u to b * v, no synaptic current, photodiode not adapted. Leaves the
+  /// parameters, the stimulus and the noise alone.
+  void Reset();
+
+  /// All parameters to their defaults; the neuron to rest.
+  void ResetParameters();
+
+  /// Advances the model by one step (0.1 ms of model time). Constant time, no allocation.
+  Sample<Real> Step(const Inputs<Real>& inputs);
+
+  /// The stimulus that the next Step will give, so that a looped-back output can be an input of the same step.
+  StimulusSample<Real> PeekStimulus() const;
+
+  /// See Stimulus (stimulus.h) for these.
+  void SetWaveform(const int16_t* rows_centipercent, uint32_t n_rows) {
+    stimulus_.SetWaveform(rows_centipercent, n_rows);
+  }
+  bool PlayWaveform(bool loop) { return stimulus_.PlayWaveform(loop); }
+  void StopWaveform() { stimulus_.StopWaveform(); }
+  bool waveform_playing() const { return stimulus_.waveform_playing(); }
+  uint32_t waveform_loops() const { return stimulus_.waveform_loops(); }
+  uint32_t loops() const { return stimulus_.loops(); }
+
+  const Membrane<Real>& membrane() const { return membrane_; }
+
+ private:
+  /// One synapse: current, and the level of its line at the step before.
+  struct Synapse {
+    Real current = Real(0);
+    bool level = false;
+  };
+
+  void Rest();
+  static Real StepSynapse(bool level, Real gain, Real decay, Synapse* synapse);
+  Real StepPhotodiode(Real drive);
+  Real StepNoise();
+
+  Parameters<Real> parameters_;
+  Membrane<Real> membrane_;
+  Synapse syn1_;
+  Synapse syn2_;
+  Real photo_amplitude_ = Real(1);
+  bool above_ = false;
+  Noise noise_;
+  Stimulus<Real> stimulus_;
+};
+
+/// Writes the eight channels in the order and units of protocol/README.md, section 4.2.
+///
+/// @param[out] saturated  Set where a value was cut at +-32767; never cleared.
+template <typename Real>
+void ToRaw(const Sample<Real>& sample, int16_t (&out)[kChannelCount], bool* saturated);
+
+extern template class Neuron<float>;
+extern template class Neuron<double>;
+extern template void ToRaw<float>(const Sample<float>&, int16_t (&)[kChannelCount], bool*);
+extern template void ToRaw<double>(const Sample<double>&, int16_t (&)[kChannelCount], bool*);
+
+}  // namespace spikedaq
+
+#endif  // SPIKEDAQ_NEURON_NEURON_H_
