@@ -11,7 +11,8 @@ struct Membrane {
   Real u;
 };
 
-/// Advances the model by 0.1 ms of model time (Izhikevich 2003, forward Euler, u after v, as every stock firmware does).
+/// Advances the model by 0.1 ms of model time (Izhikevich 2003, forward Euler, u after v, as every stock firmware
+/// does).
 ///
 /// The order of the operations is part of the contract: with -ffp-contract=off it gives the same bits on every target.
 /// The potential is kept at -110 mV or above, as in stock; a state that is no number any more starts again from there.

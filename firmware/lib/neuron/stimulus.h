@@ -12,11 +12,11 @@ constexpr uint32_t kMinStimulusPeriod = 2;
 /// What the generator gives at one step.
 template <typename Real>
 struct StimulusSample {
-  Real percent;         ///< -100 to 100; 0 while off.
-  bool trigger;         ///< True on the first step of each period or loop, for that one step.
-  bool from_waveform;   ///< True while a waveform plays, and in the silence after one.
-  uint32_t loop;        ///< Number, since boot and from 0, of the period or loop that this step belongs to.
-  bool waveform_ended;  ///< True on the first step after a waveform: run out, stopped, or replaced.
+  Real percent;           ///< -100 to 100; 0 while off.
+  bool trigger;           ///< True on the first step of each period or loop, for that one step.
+  bool from_waveform;     ///< True while a waveform plays, and in the silence after one.
+  uint32_t loop;          ///< Number, since boot and from 0, of the period or loop that this step belongs to.
+  bool waveform_ended;    ///< True on the first step after a waveform: run out, stopped, or replaced.
   uint32_t loops_played;  ///< Where waveform_ended: number of loops that were begun. Otherwise 0.
 };
 

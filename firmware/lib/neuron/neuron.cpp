@@ -1,0 +1,157 @@
+#include "neuron/neuron.h"
+
+namespace spikedaq {
+
+namespace {
+
+// Below this a synaptic current is nothing (the wire's step is 0.01 a.u.), while the denormals that it would reach cost
+// hundreds of cycles where floats are computed in software, and are flushed to zero on some units and not on others.
+constexpr double kSmallestCurrent = 1e-9;
+
+// The presets are stored as float. Rounded to the multiple of 0.001 that they stand for, they give the nearest double
+// to the published decimal in a double neuron, and the stored bits in a float one.
+template <typename Real>
+Real FromPreset(float value) {
+  return static_cast<Real>(RoundHalfAway(value * 1000.0f)) / Real(1000);
+}
+
+}  // namespace
+
+template <typename Real>
+Neuron<Real>::Neuron(uint64_t seed) : noise_(seed) {
+  SetPreset(0);
+}
+
+template <typename Real>
+bool Neuron<Real>::SetPreset(uint8_t index) {
+  if (index >= kPresetCount) return false;
+  const Preset& preset = kPresets[index];
+  SetCustom(FromPreset<Real>(preset.a), FromPreset<Real>(preset.b), FromPreset<Real>(preset.c),
+            FromPreset<Real>(preset.d), FromPreset<Real>(preset.v_rest));
+  parameters_.preset = index;
+  return true;
+}
+
+template <typename Real>
+void Neuron<Real>::SetCustom(Real a, Real b, Real c, Real d, Real v_rest) {
+  parameters_.preset = kCustomPreset;
+  parameters_.a = a;
+  parameters_.b = b;
+  parameters_.c = c;
+  parameters_.d = d;
+  parameters_.v_rest = v_rest;
+  Rest();
+}
+
+template <typename Real>
+void Neuron<Real>::Rest() {
+  membrane_.v = parameters_.v_rest;
+  membrane_.u = parameters_.b * membrane_.v;
+  above_ = membrane_.v >= SpikeThreshold<Real>();
+}
+
+template <typename Real>
+void Neuron<Real>::Reset() {
+  Rest();
+  syn1_.current = Real(0);
+  syn2_.current = Real(0);
+  photo_amplitude_ = Real(1);
+}
+
+template <typename Real>
+void Neuron<Real>::ResetParameters() {
+  parameters_ = Parameters<Real>();
+  SetPreset(0);
+  Reset();
+}
+
+template <typename Real>
+Real Neuron<Real>::StepNoise() {
+  // No draw while there is no noise: a silent neuron costs nothing, and its noise starts where it stopped.
+  if (!(parameters_.noise_sd > Real(0))) return Real(0);
+  return static_cast<Real>(noise_.Gaussian256()) * Real(1.0 / 256) * parameters_.noise_sd;
+}
+
+template <typename Real>
+Real Neuron<Real>::StepPhotodiode(Real drive) {
+  const Real gain = parameters_.photo_gain;
+  const Real current = drive * gain * photo_amplitude_;
+  const Real magnitude = gain >= Real(0) ? current : -current;
+  if (photo_amplitude_ > Real(0)) {
+    photo_amplitude_ = photo_amplitude_ - parameters_.photo_decay * magnitude;
+    // Also where it is no number any more.
+    if (!(photo_amplitude_ > Real(0))) photo_amplitude_ = Real(0);
+  }
+  if (photo_amplitude_ < Real(1)) photo_amplitude_ = photo_amplitude_ + parameters_.photo_recovery;
+  return current;
+}
+
+template <typename Real>
+Real Neuron<Real>::StepSynapse(bool level, Real gain, Real decay, Synapse* synapse) {
+  // Once per rising edge. The stock firmware up to 2.5 adds on every step of a high line, about six times per spike.
+  if (level && !synapse->level) synapse->current = synapse->current + gain;
+  synapse->level = level;
+  synapse->current = synapse->current * decay;
+  const bool some = synapse->current > Real(kSmallestCurrent) || synapse->current < Real(-kSmallestCurrent);
+  if (!some) synapse->current = Real(0);
+  return synapse->current;
+}
+
+template <typename Real>
+StimulusSample<Real> Neuron<Real>::PeekStimulus() const {
+  Stimulus<Real> copy = stimulus_;
+  return copy.Step(parameters_.stim_strength, parameters_.stim_period);
+}
+
+template <typename Real>
+Sample<Real> Neuron<Real>::Step(const Inputs<Real>& inputs) {
+  const Parameters<Real>& p = parameters_;
+  Sample<Real> s = {};
+
+  s.noise_i = StepNoise();
+  s.photo_i = StepPhotodiode(inputs.photodiode_drive);
+  s.syn1_i = StepSynapse(inputs.syn1_level, p.syn1_gain, p.syn1_decay, &syn1_);
+  s.syn2_i = StepSynapse(inputs.syn2_level, p.syn2_gain, p.syn2_decay, &syn2_);
+
+  const StimulusSample<Real> stimulus = stimulus_.Step(p.stim_strength, p.stim_period);
+  s.stimulus = stimulus.percent;
+  s.stimulus_drive = stimulus.percent * Real(0.01);
+  s.trigger = stimulus.trigger;
+  s.trigger_waveform = stimulus.trigger && stimulus.from_waveform;
+  s.waveform_ended = stimulus.waveform_ended;
+  s.loop = stimulus.loop;
+  s.loops_played = stimulus.loops_played;
+
+  s.i_total = p.i_clamp + inputs.current_in + s.photo_i + s.syn1_i + s.syn2_i + s.noise_i;
+  EulerStep(p.a, p.b, p.c, p.d, s.i_total, &membrane_);
+
+  const bool above = membrane_.v >= SpikeThreshold<Real>();
+  s.v = membrane_.v;
+  s.vm = above ? Real(30) : membrane_.v;
+  s.spike = above && !above_;
+  s.axon_level = above;
+  above_ = above;
+  s.syn1_vm = inputs.syn1_vm_mv;
+  s.syn2_vm = inputs.syn2_vm_mv;
+  return s;
+}
+
+template <typename Real>
+void ToRaw(const Sample<Real>& sample, int16_t (&out)[kChannelCount], bool* saturated) {
+  const Real per_centi = Real(100);
+  out[0] = Quantise(sample.vm, per_centi, saturated);
+  out[1] = Quantise(sample.stimulus, Real(1), saturated);
+  out[2] = Quantise(sample.i_total, per_centi, saturated);
+  out[3] = Quantise(sample.syn1_vm, per_centi, saturated);
+  out[4] = Quantise(sample.syn1_i, per_centi, saturated);
+  out[5] = Quantise(sample.syn2_vm, per_centi, saturated);
+  out[6] = Quantise(sample.syn2_i, per_centi, saturated);
+  out[7] = sample.trigger ? 1 : 0;
+}
+
+template class Neuron<float>;
+template class Neuron<double>;
+template void ToRaw<float>(const Sample<float>&, int16_t (&)[kChannelCount], bool*);
+template void ToRaw<double>(const Sample<double>&, int16_t (&)[kChannelCount], bool*);
+
+}  // namespace spikedaq
