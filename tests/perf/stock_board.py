@@ -19,7 +19,8 @@ def main() -> None:
     per_ms = rate_hz // 1000
     start = time.monotonic()
     frames = [
-        b"\xaa\x55" + struct.pack("<8h", -7000 + (k * 37) % 9000, 20, 1234 + k % 50, -11500, k % 300, -11500, -k % 300, 0)
+        b"\xaa\x55"
+        + struct.pack("<8h", -7000 + (k * 37) % 9000, 20, 1234 + k % 50, -11500, k % 300, -11500, -k % 300, 0)
         for k in range(1000)
     ]
     for ms in range(int(seconds * 1000)):
