@@ -1,0 +1,35 @@
+"""One function opens every link."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from types import MappingProxyType
+
+from spikedaq.link.base import Link
+from spikedaq.link.ports import open_pty, open_serial
+from spikedaq.link.sim import open_sim
+from spikedaq.link.tcp import open_tcp
+from spikedaq.link.url import LinkUrl, parse_url
+
+_OPENERS: MappingProxyType[str, Callable[[LinkUrl], Awaitable[Link]]] = MappingProxyType(
+    {"serial": open_serial, "pty": open_pty, "tcp": open_tcp, "sim": open_sim}
+)
+
+
+async def open_link(url: str) -> Link:
+    """Open a link by its URL.
+
+    Parameters
+    ----------
+    url : str
+        ``serial:/dev/ttyUSB0?baud=500000``, ``tcp:host:port``, ``pty:/path`` or
+        ``sim:NAME?preset=0&rate=10000&seed=1&param.i_clamp=15``.
+
+    Raises
+    ------
+    LinkOpenError
+        A URL that makes no sense, or a port, address or program that is absent, busy, not permitted or not what it
+        should be. The text names it and says what to do.
+    """
+    parsed = parse_url(url)
+    return await _OPENERS[parsed.scheme](parsed)

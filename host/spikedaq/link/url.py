@@ -1,0 +1,90 @@
+"""Link URLs: ``scheme:target?option=value&...``."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from spikedaq.model import LinkOpenError
+
+SIM_OPTIONS = {
+    "rate": "--rate",
+    "step_us": "--step-us",
+    "preset": "--preset",
+    "seed": "--seed",
+    "id": "--id",
+    "duration": "--duration",
+    "truth": "--record-truth",
+    "axon": "--axon",
+    "syn1": "--syn1",
+    "syn2": "--syn2",
+    "protocol_major": "--protocol-major",
+}
+"""Options of ``sim:`` that take a value, and the argument of `spikedaq-device` each becomes."""
+
+SIM_SWITCHES = {"loopback": "--loopback", "fast": "--as-fast-as-possible"}
+SIM_PREFIXES = {"param": "--param", "knob": "--knob"}
+
+_OPTIONS: dict[str, tuple[str, ...]] = {
+    "serial": ("baud",),
+    "pty": (),
+    "tcp": (),
+    "sim": (*SIM_OPTIONS, *SIM_SWITCHES),
+}
+_EXAMPLES = "serial:/dev/ttyUSB0?baud=500000, pty:/path, tcp:host:port or sim:NAME?preset=0&rate=10000"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUrl:
+    """The parts of a link URL. ``options`` keeps the order, and may hold a name more than once."""
+
+    text: str
+    scheme: str
+    target: str
+    options: tuple[tuple[str, str], ...]
+
+    def option(self, name: str, default: str) -> str:
+        """Return the last value of an option."""
+        return next((value for key, value in reversed(self.options) if key == name), default)
+
+
+def parse_url(url: str) -> LinkUrl:
+    """Split and check a link URL, without touching what it names.
+
+    Raises
+    ------
+    LinkOpenError
+        No or an unknown scheme, no target, an unknown option, a number that is none.
+    """
+    scheme, colon, rest = url.partition(":")
+    if not colon or scheme not in _OPTIONS:
+        hint = f" (did you mean serial:{url}?)" if url.startswith("/dev/") else ""
+        raise LinkOpenError(f"the link URL {url!r} has no known scheme{hint}; use {_EXAMPLES}", url=url)
+    target, _, query = rest.partition("?")
+    if not target:
+        raise LinkOpenError(f"the link URL {url!r} names nothing after {scheme!r}; use {_EXAMPLES}", url=url)
+    try:
+        options = tuple(parse_qsl(query, keep_blank_values=True, strict_parsing=True)) if query else ()
+    except ValueError as error:
+        raise LinkOpenError(f"the options of {url!r} are not name=value&name=value ({error})", url=url) from error
+    for name, value in options:
+        _check_option(url, scheme, name, value)
+    if scheme == "tcp":
+        host, _, port = target.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise LinkOpenError(f"{url!r} does not name a host and a port; use tcp:host:port", url=url)
+    return LinkUrl(url, scheme, target, options)
+
+
+def _check_option(url: str, scheme: str, name: str, value: str) -> None:
+    prefix, dot, part = name.partition(".")
+    if scheme == "sim" and dot and part and prefix in SIM_PREFIXES:
+        return
+    known = _OPTIONS[scheme]
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"{scheme}: knows {', '.join(known) or 'no options'}"
+        raise LinkOpenError(f"the link URL {url!r} has an unknown option {name!r}; {hint}", url=url)
+    if name == "baud" and not (value.isdecimal() and int(value) > 0):
+        raise LinkOpenError(f"the baud rate {value!r} in {url!r} is not a positive whole number", url=url)
