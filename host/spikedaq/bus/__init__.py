@@ -1,0 +1,51 @@
+"""What the daemon publishes and answers, as bytes. Pure; described for any language in docs/reference/bus.md."""
+
+from spikedaq.bus.control import (
+    MAX_CONTROL_BYTES,
+    BadRequest,
+    Reply,
+    Request,
+    decode_reply,
+    decode_request,
+    encode_error,
+    encode_reply,
+    encode_request,
+)
+from spikedaq.bus.message import BUS_VERSION, MAX_HEADER_BYTES, Message, decode, encode
+from spikedaq.bus.misses import MissCounter
+from spikedaq.bus.samples import decode_samples, encode_samples, event_header, gap_header, samples_header
+from spikedaq.bus.status import DeviceStatus, FileStatus, RecordingStatus, status_header
+from spikedaq.bus.topics import EVENTS, SAMPLES, STATUS, Topic, split_topic, topic_for
+
+__all__ = [
+    "BUS_VERSION",
+    "EVENTS",
+    "MAX_CONTROL_BYTES",
+    "MAX_HEADER_BYTES",
+    "SAMPLES",
+    "STATUS",
+    "BadRequest",
+    "DeviceStatus",
+    "FileStatus",
+    "Message",
+    "MissCounter",
+    "RecordingStatus",
+    "Reply",
+    "Request",
+    "Topic",
+    "decode",
+    "decode_reply",
+    "decode_request",
+    "decode_samples",
+    "encode",
+    "encode_error",
+    "encode_reply",
+    "encode_request",
+    "encode_samples",
+    "event_header",
+    "gap_header",
+    "samples_header",
+    "split_topic",
+    "status_header",
+    "topic_for",
+]

@@ -1,0 +1,7 @@
+"""The receiving end of the bus, and the client of the control socket."""
+
+from spikedaq.inlet.bench import Bench, LiveBlock, connect, control_url
+from spikedaq.inlet.control import DEFAULT_CONTROL_URL, ControlClient
+from spikedaq.inlet.subscriber import Subscriber
+
+__all__ = ["DEFAULT_CONTROL_URL", "Bench", "ControlClient", "LiveBlock", "Subscriber", "connect", "control_url"]

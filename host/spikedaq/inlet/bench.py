@@ -1,0 +1,148 @@
+"""A live bench: the devices of one daemon."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from spikedaq.bus import EVENTS, SAMPLES, STATUS, Message, decode_samples, topic_for
+from spikedaq.inlet.control import DEFAULT_CONTROL_URL, ControlClient
+from spikedaq.inlet.subscriber import Subscriber
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LiveBlock:
+    """Consecutive samples of one device as they come.
+
+    Attributes
+    ----------
+    samples : int16 array, shape (n_samples, n_channels)
+        Raw values; read-only.
+    missed : int
+        Blocks that were published before this one and never came here.
+    header : map
+        Everything else the message says (docs/reference/bus.md).
+    """
+
+    device: str
+    first_step: int
+    first_tick: int
+    step_us: int
+    t_host_ns: int | None
+    uncertainty_ns: int | None
+    samples: npt.NDArray[np.int16]
+    missed: int
+    header: dict[str, Any]
+
+
+def control_url(url: str | None = None) -> str:
+    """Return the daemon's address: the argument, else the environment's ``SPIKEDAQ_URL``, else the default."""
+    return url or os.environ.get("SPIKEDAQ_URL") or DEFAULT_CONTROL_URL
+
+
+def connect(url: str | None = None, *, timeout_s: float = 5.0) -> Bench:
+    """Connect to a running daemon.
+
+    Raises
+    ------
+    CommandTimeout
+        Nobody answers there.
+    """
+    client = ControlClient(control_url(url), timeout_s=timeout_s)
+    try:
+        return Bench(client, client.call("hello"))
+    except BaseException:
+        client.close()
+        raise
+
+
+class Bench:
+    """The devices of one daemon, live. Made by `connect`; close it, or use it in a ``with`` statement."""
+
+    def __init__(self, client: ControlClient, hello: dict[str, Any]) -> None:
+        self.client = client
+        self.name: str = hello["bench"]
+        self.publish_url: str = hello["publish"]
+        self.hello = hello
+
+    @property
+    def devices(self) -> list[str]:
+        """Names of the devices."""
+        return [entry["name"] for entry in self.client.call("list")]
+
+    def describe(self, device: str) -> dict[str, Any]:
+        """Channels, parameters and presets of a device."""
+        value: dict[str, Any] = self.client.call("describe", device=device)
+        return value
+
+    def get(self, device: str, name: str) -> float:
+        """Value of one parameter, in its unit."""
+        return float(self.client.call("get", device=device, name=name)["value"])
+
+    def set(self, device: str, **values: float | None) -> None:
+        """Set parameters, all or none; None hands one back to its knob."""
+        self.client.call("set", device=device, values=values)
+
+    def status(self) -> dict[str, Any]:
+        """State of the daemon, its devices and the recording."""
+        value: dict[str, Any] = self.client.call("status")
+        return value
+
+    def subscribe(self, *streams: str, devices: Sequence[str] = ()) -> Subscriber:
+        """Subscribe to streams (``samples``, ``events``, ``status``) of some devices, or of all."""
+        names = list(devices) or self.devices
+        topics = [topic_for(self.name, name, stream) for name in names for stream in streams]
+        return Subscriber(self.publish_url, topics)
+
+    def blocks(self, device: str, *, timeout_s: float | None = None) -> Iterator[LiveBlock]:
+        """Yield the device's blocks as they come; ends when ``timeout_s`` seconds pass without one."""
+        with self.subscribe(SAMPLES, devices=[device]) as subscriber:
+            missed_before = 0
+            while (message := subscriber.recv(timeout_s)) is not None:
+                missed = subscriber.counters[message.topic].missed
+                yield _live_block(device, message, missed - missed_before)
+                missed_before = missed
+
+    def events(self, device: str, *, timeout_s: float | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the device's events (spikes, parameter changes, gaps, ...) as maps."""
+        yield from self._headers(EVENTS, device, timeout_s)
+
+    def statuses(self, device: str, *, timeout_s: float | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the device's status once a second."""
+        yield from self._headers(STATUS, device, timeout_s)
+
+    def _headers(self, stream: str, device: str, timeout_s: float | None) -> Iterator[dict[str, Any]]:
+        with self.subscribe(stream, devices=[device]) as subscriber:
+            while (message := subscriber.recv(timeout_s)) is not None:
+                yield message.header
+
+    def close(self) -> None:
+        """Disconnect; may be called twice."""
+        self.client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+
+def _live_block(device: str, message: Message, missed: int) -> LiveBlock:
+    header = message.header
+    return LiveBlock(
+        device=device,
+        first_step=header["step"],
+        first_tick=header["tick"],
+        step_us=header["step_us"],
+        t_host_ns=header.get("t_ns"),
+        uncertainty_ns=header.get("u_ns"),
+        samples=decode_samples(message),
+        missed=missed,
+        header=header,
+    )

@@ -1,0 +1,6 @@
+"""The publishing end of the bus, and the socket that takes commands."""
+
+from spikedaq.outlet.control import ControlServer
+from spikedaq.outlet.publisher import Publisher
+
+__all__ = ["ControlServer", "Publisher"]

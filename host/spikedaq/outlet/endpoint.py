@@ -1,0 +1,121 @@
+"""Binding an endpoint, with an error that says what holds it."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import re
+import socket
+from pathlib import Path
+from typing import Any
+
+import zmq
+
+from spikedaq.model import ConfigError
+
+_TCP = re.compile(r"tcp://(\[[0-9a-fA-F:.]+\]|[^:/]+):(\d+|\*)")
+
+
+def check_endpoint(endpoint: str) -> None:
+    """Refuse an endpoint that is malformed or reachable from other computers.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if endpoint.startswith("ipc://") and len(endpoint) > len("ipc://"):
+        return
+    match = _TCP.fullmatch(endpoint)
+    if match is None:
+        raise ConfigError(f"{endpoint!r} is not an endpoint; write tcp://127.0.0.1:PORT or ipc:///path/of/a/socket")
+    if match[2] != "*" and int(match[2]) > 65535:
+        raise ConfigError(f"{endpoint!r} has port {match[2]}; ports end at 65535")
+    host = match[1].strip("[]")
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = host == "localhost"
+    if not loopback:
+        # Whoever reaches the control socket may command the boards; there is no authentication on it.
+        raise ConfigError(
+            f"{endpoint!r} could be reached from other computers, and nothing would check who they are; use "
+            "tcp://127.0.0.1:PORT, and from elsewhere an SSH tunnel: ssh -L PORT:127.0.0.1:PORT this-computer"
+        )
+
+
+def bind(socket_: zmq.Socket[Any], endpoint: str, *, option: str) -> str:
+    """Bind and return the endpoint as bound (a port 0 or ``*`` becomes a number).
+
+    Raises
+    ------
+    ConfigError
+        Malformed, held by another process (named where that can be known), or not permitted. ``option`` is what the
+        user changes to get another endpoint.
+    """
+    check_endpoint(endpoint)
+    if endpoint.startswith("ipc://") and _ipc_is_alive(endpoint.removeprefix("ipc://")):
+        # ZeroMQ would silently take the path from the living process.
+        raise ConfigError(_in_use(endpoint, option))
+    try:
+        socket_.bind(re.sub(r":0$", ":*", endpoint))
+    except zmq.ZMQError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigError(_in_use(endpoint, option)) from error
+        raise ConfigError(f"cannot bind {endpoint}: {error.strerror}; choose another with {option}") from error
+    return str(socket_.getsockopt_string(zmq.LAST_ENDPOINT))
+
+
+def _in_use(endpoint: str, option: str) -> str:
+    holder = holder_of(endpoint)
+    by = f"held by {holder}" if holder else "held by another process"
+    return (
+        f"{endpoint} is already in use, {by}; if that is another spikedaqd, use it or end it, "
+        f"otherwise choose another endpoint with {option}"
+    )
+
+
+def _ipc_is_alive(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(0.5)
+        try:
+            probe.connect(path)
+        except OSError:
+            return False
+        return True
+
+
+def holder_of(endpoint: str) -> str | None:
+    """Name the process that listens on a TCP endpoint, as ``command (pid N)``; None where it cannot be known.
+
+    Notes
+    -----
+    Source: proc(5). /proc/net/tcp gives the socket's inode, /proc/PID/fd who has it open; other users' processes
+    cannot be looked into.
+    """
+    match = _TCP.fullmatch(endpoint)
+    if match is None or match[2] in ("0", "*"):
+        return None
+    inodes = _listening_inodes(int(match[2]))
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if any(str(fd.readlink()) in inodes for fd in (process / "fd").iterdir()):
+                command = (process / "cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")
+                return f"{command[:120]!r} (pid {process.name})"
+        except OSError:
+            continue
+    return None
+
+
+def _listening_inodes(port: int) -> set[str]:
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            lines = Path(table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            columns = line.split()
+            # Column 1 is the local address in hexadecimal, column 3 the state; 0A is LISTEN.
+            if columns[3] == "0A" and int(columns[1].rsplit(":", 1)[1], 16) == port:
+                inodes.add(f"socket:[{columns[9]}]")
+    return inodes
