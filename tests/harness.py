@@ -1,4 +1,4 @@
-"""Real processes for system tests: a daemon with virtual devices, truth files, and an independent reader of journals."""
+"""Real processes for system tests: a daemon, virtual devices, truth files, and an independent reader of journals."""
 
 from __future__ import annotations
 

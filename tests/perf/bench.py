@@ -1,7 +1,7 @@
 """Measure what spikedaq costs on this machine: CPU per device, latency, and the naive script beside it.
 
-``make bench`` runs everything; ``make bench BENCH="--devices 1 4 --seconds 10"`` a part. All figures of one table come from one
-run; maxima on a shared machine are upper bounds, medians are what to compare.
+``make bench`` runs everything; ``make bench BENCH="--devices 1 4 --seconds 10"`` a part. All figures come from one run;
+maxima on a shared machine are upper bounds, medians are what to compare.
 """
 
 from __future__ import annotations
@@ -108,14 +108,10 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     args = parser.parse_args()
     print(
-        f"{os.cpu_count()} cores; {args.repeat} rounds of {args.seconds:.0f} s; medians. 10 kHz x 8 channels, blocks of 100."
+        f"{os.cpu_count()} cores; medians of {args.repeat} rounds of {args.seconds:.0f} s; 10 kHz x 8, blocks of 100."
     )
-    print(
-        "CPU in % of one core per device. Latency: the device's write of a block's last byte to a subscriber's receive."
-    )
-    print(
-        f"{'devices':>8} {'daemon %':>9} {'recorder %':>11} {'all in %':>9} {'p50 ms':>8} {'p99 ms':>8} {'p99.9 ms':>9}"
-    )
+    print("CPU: % of one core per device. Latency: from the device's write of a block's last byte to a subscriber.")
+    print(f"{'devices':>8} {'daemon %':>9} {'recorder %':>11} {'all in %':>9} {'p50 ms':>8} {'p99 ms':>8} {'p99.9':>9}")
     naive: list[tuple[float, float]] = []
     all_in_one = 0.0
     for n_devices in args.devices:
@@ -133,9 +129,8 @@ def main() -> None:
             f" {m['p50']:>8.2f} {m['p99']:>8.2f} {m['p99.9']:>9.2f}"
         )
     cpu, share = (float(np.median([x[i] for x in naive])) for i in (0, 1))
-    print(
-        f"naive script (pyserial, struct per sample, csv): {cpu:.1f} % of a core for one device, {100 * share:.1f} % of the samples"
-    )
+    print(f"naive script (pyserial, struct per sample, csv): {cpu:.1f} % of a core for one device,")
+    print(f"which got {100 * share:.1f} % of the samples")
     print(f"ratio naive / spikedaq, all in, at {args.devices[0]} device(s): {cpu / all_in_one:.1f}")
 
 

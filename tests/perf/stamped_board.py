@@ -1,7 +1,7 @@
 """A virtual board that notes when each block's last byte was written, so that latency can be measured from outside.
 
-It speaks the real protocol over a pseudo-terminal with realistic samples; what it sends is prepared ahead, so that its own
-cost stays out of the measurement. Lines ``seq t_boottime_ns`` go to a file when it ends.
+It speaks the real protocol over a pseudo-terminal; what it sends is prepared ahead, so that its own cost stays out of
+the measurement. Lines ``seq t_boottime_ns`` go to a file when it ends.
 """
 
 from __future__ import annotations
