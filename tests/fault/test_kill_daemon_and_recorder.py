@@ -1,0 +1,128 @@
+"""kill -9, for real and at seeded moments: what reached the journal is in the files, once."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness import DaemonProcess, journal_blocks, read_truth, recorder_pids, wait_for
+from spikedaq.store import find_files, open_recording
+
+KILLS = int(os.environ.get("SPIKEDAQ_KILLS", "20"))
+REPAIR_S = 5.0
+
+
+def recorded(session: Path, device: str) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Read all files: by boot, (steps (n,), raw samples (n, 8)) in file order."""
+    parts: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
+    for path in find_files(session, device):
+        with open_recording(path) as recording:
+            boot_id = recording.device_info.boot_id
+            n = recording.n_samples
+            parts.setdefault(boot_id, []).append((np.asarray(recording.steps(0, n)), recording.samples(0, n)))
+    return {
+        boot: (np.concatenate([p[0] for p in pieces]), np.concatenate([p[1] for p in pieces]))
+        for boot, pieces in parts.items()
+    }
+
+
+def journalled(folder: Path) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Read a journal without spikedaq: by boot, (steps (n,), raw samples (n, 8))."""
+    parts: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
+    for boot_id, _, first_step, samples in journal_blocks(folder):
+        steps = np.arange(first_step, first_step + len(samples))
+        parts.setdefault(boot_id, []).append((steps, samples))
+    return {
+        boot: (np.concatenate([p[0] for p in pieces]), np.concatenate([p[1] for p in pieces]))
+        for boot, pieces in parts.items()
+    }
+
+
+def growing(daemon: DaemonProcess, session: Path, device: str) -> bool:
+    """Tell whether the newest file of the device holds a readable sample more than before."""
+    files = find_files(session, device)
+    with open_recording(files[-1]) as recording:
+        return recording.n_samples > 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(280)
+def test_recorder_killed_at_random_moments_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    """After each kill -9 of the recorder the daemon starts another, and the files hold every journalled sample once."""
+    rng = random.Random(20)
+    truth = tmp_path / "alpha.truth"
+    with DaemonProcess(tmp_path / "data", {"alpha": f"sim:alpha?preset=0&param.i_clamp=15&truth={truth}"}) as daemon:
+        wait_for("the device to run", lambda: daemon.call("list")[0]["state"] == "running")
+        daemon.call("record_start", session="killed", roll_s=3)
+        session = tmp_path / "data" / "recordings" / "killed"
+        slowest_s = 0.0
+        for _ in range(KILLS):
+            time.sleep(rng.uniform(0.05, 0.9))  # the moment of the kill is the seeded input of this test
+            (pid,) = wait_for("one recorder", lambda: recorder_pids(session))
+            os.kill(pid, signal.SIGKILL)
+            killed_at = time.monotonic()
+            wait_for("another recorder", lambda pid=pid: [p for p in recorder_pids(session) if p != pid], REPAIR_S)
+            wait_for("readable files", lambda: growing(daemon, session, "alpha"), REPAIR_S)
+            slowest_s = max(slowest_s, time.monotonic() - killed_at)
+        daemon.call("record_stop", timeout_s=30)
+        assert daemon.stop() == 0
+    assert slowest_s <= REPAIR_S
+    print(f"{KILLS} kills of the recorder; slowest repair {slowest_s:.2f} s")
+    produced = read_truth(truth)
+    (found,) = recorded(session, "alpha").values()
+    steps, samples = found
+    np.testing.assert_array_equal(steps, np.arange(steps[0], steps[0] + len(steps)))
+    first = int(steps[0] - produced["step"][0])
+    np.testing.assert_array_equal(samples, produced["values"][first : first + len(steps)])
+    manifest = json.loads((session / "alpha" / "manifest.json").read_text())
+    assert sum(f["n_samples"] for f in manifest["files"]) == len(steps)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(280)
+def test_daemon_killed_at_random_moments_keeps_every_journalled_sample(tmp_path: Path) -> None:
+    """After each kill -9 of the daemon the next start resumes; the files hold what the journal holds, once."""
+    rng = random.Random(21)
+    daemon = DaemonProcess(tmp_path / "data", {"alpha": "sim:alpha?preset=0&param.i_clamp=15"})
+    session = tmp_path / "data" / "recordings" / "killed"
+    with daemon:
+        wait_for("the device to run", lambda: daemon.call("list")[0]["state"] == "running")
+        daemon.call("record_start", session="killed", roll_s=2)
+        slowest_s = 0.0
+        for _ in range(KILLS):
+            time.sleep(rng.uniform(0.05, 0.9))  # the moment of the kill is the seeded input of this test
+            n_files = len(find_files(session, "alpha"))
+            daemon.kill()
+            started_at = time.monotonic()
+            daemon.start()
+            wait_for("a recorder", lambda: recorder_pids(session), REPAIR_S)
+            wait_for(
+                "a new readable file",
+                lambda n=n_files: len(find_files(session, "alpha")) > n and growing(daemon, session, "alpha"),
+                2 * REPAIR_S,
+            )
+            slowest_s = max(slowest_s, time.monotonic() - started_at)
+        daemon.call("record_stop", timeout_s=30)
+        assert daemon.stop() == 0
+    print(f"{KILLS} kills of the daemon; slowest return to a readable new file {slowest_s:.2f} s")
+    assert slowest_s <= REPAIR_S
+    found = recorded(session, "alpha")
+    kept = journalled(tmp_path / "data" / "journal" / "alpha")
+    assert len(found) >= KILLS
+    for boot, (steps, samples) in found.items():
+        journal_steps, journal_samples = kept[boot]
+        # What the journal held before the session began is not part of the recording.
+        inside = journal_steps >= steps[0]
+        np.testing.assert_array_equal(steps, journal_steps[inside][: len(steps)])
+        np.testing.assert_array_equal(samples, journal_samples[inside][: len(steps)])
+    boots = list(found)
+    for boot in boots[:-1]:
+        # Killed runs go up to the last journalled sample; the last run ends where recording was stopped.
+        assert found[boot][0][-1] == kept[boot][0][-1], f"boot {boot:08x} is short"
