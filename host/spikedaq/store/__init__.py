@@ -1,0 +1,34 @@
+"""Recording files: NWB written under SWMR, repair after a crash, reading. The only room that knows h5py."""
+
+from spikedaq.store.create import specifications_path
+from spikedaq.store.folder import file_name, find_files
+from spikedaq.store.meta import ClosedFile, FileMeta, LastBlock
+from spikedaq.store.reader import (
+    RecordingFile,
+    StoredEvent,
+    StoredGap,
+    StoredNote,
+    StoredParameter,
+    open_recording,
+)
+from spikedaq.store.repair import RepairResult, repair
+from spikedaq.store.writer import RecordingWriter, describe_closed
+
+__all__ = [
+    "ClosedFile",
+    "FileMeta",
+    "LastBlock",
+    "RecordingFile",
+    "RecordingWriter",
+    "RepairResult",
+    "StoredEvent",
+    "StoredGap",
+    "StoredNote",
+    "StoredParameter",
+    "describe_closed",
+    "file_name",
+    "find_files",
+    "open_recording",
+    "repair",
+    "specifications_path",
+]

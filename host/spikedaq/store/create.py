@@ -1,0 +1,230 @@
+"""Make a complete, empty NWB file: every group, dataset and attribute that NWB asks for, by h5py alone."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from datetime import UTC, datetime, timedelta
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from spikedaq.store.hdf5 import open_file, text_dtype
+from spikedaq.store.layout import (
+    BLOCKS,
+    ENDING,
+    ENDING_BYTES,
+    META,
+    TABLES,
+    ChannelStorage,
+    Column,
+    Table,
+    channel_storage,
+    chunk_blocks,
+    chunk_samples,
+)
+from spikedaq.store.meta import FileMeta, meta_to_json
+
+NWB_VERSION = "2.11.0"
+SPECIFICATIONS = "specifications.h5"
+_TEXT = h5py.string_dtype("utf-8")
+_EXPERIMENTER = re.compile(r"[^,]+, [^,]+")
+
+
+def specifications_path() -> Path | None:
+    """Return the NWB schema that came with the package, None where it was not built (tools/make_specifications.py)."""
+    path = Path(str(resources.files("spikedaq.store").joinpath(SPECIFICATIONS)))
+    return path if path.is_file() else None
+
+
+def make_file(path: Path, meta: FileMeta, start_offset: int) -> bool:
+    """Create ``path``, which must not exist, and close it again. Returns whether the NWB schema is cached in it."""
+    with open_file(path, "x") as file:
+        _put_root(file, meta)
+        _put_general(file, meta, start_offset)
+        _put_series(file, meta)
+        put_tables(file, meta)
+        _put_ending(file)
+        return _put_specifications(file)
+
+
+def put_tables(file: Any, meta: FileMeta) -> None:
+    """Create the tables that are not there. Closing removes the empty ones; resuming brings them back."""
+    samples = chunk_samples(meta.step_us, meta.info.block_samples)
+    rows = chunk_blocks(samples, meta.info.block_samples)
+    for table in TABLES:
+        if table.path not in file:
+            _put_table(file, table, rows if table is BLOCKS else table.chunk_rows)
+
+
+def _typed(group: Any, neurodata_type: str, namespace: str = "core") -> Any:
+    group.attrs["neurodata_type"] = neurodata_type
+    group.attrs["namespace"] = namespace
+    group.attrs["object_id"] = str(uuid.uuid4())
+    return group
+
+
+def _text(group: Any, name: str, text: str) -> Any:
+    return group.create_dataset(name, data=text, dtype=_TEXT)
+
+
+def _utc(ns: int) -> str:
+    time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=ns // 1000)
+    return time.isoformat(timespec="microseconds")
+
+
+def _put_root(file: Any, meta: FileMeta) -> None:
+    _typed(file, "NWBFile")
+    file.attrs["nwb_version"] = NWB_VERSION
+    for name in ("acquisition", "analysis", "events", "intervals", "stimulus/presentation", "stimulus/templates"):
+        file.create_group(name)
+    _text(file, "identifier", f"{meta.session}/{meta.device}/{meta.number:04d}/{uuid.uuid4()}")
+    _text(
+        file,
+        "session_description",
+        f"Session {meta.session}, device {meta.device} of bench {meta.bench}, file {meta.number}: "
+        "a Spikeling, an electronic model neuron, recorded by spikedaq.",
+    )
+    start = _utc(meta.reference_utc_ns)
+    _text(file, "session_start_time", start)
+    _text(file, "timestamps_reference_time", start)
+    file.create_dataset("file_create_date", data=[datetime.now(UTC).isoformat()], dtype=_TEXT)
+    module = _typed(file.create_group("processing/icephys"), "ProcessingModule")
+    module.attrs["description"] = "How the samples were received: blocks and clock maps."
+
+
+def _experimenter(name: str | None) -> str:
+    """NWB wants "Last, First"."""
+    if not name or not name.strip():
+        return "Unknown, Experimenter"
+    name = " ".join(name.split())
+    if _EXPERIMENTER.fullmatch(name):
+        return name
+    first, _, last = name.replace(",", " ").rpartition(" ")
+    return f"{last}, {first.strip() or 'Unknown'}"
+
+
+def _stated(meta: FileMeta, key: str) -> str:
+    value = meta.config.get(key)
+    return value if isinstance(value, str) and value.strip() else "not stated"
+
+
+def _put_general(file: Any, meta: FileMeta, start_offset: int) -> None:
+    info = meta.info
+    general = file.create_group("general")
+    _text(general, META.rsplit("/", 1)[-1], meta_to_json(meta, start_offset))
+    general.create_dataset("experimenter", data=[_experimenter(meta.experimenter)], dtype=_TEXT)
+    _text(general, "experiment_description", meta.notes or "Recording of a Spikeling.")
+    _text(general, "institution", _stated(meta, "institution"))
+    _text(general, "lab", _stated(meta, "lab"))
+    general.create_dataset("keywords", data=["Spikeling", "model neuron", "spikedaq"], dtype=_TEXT)
+    _text(general, "session_id", meta.session)
+    if meta.notes:
+        _text(general, "notes", meta.notes)
+
+    device = _typed(general.create_group("devices").create_group(meta.device), "Device")
+    device.attrs["description"] = (
+        f"Spikeling board {info.board}, firmware {info.firmware_version} (build {info.build_hash}), "
+        f"protocol {info.protocol_version[0]}.{info.protocol_version[1]}, boot {info.boot_id}"
+    )
+    device.attrs["manufacturer"] = "Spikeling"
+    device.attrs["serial_number"] = info.unique_id
+
+    electrode = _typed(general.create_group("intracellular_ephys/electrode"), "IntracellularElectrode")
+    _text(electrode, "cell_id", f"{meta.device}-{info.unique_id}")
+    _text(electrode, "description", "None: the membrane potential is computed by the board.")
+    electrode["device"] = h5py.SoftLink(f"/general/devices/{meta.device}")
+
+    # NWB asks for a subject; a species is a taxon's address, and "root" would be refused for a model.
+    subject = _typed(general.create_group("subject"), "Subject")
+    age = _text(subject, "age", "P0D")
+    age.attrs["reference"] = "birth"
+    _text(subject, "description", "A Spikeling: an electronic model neuron, no animal.")
+    _text(subject, "sex", "U")
+    _text(subject, "species", "http://purl.obolibrary.org/obo/NCBITaxon_32644")
+    _text(subject, "subject_id", f"spikeling-{info.unique_id}")
+
+
+def _put_series(file: Any, meta: FileMeta) -> None:
+    chunk = chunk_samples(meta.step_us, meta.info.block_samples)
+    first = ""
+    for channel in meta.info.channels:
+        storage = channel_storage(channel)
+        group = file["acquisition"].create_group(storage.name)
+        is_vm = storage.name == "vm" and storage.unit == "volts"
+        _typed(group, "CurrentClampSeries" if is_vm else "TimeSeries")
+        group.attrs["comments"] = "no comments"
+        group.attrs["description"] = _describe(storage)
+        if is_vm:
+            group.attrs["stimulus_description"] = "N/A"
+            group["electrode"] = h5py.SoftLink("/general/intracellular_ephys/electrode")
+        data = _growing(group, "data", storage.dtype, chunk)
+        data.attrs["conversion"] = storage.conversion
+        data.attrs["offset"] = storage.offset
+        data.attrs["resolution"] = -1.0
+        data.attrs["unit"] = storage.unit
+        if first:
+            group["timestamps"] = h5py.SoftLink(f"{first}/timestamps")
+            continue
+        first = group.name
+        timestamps = _growing(group, "timestamps", "f8", chunk)
+        timestamps.attrs["interval"] = np.int32(1)
+        timestamps.attrs["unit"] = "seconds"
+
+
+def _describe(storage: ChannelStorage) -> str:
+    if storage.dtype == "i4":
+        return f"Channel {storage.name}, in microvolts: raw value of the device * {storage.factor} + {storage.shift}."
+    return f"Channel {storage.name}, raw values of the device."
+
+
+def _growing(group: Any, name: str, dtype: Any, chunk: int, *, compressed: bool = True) -> Any:
+    filters: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if compressed else {}
+    return group.create_dataset(name, shape=(0,), maxshape=(None,), dtype=dtype, chunks=(chunk,), **filters)
+
+
+def _put_table(file: Any, table: Table, chunk: int) -> None:
+    namespace = "hdmf-common" if table.neurodata_type == "DynamicTable" else "core"
+    group = _typed(file.create_group(table.path), table.neurodata_type, namespace)
+    group.attrs["description"] = table.description
+    # Created before the first row: without it a table that was empty at first would have no columns for readers.
+    group.attrs["colnames"] = np.array([c.name for c in table.columns], dtype=_TEXT)
+    if table.neurodata_type == "EventsTable":
+        group.attrs["source_description"] = "spikedaq"
+    for column in table.columns:
+        _put_column(group, column, chunk, table.compressed)
+    _typed(
+        _growing(group, "id", "i8", chunk, compressed=table.compressed),
+        "ElementIdentifiers",
+        "hdmf-common",
+    )
+
+
+def _put_column(group: Any, column: Column, chunk: int, compressed: bool) -> None:
+    dataset = _growing(group, column.name, column.dtype, chunk, compressed=compressed)
+    is_timestamp = column.neurodata_type == "TimestampVectorData"
+    _typed(dataset, column.neurodata_type, "core" if is_timestamp else "hdmf-common")
+    dataset.attrs["description"] = column.description
+    if is_timestamp:
+        dataset.attrs["unit"] = "seconds"
+
+
+def _put_ending(file: Any) -> None:
+    """Text of fixed length, so that it can be overwritten under SWMR."""
+    dataset = file.create_dataset(ENDING, shape=(), dtype=text_dtype(ENDING_BYTES))
+    _typed(dataset, "ScratchData")
+    dataset.attrs["notes"] = "JSON: how the file ended; state is open until it is closed."
+    dataset[()] = b'{"state": "open"}'
+
+
+def _put_specifications(file: Any) -> bool:
+    source = specifications_path()
+    if source is None:
+        return False
+    with h5py.File(source, "r") as specifications:
+        specifications.copy("specifications", file)
+    file.attrs[".specloc"] = file["specifications"].ref
+    return True

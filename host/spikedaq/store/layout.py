@@ -1,0 +1,262 @@
+"""The layout of a recording file: its channels' storage and its tables, as data (docs/reference/recording-file.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spikedaq.model import ChannelInfo
+from spikedaq.store.hdf5 import text_dtype
+
+INT32_MAX = 2**31 - 1
+RAW_MAX = 32768
+
+SECONDS_GRID = 2**20
+"""Times are rounded to 1/SECONDS_GRID s (0.95 us): exact in binary, and twice as compressible as unrounded ones."""
+
+NAME_BYTES = 64
+CAUSE_BYTES = 16
+NOTE_BYTES = 512
+ENDING_BYTES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelStorage:
+    """How one channel's raw int16 values are stored.
+
+    Stored value = raw * factor + shift; value in ``unit`` = stored * conversion + offset.
+    """
+
+    name: str
+    dtype: str
+    factor: int
+    shift: int
+    unit: str
+    conversion: float
+    offset: float
+
+    def encode(self, raw: npt.NDArray[np.int16]) -> npt.NDArray[Any]:
+        """Return what is stored for raw values."""
+        if self.dtype == "i2":
+            return raw
+        return raw.astype(np.int32) * np.int32(self.factor) + np.int32(self.shift)
+
+    def decode(self, stored: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
+        """Return the raw values exactly as the device sent them."""
+        if self.dtype == "i2":
+            return np.asarray(stored, dtype=np.int16)
+        return ((np.asarray(stored, dtype=np.int64) - self.shift) // self.factor).astype(np.int16)
+
+
+def channel_storage(channel: ChannelInfo) -> ChannelStorage:
+    """Return how to store a channel.
+
+    Millivolts become int32 microvolts: Neo's NWB reader takes a conversion of 1e-6 and refuses 1e-5. All else stays
+    int16, and so do millivolts on a scale that is not a whole number of microvolts.
+    """
+    if channel.unit == "mV":
+        microvolt = Fraction(10) ** (channel.scale_exponent + 3)
+        factor, shift = channel.scale_mantissa * microvolt, channel.offset_mantissa * microvolt
+        fits = abs(factor) * RAW_MAX + abs(shift) <= INT32_MAX
+        if factor.denominator == 1 and shift.denominator == 1 and factor != 0 and fits:
+            return ChannelStorage(channel.name, "i4", int(factor), int(shift), "volts", 1e-6, 0.0)
+        exponent = channel.scale_exponent - 3
+        conversion = float(f"{channel.scale_mantissa}e{exponent}")
+        offset = float(f"{channel.offset_mantissa}e{exponent}")
+        return ChannelStorage(channel.name, "i2", 1, 0, "volts", conversion, offset)
+    return ChannelStorage(channel.name, "i2", 1, 0, channel.unit or "1", channel.scale, channel.offset)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table."""
+
+    name: str
+    dtype: Any
+    description: str
+    neurodata_type: str = "VectorData"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table. ``compressed`` ones are written in whole chunks only, ``chunk_rows`` decides later where it is 0."""
+
+    path: str
+    neurodata_type: str
+    description: str
+    columns: tuple[Column, ...]
+    chunk_rows: int = 128
+    compressed: bool = False
+
+    @property
+    def name(self) -> str:
+        """Last part of the path."""
+        return self.path.rsplit("/", 1)[-1]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Row type, in the order of the columns."""
+        return np.dtype([(c.name, c.dtype) for c in self.columns])
+
+
+_OFFSET = Column("journal_offset", "i8", "end of the journal entry that this row was made from, bytes")
+_TIME = Column("timestamp", "f8", "time of the event, seconds since the reference time", "TimestampVectorData")
+_BOOT = Column("boot_id", "u4", "boot of the device")
+_SEQ = Column("seq", "u4", "sequence number of the frame")
+_STEP = Column("step", "i8", "step index of the model, -1 where the device did not say")
+_TICK = Column("tick", "i8", "device clock widened to 64 bits, microseconds, -1 where the device did not say")
+
+BLOCKS = Table(
+    "/processing/icephys/blocks",
+    "DynamicTable",
+    "One row per block as the device sent it: which samples it is, and when.",
+    (
+        _BOOT,
+        _SEQ,
+        Column("stream", "u1", "stream index"),
+        Column("first_step", "i8", "step index of the block's first sample"),
+        Column("first_tick", "i8", "device clock at the first sample, widened to 64 bits, microseconds"),
+        Column("step_us", "u4", "time between samples, microseconds of the device's clock"),
+        Column("n_samples", "u4", "number of samples"),
+        Column("flags", "u1", "bit 0 saturated, bit 1 after overrun, bit 2 after start"),
+        Column("first_sample", "i8", "index of the block's first sample in the series of this file"),
+        Column("t_received_ns", "i8", "CLOCK_BOOTTIME at which the block was received, nanoseconds; 0 if unknown"),
+        _OFFSET,
+    ),
+    chunk_rows=0,
+    compressed=True,
+)
+CLOCK_MAPS = Table(
+    "/processing/icephys/clock_maps",
+    "DynamicTable",
+    "Pieces of the map from device ticks to host time, as applied: "
+    "t_host_ns = t_host0_ns + (tick - tick0) * ns_per_tick from tick0 on.",
+    (
+        Column("t_host_ns", "i8", "CLOCK_BOOTTIME at which the piece was made, nanoseconds"),
+        _BOOT,
+        Column("tick0", "i8", "device tick from which the piece holds, microseconds"),
+        Column("t_host0_ns", "i8", "CLOCK_BOOTTIME at tick0, nanoseconds"),
+        Column("ns_per_tick", "f8", "slope, nanoseconds per tick"),
+        Column("uncertainty_ns", "i8", "half-width of the interval that holds the true time, nanoseconds"),
+        _OFFSET,
+    ),
+)
+GAPS = Table(
+    "/intervals/invalid_times",
+    "TimeIntervals",
+    "Missing samples with their cause. They take no place in the series.",
+    (
+        Column("start_time", "f8", "time of the first missing sample, seconds"),
+        Column("stop_time", "f8", "time of the first sample after the gap, seconds"),
+        Column("cause", text_dtype(CAUSE_BYTES), "lost, overrun, dropped or stopped"),
+        _BOOT,
+        Column("stream", "u1", "stream index"),
+        Column("first_step", "i8", "step index of the first missing sample"),
+        Column("n_steps", "i8", "number of missing samples"),
+        Column("first_tick", "i8", "device clock at the first missing sample, microseconds"),
+        _OFFSET,
+    ),
+)
+LOOPS = Table(
+    "/intervals/stimulus_loops",
+    "TimeIntervals",
+    "Complete loops of the stimulus, from one trigger to the next.",
+    (
+        Column("start_time", "f8", "time of the trigger that starts the loop, seconds"),
+        Column("stop_time", "f8", "time of the next trigger, seconds"),
+        Column("loop", "u4", "number of the loop since boot"),
+        Column("start_step", "i8", "step index of the loop's first sample"),
+        Column("stop_step", "i8", "step index of the next loop's first sample"),
+        _BOOT,
+        _OFFSET,
+    ),
+)
+SPIKES = Table(
+    "/events/spikes",
+    "EventsTable",
+    "Threshold crossings that the device reported: the first step with v >= -30 mV after one below.",
+    (_TIME, _STEP, _TICK, Column("v_mv", "f4", "v of the model at the crossing, mV"), _BOOT, _SEQ, _OFFSET),
+    chunk_rows=256,
+)
+TRIGGERS = Table(
+    "/events/triggers",
+    "EventsTable",
+    "Starts of stimulus loops that the device reported.",
+    (
+        _TIME,
+        _STEP,
+        _TICK,
+        Column("loop", "u4", "number of the loop since boot"),
+        Column("is_waveform", "u1", "1 for an uploaded waveform, 0 for the square wave"),
+        _BOOT,
+        _SEQ,
+        _OFFSET,
+    ),
+)
+PARAMETERS = Table(
+    "/events/parameters",
+    "EventsTable",
+    "Parameter values as the file starts (origin 'initial'), every change that the device reported (origin 'device') and "
+    "every request made to it (origin: who asked).",
+    (
+        _TIME,
+        Column("parameter", text_dtype(NAME_BYTES), "name of the parameter"),
+        Column("value", "f8", "value in the parameter's unit; NaN where it was handed back to its knob"),
+        Column("origin", text_dtype(NAME_BYTES), "initial, device, or who asked"),
+        _STEP,
+        _TICK,
+        _BOOT,
+        _OFFSET,
+    ),
+)
+NOTES = Table(
+    "/events/notes",
+    "EventsTable",
+    "Notes made during the recording. A long note goes on in the next rows, with the same time and origin.",
+    (
+        _TIME,
+        Column("annotation", text_dtype(NOTE_BYTES), "text of the note"),
+        Column("origin", text_dtype(NAME_BYTES), "who made it"),
+        Column("t_host_ns", "i8", "CLOCK_BOOTTIME of the note, nanoseconds"),
+        _OFFSET,
+    ),
+    chunk_rows=16,
+)
+OTHERS = Table(
+    "/events/device_events",
+    "EventsTable",
+    "What else the device reported: overruns, ends of stimuli, and kinds of event that this version does not know.",
+    (
+        _TIME,
+        Column("kind", "u1", "kind of the event on the wire"),
+        Column("label", text_dtype(NAME_BYTES), "name of the kind"),
+        _STEP,
+        _TICK,
+        Column("index", "u4", "index, as the kind defines it"),
+        Column("value", "f4", "value, as the kind defines it"),
+        _BOOT,
+        _SEQ,
+        _OFFSET,
+    ),
+)
+
+SMALL_TABLES = (CLOCK_MAPS, GAPS, LOOPS, SPIKES, TRIGGERS, PARAMETERS, NOTES, OTHERS)
+"""All tables but the block table, which is written after them so that its rows vouch for theirs."""
+TABLES = (*SMALL_TABLES, BLOCKS)
+
+ENDING = "/scratch/ending"
+META = "/general/data_collection"
+
+
+def chunk_samples(step_us: int, block_samples: int) -> int:
+    """Samples per HDF5 chunk: about one second, at least one block; bounded so that buffers stay below a few MB."""
+    return max(64, block_samples, min(1_000_000 // max(step_us, 1), 65_536))
+
+
+def chunk_blocks(samples: int, block_samples: int) -> int:
+    """Rows per chunk of the block table: as many full blocks as one chunk of samples takes."""
+    return max(1, min(-(-samples // max(block_samples, 1)), 4096))

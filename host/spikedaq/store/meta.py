@@ -1,0 +1,170 @@
+"""What a file is told of itself when it is created, and what it says when it is closed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from spikedaq.model import (
+    ChannelInfo,
+    DeviceInfo,
+    GapCause,
+    Holder,
+    ParameterInfo,
+    ParameterType,
+    PresetInfo,
+    StoreError,
+)
+
+FORMAT_VERSION = 1
+"""Version of this layout (docs/reference/recording-file.md); a reader refuses a higher one."""
+
+
+@dataclass(frozen=True)
+class FileMeta:
+    """Everything that is known of a recording file before its first sample.
+
+    Attributes
+    ----------
+    session, bench, device : str
+        Names; they become parts of the file's identifier.
+    number : int
+        Number of the file within session and device, from 0.
+    info : DeviceInfo
+        The device's hello and descriptions, parameters with the values they have as the file starts.
+    reference_utc_ns : int
+        UTC of the session's reference time, nanoseconds since 1970. All times in the file count from it.
+    reference_host_ns : int
+        CLOCK_BOOTTIME of the same instant, nanoseconds.
+    step_us : int
+        Time between samples as the file starts, in microseconds; it decides the chunk size.
+    config : dict
+        Effective configuration, anything that JSON can hold.
+    notes : str
+    experimenter : str or None
+    """
+
+    session: str
+    bench: str
+    device: str
+    number: int
+    info: DeviceInfo
+    reference_utc_ns: int
+    reference_host_ns: int
+    step_us: int
+    config: dict[str, Any]
+    notes: str = ""
+    experimenter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LastBlock:
+    """Where the samples on disk end: what a gap tracker needs to go on after a restart."""
+
+    boot_id: int
+    seq: int
+    next_step: int
+    next_tick: int
+    step_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedFile:
+    """A file that will not change any more, as its manifest names it. Times in seconds since the reference time."""
+
+    path: Path
+    sha256: str
+    n_bytes: int
+    n_samples: int
+    first_step: int
+    next_step: int
+    boot_id: int
+    start_s: float
+    stop_s: float
+    gaps: dict[str, int]
+    """Samples missing within the file, by cause; every cause of :class:`GapCause` is a key."""
+    saturated_blocks: int
+    reason: str
+
+
+def no_gaps() -> dict[str, int]:
+    """Return a zero for every cause."""
+    return {cause.value: 0 for cause in GapCause}
+
+
+def meta_to_json(meta: FileMeta, start_offset: int) -> str:
+    """Return the text of ``/general/data_collection``."""
+    document = {
+        "format": "spikedaq",
+        "format_version": FORMAT_VERSION,
+        "session": meta.session,
+        "bench": meta.bench,
+        "device": meta.device,
+        "number": meta.number,
+        "reference_utc_ns": meta.reference_utc_ns,
+        "reference_host_ns": meta.reference_host_ns,
+        "step_us": meta.step_us,
+        "start_offset": start_offset,
+        "notes": meta.notes,
+        "experimenter": meta.experimenter,
+        "device_info": asdict(meta.info),
+        "config": meta.config,
+    }
+    return json.dumps(document, ensure_ascii=False, indent=1, default=str)
+
+
+def meta_from_json(text: str, path: Path) -> tuple[FileMeta, int]:
+    """Return the meta and the journal offset at which the file starts.
+
+    Raises
+    ------
+    StoreError
+        Not the text of a spikedaq file, or of one from a later version.
+    """
+    try:
+        document = json.loads(text)
+        version = document["format_version"] if document["format"] == "spikedaq" else None
+    except (ValueError, TypeError, KeyError):
+        version = None
+    if version is None:
+        raise StoreError(f"{path} was not written by spikedaq: /general/data_collection does not say so")
+    if version > FORMAT_VERSION:
+        raise StoreError(
+            f"{path} has layout version {version}, this spikedaq knows up to {FORMAT_VERSION}; use a newer spikedaq"
+        )
+    try:
+        meta = FileMeta(
+            session=document["session"],
+            bench=document["bench"],
+            device=document["device"],
+            number=document["number"],
+            info=_info_from_dict(document["device_info"]),
+            reference_utc_ns=document["reference_utc_ns"],
+            reference_host_ns=document["reference_host_ns"],
+            step_us=document["step_us"],
+            config=document["config"],
+            notes=document["notes"],
+            experimenter=document["experimenter"],
+        )
+        return meta, int(document["start_offset"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"{path}: /general/data_collection lacks or garbles {error}; the file is damaged") from error
+
+
+def _info_from_dict(data: dict[str, Any]) -> DeviceInfo:
+    parameters = tuple(
+        ParameterInfo(**{**p, "type": ParameterType(p["type"]), "holder": Holder(p["holder"])})
+        for p in data["parameters"]
+    )
+    return DeviceInfo(
+        **{
+            **data,
+            "protocol_version": (data["protocol_version"][0], data["protocol_version"][1]),
+            "channels": tuple(ChannelInfo(**c) for c in data["channels"]),
+            "parameters": parameters,
+            "presets": tuple(PresetInfo(**p) for p in data["presets"]),
+            "counts": tuple(data["counts"]),
+        }
+    )

@@ -1,0 +1,343 @@
+"""Read one recording file, also while it is being written."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from spikedaq.model import ChannelInfo, ClockMap, DeviceInfo, EventKind, Gap, GapCause, StoreError
+from spikedaq.store.extent import Extent, measure, read_rows, series_datasets
+from spikedaq.store.hdf5 import open_file, translated
+from spikedaq.store.layout import (
+    BLOCKS,
+    CLOCK_MAPS,
+    ENDING,
+    GAPS,
+    NOTE_BYTES,
+    NOTES,
+    OTHERS,
+    PARAMETERS,
+    SPIKES,
+    TABLES,
+    TRIGGERS,
+    channel_storage,
+)
+from spikedaq.store.repair import read_meta
+
+
+@dataclass(frozen=True, slots=True)
+class StoredGap:
+    """A gap as stored; times in seconds since the reference time."""
+
+    gap: Gap
+    start_s: float
+    stop_s: float
+    journal_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """A spike, trigger or other event of the device; parameter changes are :class:`StoredParameter`."""
+
+    time_s: float
+    kind: int
+    label: str
+    boot_id: int
+    seq: int
+    step: int
+    tick: int
+    index: int
+    value: float
+    journal_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredParameter:
+    """A parameter's value from ``time_s`` on. ``origin`` is initial, device, or who asked for it.
+
+    ``value`` is None where the parameter was handed back to its knob; ``step`` None where the device did not say.
+    """
+
+    time_s: float
+    name: str
+    value: float | None
+    origin: str
+    step: int | None
+    boot_id: int
+    journal_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredNote:
+    """A note, with its whole text."""
+
+    time_s: float
+    t_host_ns: int
+    text: str
+    origin: str
+    journal_offset: int
+
+
+def open_recording(path: Path) -> RecordingFile:
+    """Open a recording file for reading, also while it is being written or after its writer was killed.
+
+    Raises
+    ------
+    StoreError
+        Absent, not permitted, not a recording of spikedaq, or of a later version.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise StoreError(f"cannot open {path}: there is no such file")
+    with translated(path, "open", "if its writer was killed, repair it"):
+        try:
+            file, is_live = open_file(path, "r"), False
+        except OSError:
+            file, is_live = open_file(path, "r", swmr=True), True
+    try:
+        return RecordingFile(path, file, is_live)
+    except BaseException:
+        file.close()
+        raise
+
+
+class RecordingFile:
+    """One recording file, open for reading. A growing one shows what was readable at the last :meth:`refresh`.
+
+    Attributes
+    ----------
+    path : Path
+    is_live : bool
+        The file is marked as open for writing: it grows, or its writer was killed.
+    meta : FileMeta
+    """
+
+    def __init__(self, path: Path, file: Any, is_live: bool) -> None:
+        self.path = path
+        self.is_live = is_live
+        self._file = file
+        with translated(path, "read", "repair it or rebuild it from the journal"):
+            self.meta, self._start_offset = read_meta(file, path)
+            self._storage = [channel_storage(c) for c in self.meta.info.channels]
+            self._names = [s.name for s in self._storage]
+            self._series = series_datasets(file, self._names)
+        self._extent = Extent(0, 0, self._start_offset)
+        self._blocks = np.empty(0, BLOCKS.dtype)
+        self.refresh()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def refresh(self) -> int:
+        """Look how far a growing file has come. Returns the samples that can be read."""
+        with translated(self.path, "read", "repair it or rebuild it from the journal"):
+            if self.is_live:
+                self._refresh_datasets()
+            self._extent = measure(self._file, self._names, self._start_offset)
+            self._blocks = read_rows(self._file, BLOCKS, self._extent.n_blocks)
+        return self._extent.n_samples
+
+    def _refresh_datasets(self) -> None:
+        for dataset in self._series:
+            dataset.id.refresh()
+        for table in TABLES:
+            if table.path in self._file:
+                for dataset in self._file[table.path].values():
+                    dataset.id.refresh()
+
+    # -- what it is
+
+    @property
+    def session(self) -> str:
+        """Name of the session."""
+        return self.meta.session
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Effective configuration as the session started."""
+        return self.meta.config
+
+    @property
+    def device_info(self) -> DeviceInfo:
+        """The device's hello and descriptions."""
+        return self.meta.info
+
+    @property
+    def channels(self) -> tuple[ChannelInfo, ...]:
+        """Channels, in the device's order."""
+        return self.meta.info.channels
+
+    @property
+    def ending(self) -> str | None:
+        """Reason for which the file was closed; None while it is open, or where its writer was killed."""
+        with translated(self.path, "read"):
+            if self.is_live:
+                self._file[ENDING].id.refresh()
+            document = json.loads(self._file[ENDING][()].decode())
+        return str(document["reason"]) if document["state"] == "closed" else None
+
+    @property
+    def cursor(self) -> int:
+        """Journal offset after the last complete block."""
+        return self._extent.cursor
+
+    # -- samples
+
+    @property
+    def n_samples(self) -> int:
+        """Samples in complete blocks."""
+        return self._extent.n_samples
+
+    def samples(self, start: int = 0, stop: int | None = None) -> npt.NDArray[np.int16]:
+        """Return raw values as the device sent them, int16 array, shape (stop - start, n_channels)."""
+        start, stop = self._bounds(start, stop)
+        raw = np.empty((stop - start, len(self._storage)), np.int16)
+        with translated(self.path, "read"):
+            for k, storage in enumerate(self._storage):
+                if stop > start:
+                    raw[:, k] = storage.decode(self._series[k][start:stop])
+        return raw
+
+    def timestamps(self, start: int = 0, stop: int | None = None) -> npt.NDArray[np.float64]:
+        """Return the samples' times, seconds since the reference time, float64 array."""
+        start, stop = self._bounds(start, stop)
+        with translated(self.path, "read"):
+            times: npt.NDArray[np.float64] = self._series[-1][start:stop]
+        return times
+
+    def steps(self, start: int = 0, stop: int | None = None) -> npt.NDArray[np.int64]:
+        """Return the model's step index of each sample, int64 array; a gap is a jump."""
+        start, stop = self._bounds(start, stop)
+        index = np.arange(start, stop, dtype=np.int64)
+        if not len(index):
+            return index
+        first = self._blocks["first_sample"]
+        block = np.searchsorted(first, index, side="right") - 1
+        steps: npt.NDArray[np.int64] = self._blocks["first_step"][block] + (index - first[block])
+        return steps
+
+    def _bounds(self, start: int, stop: int | None) -> tuple[int, int]:
+        n = self.n_samples
+        first, last, _ = slice(start, stop).indices(n)
+        return first, max(first, last)
+
+    # -- tables
+
+    def _rows(self, table: Any) -> npt.NDArray[Any]:
+        with translated(self.path, "read"):
+            return read_rows(self._file, table)
+
+    @property
+    def blocks(self) -> npt.NDArray[Any]:
+        """Block table, a structured array with the columns of ``/processing/icephys/blocks``."""
+        return self._blocks
+
+    @property
+    def gaps(self) -> list[StoredGap]:
+        """Gaps in order."""
+        return [
+            StoredGap(
+                Gap(
+                    boot_id=int(r["boot_id"]),
+                    stream=int(r["stream"]),
+                    first_step=int(r["first_step"]),
+                    n_steps=int(r["n_steps"]),
+                    first_tick=int(r["first_tick"]),
+                    cause=GapCause(r["cause"].decode()),
+                ),
+                float(r["start_time"]),
+                float(r["stop_time"]),
+                int(r["journal_offset"]),
+            )
+            for r in self._rows(GAPS)
+        ]
+
+    @property
+    def events(self) -> list[StoredEvent]:
+        """Spikes, triggers and other events of the device, in the order of the journal."""
+        events = []
+        for r in self._rows(SPIKES):
+            events.append(_event(r, EventKind.SPIKE, "spike", 0, float(r["v_mv"])))
+        for r in self._rows(TRIGGERS):
+            events.append(_event(r, EventKind.TRIGGER, "trigger", int(r["loop"]), float(r["is_waveform"])))
+        for r in self._rows(OTHERS):
+            label = r["label"].decode()
+            events.append(_event(r, int(r["kind"]), label, int(r["index"]), float(r["value"])))
+        return sorted(events, key=lambda e: e.journal_offset)
+
+    @property
+    def parameters(self) -> list[StoredParameter]:
+        """Values as the file starts, then every change and request in the order of the journal."""
+        return [
+            StoredParameter(
+                float(r["timestamp"]),
+                r["parameter"].decode(),
+                None if np.isnan(r["value"]) else float(r["value"]),
+                r["origin"].decode(),
+                None if r["step"] < 0 else int(r["step"]),
+                int(r["boot_id"]),
+                int(r["journal_offset"]),
+            )
+            for r in self._rows(PARAMETERS)
+        ]
+
+    @property
+    def notes(self) -> list[StoredNote]:
+        """Notes; those that take several rows are put together again."""
+        notes: list[StoredNote] = []
+        full = False
+        for r in self._rows(NOTES):
+            text, offset = r["annotation"].decode(), int(r["journal_offset"])
+            if full and notes and notes[-1].journal_offset == offset:
+                last = notes.pop()
+                text = last.text + text
+            notes.append(StoredNote(float(r["timestamp"]), int(r["t_host_ns"]), text, r["origin"].decode(), offset))
+            # A character takes at most 4 bytes: a row with more room than that was the last of its note.
+            full = len(r["annotation"]) > NOTE_BYTES - 4
+        return notes
+
+    @property
+    def clock_maps(self) -> list[ClockMap]:
+        """Pieces of the clock map, each once."""
+        maps: list[ClockMap] = []
+        for r in self._rows(CLOCK_MAPS):
+            piece = ClockMap(
+                int(r["boot_id"]),
+                int(r["tick0"]),
+                int(r["t_host0_ns"]),
+                float(r["ns_per_tick"]),
+                int(r["uncertainty_ns"]),
+            )
+            if piece not in maps[-1:]:
+                maps.append(piece)
+        return maps
+
+
+def _event(row: Any, kind: int, label: str, index: int, value: float) -> StoredEvent:
+    return StoredEvent(
+        float(row["timestamp"]),
+        int(kind),
+        label,
+        int(row["boot_id"]),
+        int(row["seq"]),
+        int(row["step"]),
+        int(row["tick"]),
+        index,
+        value,
+        int(row["journal_offset"]),
+    )
