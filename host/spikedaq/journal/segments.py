@@ -1,0 +1,104 @@
+"""Segment files of a journal folder: names, order, space reserved ahead, and where the last good frame ends."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from spikedaq.journal.records import MAX_RECORD_BYTES
+from spikedaq.wire import BadFrame, Frame, FrameDecoder
+
+_NAME = re.compile(r"(\d{20})\.spj")
+_FALLOC_FL_KEEP_SIZE = 1  # linux/falloc.h
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Segment:
+    """One segment file; ``base_offset`` is the journal offset of its first byte."""
+
+    base_offset: int
+    path: Path
+
+    def size(self) -> int:
+        """Bytes in it now; 0 where it is gone."""
+        try:
+            return self.path.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+
+def segment_path(folder: Path, base_offset: int) -> Path:
+    """Path of the segment that starts at ``base_offset``."""
+    return folder / f"{base_offset:020d}.spj"
+
+
+def list_segments(folder: Path) -> list[Segment]:
+    """Return the segments of a journal folder, oldest first; none where the folder is absent."""
+    try:
+        names = os.listdir(folder)  # noqa: PTH208  a reader does this at every idle poll; names are all it needs
+    except FileNotFoundError:
+        return []
+    found = ((_NAME.fullmatch(name), name) for name in names)
+    return sorted(Segment(int(m[1]), folder / name) for m, name in found if m)
+
+
+def decode_frames(data: bytes) -> list[Frame | BadFrame]:
+    """Frames of a piece of a segment that starts at a frame boundary; offsets count from the piece's first byte."""
+    return FrameDecoder(MAX_RECORD_BYTES + 64).feed(data)
+
+
+def good_end(data: bytes) -> int:
+    """Position after the last good frame in a segment's bytes, 0 where there is none."""
+    stop = data.rfind(b"\0") + 1
+    while stop > 0:
+        start = data.rfind(b"\0", 0, stop - 1) + 1
+        if stop - start == 1:
+            # A run of zeros, as a power cut may leave: to its start at once, keeping the zero that closes a frame.
+            stop = min(stop - 1, len(data[:stop].rstrip(b"\0")) + 1)
+            continue
+        if isinstance(decode_frames(data[start:stop])[-1], Frame):
+            return stop
+        stop = start
+    return 0
+
+
+def reserve(fd: int, n_bytes: int) -> bool:
+    """Reserve disk space for the first ``n_bytes`` of a file without changing its size, where the system can.
+
+    Returns
+    -------
+    bool
+        Whether the space is reserved. A file system that cannot, or has no room, is not an error here.
+    """
+    fallocate = getattr(_libc(), "fallocate", None)
+    if fallocate is None:
+        return False
+    fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
+    return bool(fallocate(fd, _FALLOC_FL_KEEP_SIZE, 0, n_bytes) == 0)
+
+
+def release(fd: int) -> None:
+    """Give back the space reserved beyond a file's end."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(fd, os.fstat(fd).st_size)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names in a folder survive a power cut, where the file system can."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _libc() -> ctypes.CDLL | None:
+    try:
+        return ctypes.CDLL(None, use_errno=True)
+    except (OSError, TypeError):
+        return None

@@ -1,0 +1,406 @@
+"""The writing end of a journal: one process, synchronous, never raising into the caller once it is open."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from spikedaq.journal.records import (
+    JOURNAL_VERSION,
+    JournalGap,
+    PingRecord,
+    ReceivedAt,
+    Record,
+    SegmentStart,
+    encode_record,
+)
+from spikedaq.journal.segments import (
+    good_end,
+    list_segments,
+    release,
+    reserve,
+    segment_path,
+    sync_folder,
+)
+from spikedaq.journal.state import JournalState, recall
+from spikedaq.model import StoreError
+from spikedaq.wire import encode_frame
+
+SEGMENT_BYTES = 64 * 2**20
+RING_BYTES = 2 * 2**30
+RETAIN_SLACK_BYTES = 2**20
+"""Kept below what a reader needs: a reader that resumes reads a little before its offset to know what preceded it."""
+_BOOT_STRIDE_BYTES = 2**30  # After a power cut offsets go on at the next multiple; a segment is always shorter.
+_MAX_PENDING_RECORDS = 1000  # Host records kept while the disk is full: some 100 kB; beyond it the oldest go.
+_ROLL_RETRY_BYTES = 2**20  # A segment that could not be followed by another grows by this before the next attempt.
+_MAX_RETIRED = 8  # Closed segments waiting for sync(); beyond it they are closed without, so no caller can leak files.
+
+
+@dataclass(slots=True)
+class JournalCounters:
+    """What happened since this writer was opened."""
+
+    frames: int = 0
+    records: int = 0
+    bytes_written: int = 0
+    write_errors: int = 0
+    """Failed appends. One episode of a full disk is many of them."""
+    frames_dropped: int = 0
+    records_dropped: int = 0
+    torn_bytes: int = 0
+    """Cut off the end on opening."""
+    segments_deleted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """One frame to be written, and what it is worth if it cannot be."""
+
+    raw: bytes
+    record: Record | None
+
+
+class JournalWriter:
+    """Appends device frames and host records to a device's journal.
+
+    Parameters
+    ----------
+    folder : Path
+        Created where absent.
+    device, unique_id : str
+        Name and identity, written at the start of each segment. Another ``unique_id`` than the last segment's starts
+        a new segment with no remembered state.
+    segment_bytes, ring_bytes : int
+        Size at which a new segment starts; how much is kept for history when nobody needs it.
+    on_error : callable, optional
+        Called with the OSError once per episode of failing writes.
+    boottime_ns, utc_ns : callable
+        Host clocks, CLOCK_BOOTTIME and UTC.
+    host_boot_id : str, optional
+        Identity of this boot of the computer; read from the kernel where not given.
+
+    Raises
+    ------
+    StoreError
+        The folder cannot be made or written, or another writer has it open. Nothing else raises.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        device: str,
+        unique_id: str,
+        segment_bytes: int = SEGMENT_BYTES,
+        ring_bytes: int = RING_BYTES,
+        on_error: Callable[[OSError], None] | None = None,
+        boottime_ns: Callable[[], int] = lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME),
+        utc_ns: Callable[[], int] = time.time_ns,
+        host_boot_id: str | None = None,
+    ) -> None:
+        self.folder = folder
+        self.counters = JournalCounters()
+        self._device = device
+        self._unique_id = unique_id
+        self._segment_bytes = segment_bytes
+        self._ring_bytes = ring_bytes
+        self._on_error = on_error
+        self._boottime_ns = boottime_ns
+        self._utc_ns = utc_ns
+        self._host_boot_id = _read_boot_id() if host_boot_id is None else host_boot_id
+        self._state = JournalState()
+        self._pending: deque[_Piece] = deque()
+        self._frames_missing = 0  # dropped since the last journal_gap record
+        self._failing = False
+        self._lock = threading.Lock()  # guards _fd and _retired against sync() in another thread
+        self._retired: list[int] = []
+        self._fd = -1
+        self._base = 0
+        self._roll_at = segment_bytes
+        self._size = 0
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock_fd = _lock_folder(folder)
+        except OSError as e:
+            raise StoreError(
+                f"the journal folder {folder} cannot be written: {e.strerror}; free it or use another"
+            ) from e
+        try:
+            self._reopen()
+        except OSError as e:
+            os.close(self._lock_fd)
+            raise StoreError(f"the journal in {folder} cannot be opened: {e.strerror}; check space and rights") from e
+
+    @property
+    def offset(self) -> int:
+        """Journal offset after everything written so far."""
+        return self._base + self._size
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last append could not be written."""
+        return self._failing
+
+    def append_frames(self, t_host_ns: int, frames: Sequence[bytes]) -> int:
+        """Append good device frames, raw with their closing 00, that were read at ``t_host_ns`` (CLOCK_BOOTTIME).
+
+        Returns
+        -------
+        int
+            Journal offset after them. On a failing disk they are counted and the offset stays.
+        """
+        if not frames:
+            return self.offset
+        received = ReceivedAt(t_host_ns)
+        self._put(
+            [_Piece(encode_frame(encode_record(received)), received), *[_Piece(f, None) for f in frames]], t_host_ns
+        )
+        return self.offset
+
+    def append(self, record: Record) -> int:
+        """Append a host record; on a failing disk it is kept and written when there is space.
+
+        Raises
+        ------
+        StoreError
+            The record is too long ever to be written.
+        """
+        t_ns = record.t_send_ns if isinstance(record, PingRecord) else record.t_host_ns
+        self._put([_Piece(encode_frame(encode_record(record)), record)], t_ns)
+        return self.offset
+
+    def sync(self) -> None:
+        """Bring what is written to the disk itself (fdatasync). May be called in another thread, one at a time."""
+        with self._lock:
+            if self._fd < 0:
+                return
+            current = os.dup(self._fd)
+            retired, self._retired = self._retired, []
+        for fd in [*retired, current]:
+            with contextlib.suppress(OSError):
+                os.fdatasync(fd)
+            os.close(fd)
+
+    def retain(self, needed_from: int) -> None:
+        """Delete whole segments that are older than the ring and that nobody needs.
+
+        Parameters
+        ----------
+        needed_from : int
+            Smallest journal offset that a recorder or a reader still wants; nothing from there on, nor the last
+            mebibyte before it, is deleted.
+        """
+        limit = min(needed_from - RETAIN_SLACK_BYTES, self.offset - self._ring_bytes)
+        segments = list_segments(self.folder)
+        for segment, following in pairwise(segments):
+            if following.base_offset > limit or segment.base_offset >= self._base:
+                break
+            try:
+                segment.path.unlink()
+            except OSError:
+                break
+            self.counters.segments_deleted += 1
+
+    def close(self) -> None:
+        """Write what is pending if there is space, sync, and give the folder back."""
+        if self._fd < 0:
+            return
+        self._put([], self._boottime_ns())
+        release(self._fd)
+        self.sync()
+        with self._lock:
+            os.close(self._fd)
+            self._fd = -1
+        os.close(self._lock_fd)
+
+    def _put(self, pieces: list[_Piece], t_host_ns: int) -> None:
+        """Write what was held back and then ``pieces`` with one os.write; keep count of what did not fit."""
+        if self._fd < 0:
+            raise StoreError(f"the journal in {self.folder} is closed")
+        if self._size >= self._roll_at and not self._failing:
+            self._roll(t_host_ns)
+        gap = []
+        if self._frames_missing:
+            record = JournalGap(t_host_ns, self._frames_missing)
+            gap = [_Piece(encode_frame(encode_record(record)), record)]
+        held = list(self._pending)
+        everything = gap + held + pieces
+        if not everything:
+            return
+        n_written = self._write_whole([p.raw for p in everything])
+        if gap and n_written:
+            self._frames_missing = 0
+        for piece in everything[len(gap) : n_written]:
+            self._account(piece)
+        n_held = max(0, min(n_written - len(gap), len(held)))
+        for _ in range(n_held):
+            self._pending.popleft()
+        for piece in everything[max(n_written, len(gap) + len(held)) :]:
+            self._hold(piece)
+
+    def _account(self, piece: _Piece) -> None:
+        """Count a written piece and let the state see it."""
+        if piece.record is not None:
+            self.counters.records += 1
+            self._state.record(piece.record)
+        else:
+            self.counters.frames += 1
+            self._state.frame(piece.raw)
+
+    def _hold(self, piece: _Piece) -> None:
+        """Keep or count a piece that could not be written."""
+        if piece.record is None:
+            self._frames_missing += 1
+            self.counters.frames_dropped += 1
+            # The device's state moved on whether or not the disk had room for it.
+            self._state.frame(piece.raw)
+        elif not isinstance(piece.record, ReceivedAt | PingRecord):
+            if len(self._pending) >= _MAX_PENDING_RECORDS:
+                self._pending.popleft()
+                self.counters.records_dropped += 1
+            self._pending.append(piece)
+
+    def _write_whole(self, raws: list[bytes]) -> int:
+        """Write frames with one os.write; return how many of them are whole on the file, the rest being cut off.
+
+        A reader may have seen the frames that arrived whole, so they stay.
+        """
+        try:
+            n_bytes = os.write(self._fd, b"".join(raws))
+            error = None
+        except OSError as e:
+            n_bytes, error = 0, e
+        n_whole = kept = 0
+        for raw in raws:
+            if kept + len(raw) > n_bytes:
+                break
+            kept += len(raw)
+            n_whole += 1
+        self._size += kept
+        self.counters.bytes_written += kept
+        if n_whole == len(raws):
+            self._failing = False
+            return n_whole
+        if n_bytes > kept:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, self._size)
+        self.counters.write_errors += 1
+        if not self._failing:
+            self._failing = True
+            if self._on_error is not None:
+                self._on_error(error or OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder)))
+        return n_whole
+
+    def _roll(self, t_host_ns: int) -> None:
+        """Start the next segment; where that fails, the present one goes on."""
+        try:
+            self._start_segment(self.offset, t_host_ns)
+        except OSError:
+            self._roll_at = self._size + _ROLL_RETRY_BYTES
+
+    def _start_segment(self, base_offset: int, t_host_ns: int) -> None:
+        """Make a segment, under another name until its head is complete."""
+        start = SegmentStart(
+            t_host_ns,
+            JOURNAL_VERSION,
+            self._device,
+            self._unique_id,
+            base_offset,
+            self._utc_ns(),
+            self._host_boot_id,
+        )
+        head = b"".join(encode_frame(encode_record(r)) for r in [start, *self._state.snapshot(t_host_ns)])
+        path = segment_path(self.folder, base_offset)
+        temporary = path.with_suffix(".tmp")
+        fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        try:
+            reserve(fd, self._segment_bytes)
+            _write_all(fd, head)
+            temporary.rename(path)
+        except OSError:
+            os.close(fd)
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(self.folder)
+        with self._lock:
+            if self._fd >= 0:
+                release(self._fd)
+                self._retired.append(self._fd)
+            while len(self._retired) > _MAX_RETIRED:
+                os.close(self._retired.pop(0))
+            self._fd = fd
+        self._base = base_offset
+        self._roll_at = self._segment_bytes
+        self._size = len(head)
+        self.counters.bytes_written += len(head)
+
+    def _reopen(self) -> None:
+        """Find the end of what an earlier writer left, cut off a torn tail, and go on from there."""
+        for stale in self.folder.glob("*.tmp"):
+            stale.unlink(missing_ok=True)
+        segments = list_segments(self.folder)
+        t_host_ns = self._boottime_ns()
+        if not segments:
+            self._start_segment(0, t_host_ns)
+            return
+        last = segments[-1]
+        data = last.path.read_bytes()
+        end = good_end(data)
+        state, start = recall(data, end)
+        if end < len(data):
+            os.truncate(last.path, end)
+            self.counters.torn_bytes = len(data) - end
+        same_device = start is not None and (start.device, start.unique_id) == (self._device, self._unique_id)
+        if same_device:
+            self._state = state
+        if start is None or start.host_boot_id != self._host_boot_id:
+            # After a power cut the file may be shorter than what readers saw of it; no offset may mean two things.
+            self._state.clock_map = None  # in the CLOCK_BOOTTIME of another boot
+            seen = last.base_offset + max(len(data), self._segment_bytes)
+            self._start_segment((seen // _BOOT_STRIDE_BYTES + 1) * _BOOT_STRIDE_BYTES, t_host_ns)
+        elif same_device:
+            fd = os.open(last.path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+            reserve(fd, self._segment_bytes)
+            self._fd, self._base, self._size = fd, last.base_offset, end
+        else:
+            self._start_segment(last.base_offset + end, t_host_ns)
+
+
+def _lock_folder(folder: Path) -> int:
+    """Lock a journal folder for this process; the lock ends with the descriptor."""
+    fd = os.open(folder / ".writer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as e:
+        os.close(fd)
+        raise StoreError(
+            f"the journal in {folder} is being written by another process; stop the other daemon, or give this one "
+            "another data folder"
+        ) from e
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _read_boot_id() -> str:
+    """Identity of this boot of the computer, empty where the system has none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    """Write all of it, or raise OSError."""
+    if os.write(fd, data) != len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
