@@ -23,6 +23,7 @@ _INT_RANGES: Final = {
     "i8": (-(2**7), 2**7 - 1),
     "i32": (-(2**31), 2**31 - 1),
 }
+_INT16: Final = np.dtype("<i2")
 _UID_BYTES: Final = (4, 16)
 
 _CLASSES: Final[tuple[type[m.Message], ...]] = (
@@ -243,4 +244,5 @@ def samples_of(payload: bytes, n: int, n_channels: int, codec: int) -> npt.NDArr
             f"a block of {n} samples of {n_channels} channels has {len(payload)} bytes of payload, "
             f"not {2 * n * n_channels}"
         )
-    return np.frombuffer(payload, dtype="<i2").reshape(n_channels, n).T
+    # The transpose of frombuffer(...).reshape(n_channels, n), in one call instead of three.
+    return np.ndarray((n, n_channels), _INT16, payload, 0, (2, 2 * n))

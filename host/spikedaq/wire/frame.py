@@ -93,45 +93,49 @@ class FrameDecoder:
     def feed(self, data: bytes) -> list[Frame | BadFrame]:
         """Take bytes as they arrive; give the frames that ended with them, in stream order."""
         found: list[Frame | BadFrame] = []
-        pieces = bytes(data).split(b"\0")
+        data = bytes(data)
+        start = 0
         if self._discarding:
-            skipped = pieces.pop(0)
-            self._offset += len(skipped)
-            if not pieces:
+            end = data.find(0)
+            if end < 0:
+                self._offset += len(data)
                 return found
-            self._offset += 1
             self._discarding = False
+            start = end + 1
+            end = data.find(0, start)
+        elif self._tail:
+            end = data.find(0)
+            if end >= 0:
+                end += len(self._tail)
+            data = self._tail + data
         else:
-            pieces[0] = self._tail + pieces[0]
-        self._tail = pieces.pop()
-        offset = self._offset
-        max_encoded = self._max_encoded
-        for piece in pieces:
-            if piece:
-                if len(piece) <= max_encoded:
-                    found.append(self._check(piece, offset))
-                else:
-                    found.append(BadFrame("oversize", piece[:max_encoded], offset))
-            offset += len(piece) + 1
-        if len(self._tail) > max_encoded:
-            found.append(BadFrame("oversize", self._tail[:max_encoded], offset))
-            offset += len(self._tail)
+            end = data.find(0)
+        while end >= 0:
+            if end > start:
+                found.append(self._check(data[start:end], data[start : end + 1], self._offset + start))
+            start = end + 1
+            end = data.find(0, start)
+        self._tail = data[start:]
+        self._offset += start
+        if len(self._tail) > self._max_encoded:
+            found.append(BadFrame("oversize", self._tail[: self._max_encoded], self._offset))
+            self._offset += len(self._tail)
             self._tail = b""
             self._discarding = True
-        self._offset = offset
         return found
 
-    def _check(self, piece: bytes, offset: int) -> Frame | BadFrame:
-        """Judge the bytes between two zeros."""
-        raw = piece + b"\0"
+    def _check(self, encoded: bytes, raw: bytes, offset: int) -> Frame | BadFrame:
+        """Judge the bytes between two zeros; ``raw`` are the same with the closing one."""
+        if len(encoded) > self._max_encoded:
+            return BadFrame("oversize", encoded[: self._max_encoded], offset)
         try:
-            body = cobs.decode(piece)
+            body = cobs.decode(encoded)
         except cobs.DecodeError:
             return BadFrame("cobs", raw, offset)
         if len(body) < _MIN_FRAME_BYTES:
             return BadFrame("short", raw, offset)
         if len(body) > self._max_bytes:
-            return BadFrame("oversize", raw[: self._max_encoded], offset)
+            return BadFrame("oversize", encoded, offset)
         if zlib.crc32(body) != _CRC_RESIDUE:
             return BadFrame("crc", raw, offset)
         return Frame(body[:-_CRC_BYTES], raw, offset)
