@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from spikedaq.journal import ClockMapRecord, JournalWriter
 from spikedaq.model import ClockMap
+from spikedaq.store import RecordingFile, find_files, open_recording
 from spikedaq.wire import BlockMessage, Description, EventMessage, Hello, Status, encode_frame, encode_message
 
 N_CHANNELS = 8
@@ -73,7 +79,9 @@ class FakeDevice:
         m = Status(self._take(), self.tick, self.step, 0, 0, 0, 0, 0, 0, 0, 0)
         return encode_frame(encode_message(m))
 
-    def event(self, kind: int, *, step: int | None = None, tick: int | None = None, index: int = 0, value: float = 0.0) -> bytes:
+    def event(
+        self, kind: int, *, step: int | None = None, tick: int | None = None, index: int = 0, value: float = 0.0
+    ) -> bytes:
         s, t = self.step if step is None else step, self.tick if tick is None else tick
         return encode_frame(encode_message(EventMessage(self._take(), kind, s, t % 2**32, index, value)))
 
@@ -120,3 +128,59 @@ class FakeDevice:
             yield self.block()
             if i % 100 == 99:
                 yield self.status()
+
+
+def record_plan(
+    folder: Path, session: str, devices: dict[str, Path], *, roll_s: float | None = None, start: int = 0
+) -> None:
+    """Write the session.json that a daemon would."""
+    folder.mkdir(parents=True, exist_ok=True)
+    plan = {
+        "version": 1,
+        "session": session,
+        "bench": "bench",
+        "started_utc_ns": 1_800_000_000_000_000_000,
+        "started_host_ns": T0_NS,
+        "roll": {"seconds": roll_s, "bytes": None},
+        "notes": "",
+        "experimenter": None,
+        "devices": [
+            {"name": n, "unique_id": UNIQUE_ID.hex(), "journal": str(j), "start_offset": start}
+            for n, j in devices.items()
+        ],
+        "state": "recording",
+        "reason": None,
+        "config": {"made by": "a test"},
+    }
+    (folder / "session.json").write_text(json.dumps(plan))
+
+
+def recorder_process(folder: Path) -> subprocess.Popen[bytes]:
+    """Start the real recorder process on a session folder, stdin and stdout piped."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "spikedaq.recorder", str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def check_files(folder: Path, blocks: list[tuple[int, int, int]], device: str = "alpha") -> list[RecordingFile]:
+    """Compare a session's files with what was produced, sample for sample; the opened files, to be closed by nobody."""
+    files = [open_recording(p) for p in find_files(folder, device)]
+    manifest = json.loads((folder / device / "manifest.json").read_text())
+    assert [f["name"] for f in manifest["files"]] == [f.path.name for f in files]
+    rows = []
+    for file, listed in zip(files, manifest["files"], strict=True):
+        assert hashlib.sha256(file.path.read_bytes()).hexdigest() == listed["sha256"], file.path
+        table = file.blocks
+        rows += [(int(r["boot_id"]), int(r["first_step"]), int(r["n_samples"])) for r in table]
+        samples = file.samples()
+        assert len(samples) == listed["n_samples"] == sum(int(r["n_samples"]) for r in table)
+        at = 0
+        for r in table:
+            n = int(r["n_samples"])
+            np.testing.assert_array_equal(samples[at : at + n], expected(int(r["boot_id"]), int(r["first_step"]), n))
+            at += n
+    assert rows == blocks, f"{len(rows)} blocks in the files, {len(blocks)} were produced"
+    return files

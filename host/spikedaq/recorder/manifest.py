@@ -1,0 +1,121 @@
+"""manifest.json of one device in a session: its closed files, and how the recording ended."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from spikedaq.model import StoreError
+
+MANIFEST_FILE = "manifest.json"
+MANIFEST_VERSION = 1
+_REMEDY = "restore it, or move it away to have its files taken in anew"
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestFile:
+    """One closed recording file.
+
+    Times are seconds since the session's reference time, and UTC in nanoseconds. ``cursor`` is the journal offset after
+    the last block in the file.
+    """
+
+    name: str
+    number: int
+    sha256: str
+    n_bytes: int
+    n_samples: int
+    first_step: int
+    last_step: int
+    boot_id: int
+    start_s: float
+    stop_s: float
+    start_utc_ns: int
+    stop_utc_ns: int
+    gaps: dict[str, int]
+    saturated_blocks: int
+    closed_reason: str
+    cursor: int
+
+
+@dataclass
+class Manifest:
+    """All that is known of one device's recording once files are closed.
+
+    ``state`` is ``recording``, ``interrupted`` (may be resumed) or ``complete``; ``reason`` says why it ended.
+    """
+
+    session: str
+    device: str
+    unique_id: str
+    state: str = "recording"
+    reason: str | None = None
+    references: dict[str, int] = field(default_factory=dict)
+    """CLOCK_BOOTTIME of the session's reference time, by boot of the computer; a restart starts that clock anew."""
+    files: list[ManifestFile] = field(default_factory=list)
+
+    @property
+    def cursor(self) -> int | None:
+        """Journal offset after the last block in a closed file, None where there is no file."""
+        return self.files[-1].cursor if self.files else None
+
+    def names(self) -> set[str]:
+        """Names of the closed files."""
+        return {f.name for f in self.files}
+
+    def save(self, folder: Path) -> None:
+        """Write atomically; after this returns the manifest survives a power cut.
+
+        Raises
+        ------
+        OSError
+            Disk full, or the folder is gone.
+        """
+        gaps: dict[str, int] = {}
+        for file in self.files:
+            for cause, n in file.gaps.items():
+                gaps[cause] = gaps.get(cause, 0) + n
+        document: dict[str, Any] = {"version": MANIFEST_VERSION, **asdict(self)}
+        document["n_samples"] = sum(f.n_samples for f in self.files)
+        document["gaps"] = gaps
+        temporary = folder / (MANIFEST_FILE + ".tmp")
+        with temporary.open("w", encoding="utf-8") as out:
+            json.dump(document, out, indent=1, ensure_ascii=False)
+            out.flush()
+            os.fsync(out.fileno())
+        temporary.replace(folder / MANIFEST_FILE)
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """Return the manifest in a device's folder, None where there is none yet.
+
+    Raises
+    ------
+    StoreError
+        It is there and cannot be understood.
+    """
+    path = folder / MANIFEST_FILE
+    try:
+        raw = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as e:
+        raise StoreError(f"{path} cannot be read ({e}); {_REMEDY}") from e
+    try:
+        if raw["version"] != MANIFEST_VERSION:
+            raise StoreError(
+                f"{path} is of version {raw['version']}, this spikedaq knows {MANIFEST_VERSION}; use a newer"
+            )
+        files = [ManifestFile(**f) for f in raw["files"]]
+        names = ("session", "device", "unique_id", "state", "reason", "references")
+        return Manifest(**{n: raw[n] for n in names}, files=files)
+    except (KeyError, TypeError) as e:
+        raise StoreError(f"{path} lacks or garbles {e}; {_REMEDY}") from e

@@ -1,0 +1,180 @@
+"""The recorder process: reads a session's journals and writes its files until the session ends."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import select
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from spikedaq.model import ConfigError, StoreError
+from spikedaq.recorder.lane import Lane
+from spikedaq.recorder.plan import SessionPlan, read_plan
+
+_T = TypeVar("_T")
+EXIT_DONE, EXIT_FAILED, EXIT_BAD_PLAN, EXIT_INTERRUPTED, EXIT_DISK, EXIT_BUSY = 0, 1, 2, 3, 4, 5
+LOCK_FILE = ".recorder.lock"
+POLL_S = 0.05
+REPORT_S = 1.0
+FLUSH_SLOTS = 10
+"""A device's file is flushed in one of so many polls, each device in another, so that they do not all write at once."""
+
+
+class Reporter:
+    """Writes one JSON line per report; goes quiet once nobody reads."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def line(self, lane: Lane, error: str | None = None) -> None:
+        """Report a device's state."""
+        fields = asdict(lane.status(error))
+        fields["bytes"] = fields.pop("n_bytes")
+        self.write(fields)
+
+    def write(self, fields: dict[str, object]) -> None:
+        """Write one line."""
+        if self._fd < 0:
+            return
+        data = (json.dumps(fields, ensure_ascii=False) + "\n").encode()
+        try:
+            while data:
+                data = data[os.write(self._fd, data) :]
+        except OSError:
+            self._fd = -1  # the daemon is gone; stdin says so as well
+
+
+class Recorder:
+    """All devices of one session.
+
+    Parameters
+    ----------
+    plan : SessionPlan
+    reporter : Reporter
+    stdin : int
+        Descriptor; a line on it wakes the recorder, its end says that the daemon has died.
+    monotonic_s : callable
+    """
+
+    def __init__(
+        self, plan: SessionPlan, reporter: Reporter, stdin: int, monotonic_s: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._reporter = reporter
+        self._stdin = stdin
+        self._monotonic_s = monotonic_s
+        self._lanes = [Lane(plan, device) for device in plan.devices]
+        self._turn = 0
+        self._next_report_s = 0.0
+
+    def run(self) -> int:
+        """Record until the session ends or the daemon dies; return the exit status."""
+        for lane in self._lanes:
+            self._guard(lane, lane.start)
+            for remark in lane.remarks:
+                self._reporter.write({"device": lane.device.name, "remark": remark})
+        orphaned = False
+        while True:
+            more = self._turn_all(last=False)
+            if all(lane.done for lane in self._lanes):
+                self._report(force=True)
+                return EXIT_DONE
+            self._report()
+            if orphaned:
+                break
+            orphaned = not self._wait(0.0 if more else POLL_S)
+        return self._drain()
+
+    def _turn_all(self, *, last: bool) -> bool:
+        """Give each device its turn; whether any has more to take."""
+        self._turn += 1
+        more = False
+        for i, lane in enumerate(self._lanes):
+            takes_more = self._guard(lane, partial(lane.step, last=last))
+            more = more or bool(takes_more)
+            if takes_more or (self._turn + i) % FLUSH_SLOTS == 0:
+                self._guard(lane, lane.flush)
+            if lane.news:
+                lane.news = False
+                self._reporter.line(lane)
+        return more
+
+    def _drain(self) -> int:
+        """Take what the journals hold now, close the files, and leave the session to the next recorder."""
+        while self._turn_all(last=True):
+            pass
+        for lane in self._lanes:
+            self._guard(lane, partial(lane.interrupt, "the daemon ended"))
+            self._reporter.line(lane)
+        return EXIT_DONE if all(lane.done for lane in self._lanes) else EXIT_INTERRUPTED
+
+    def _guard(self, lane: Lane, work: Callable[[], _T]) -> _T:
+        """Do work on a file. After an error it may present zeros, and crash when closed: leave at once."""
+        try:
+            return work()
+        except (StoreError, OSError, MemoryError) as e:
+            self._fail(lane, str(e) or type(e).__name__)
+            raise
+
+    def _fail(self, lane: Lane, error: str) -> None:
+        self._reporter.write({"device": lane.device.name, "state": "failed", "error": error})
+        sys.stderr.write(f"spikedaq recorder: {lane.device.name}: {error}\n")
+        sys.stderr.flush()
+        os._exit(EXIT_DISK)
+
+    def _report(self, *, force: bool = False) -> None:
+        now_s = self._monotonic_s()
+        if not force and now_s < self._next_report_s:
+            return
+        self._next_report_s = now_s + REPORT_S
+        for lane in self._lanes:
+            self._reporter.line(lane)
+
+    def _wait(self, timeout_s: float) -> bool:
+        """Wait for a line on stdin, at most so long; False where stdin has ended."""
+        try:
+            readable, _, _ = select.select([self._stdin], [], [], timeout_s)
+            return not readable or bool(os.read(self._stdin, 65536))
+        except OSError as e:
+            return e.errno == errno.EINTR
+
+
+def run(folder: Path, *, stdin: int = 0, stdout: int = 1) -> int:
+    """Record the session in a folder; return the exit status.
+
+    ===== =======================================================================
+    0     the session has ended, all files are closed and in their manifests
+    1     bad arguments or an error that nobody foresaw
+    2     the session's description cannot be read
+    3     stdin ended: files are closed, the session can be resumed
+    4     a file could not be written; start again once that is put right
+    5     another recorder has this session
+    ===== =======================================================================
+    """
+    try:
+        plan = read_plan(folder)
+        lock = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except (StoreError, ConfigError) as e:
+        sys.stderr.write(f"spikedaq recorder: {e}\n")
+        return EXIT_BAD_PLAN
+    except OSError as e:
+        sys.stderr.write(f"spikedaq recorder: {folder} cannot be written: {e.strerror}; check its rights and space\n")
+        return EXIT_DISK
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.stderr.write(f"spikedaq recorder: another recorder is writing the session in {folder}; let it finish\n")
+        return EXIT_BUSY
+    try:
+        recorder = Recorder(plan, Reporter(stdout), stdin)
+    except (StoreError, OSError) as e:
+        sys.stderr.write(f"spikedaq recorder: {e}\n")
+        return EXIT_DISK
+    return recorder.run()

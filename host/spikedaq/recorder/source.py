@@ -1,0 +1,127 @@
+"""One device's journal as the recorder sees it: blocks, events, gaps and records in order, from an offset on."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from spikedaq.journal import Entry, JournalReader, JournalState, ReceivedAt, Record, UnknownRecord, carries_state
+from spikedaq.model import LocalProtocolError, RemoteProtocolError
+from spikedaq.wire import Connection, Description, Frame, Hello, Pong, Status, decode_message
+from spikedaq.wire.connection import Received
+
+WARM_UP_BYTES = 128 * 1024
+"""Read before the wanted offset, so that the connection knows the frames before it: 30 of the longest. Less than what a
+journal keeps below the offset that it is told of (``RETAIN_SLACK_BYTES``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something that came out of the journal. ``end_offset`` is the journal offset after the frame that it came in."""
+
+    content: Received | Record | UnknownRecord
+    end_offset: int
+    t_received_ns: int
+
+
+class JournalSource:
+    """Turns a journal into items, one poll at a time.
+
+    Parameters
+    ----------
+    folder : Path
+    start_offset : int
+        Items of frames that end at or before it are left out. What precedes it, as far as the journal still has it, is
+        used to know the state: the same start gives the same items, whoever read before.
+
+    Attributes
+    ----------
+    state : JournalState
+        What is known at the item that was given out last.
+    """
+
+    def __init__(self, folder: Path, start_offset: int) -> None:
+        self.folder = folder
+        self.start_offset = start_offset
+        self._reader = JournalReader.open_at(folder, max(0, start_offset - WARM_UP_BYTES))
+        self.state = self._reader.state
+        self._connection = Connection()
+        self._entries: deque[Entry] = deque()
+        self._items: deque[Item] = deque()
+        self._t_received_ns = 0
+        self._offset = self._reader.offset
+        self._seed()
+
+    @property
+    def offset(self) -> int:
+        """Journal offset after the last frame that was taken in."""
+        return self._offset
+
+    @property
+    def damaged(self) -> int:
+        """Damaged pieces that the reader skipped."""
+        return self._reader.counters.damaged
+
+    def peek(self) -> Item | None:
+        """Next item, None where the journal has nothing new. Stays the next one until ``pop``."""
+        while not self._items:
+            if not self._entries:
+                self._entries.extend(self._reader.poll())
+                if not self._entries:
+                    return None
+            self._take(self._entries.popleft())
+        return self._items[0]
+
+    def pop(self) -> None:
+        """Go on to the item after the one that ``peek`` gave."""
+        self._items.popleft()
+
+    def end_offset(self) -> int:
+        """Journal offset after what is there now."""
+        return self._reader.end_offset()
+
+    def close(self) -> None:
+        """Close the journal file."""
+        self._reader.close()
+
+    def _take(self, entry: Entry) -> None:
+        item = entry.item
+        contents: Iterable[Received | Record | UnknownRecord]
+        if isinstance(item, Frame):
+            if carries_state(item.raw):
+                self.state.message(item.message)
+            contents = self._connection.receive_frame(item)
+        else:
+            if isinstance(item, ReceivedAt):
+                self._t_received_ns = item.t_host_ns
+            self.state.record(item)
+            contents = [item]
+        self._offset = entry.end_offset
+        if entry.end_offset > self.start_offset:
+            self._items.extend(Item(c, entry.end_offset, self._t_received_ns) for c in contents)
+
+    def _seed(self) -> None:
+        """Tell the connection what was known where reading starts, without a frame of the sequence."""
+        hello, descriptions, near_tick = known(self.state)
+        if hello is not None:
+            self._connection.seed(hello, descriptions, near_tick=near_tick)
+
+
+def known(state: JournalState) -> tuple[Hello | None, list[Description], int | None]:
+    """Hello, descriptions and newest 64-bit tick of a journal state."""
+    hello = _decode(state.hello)
+    descriptions = [d for m in state.descriptions.values() if isinstance(d := _decode(m), Description)]
+    time = _decode(state.time)
+    near_tick = time.tick if isinstance(time, Status | Pong) else None
+    if near_tick is None and state.clock_map is not None:
+        near_tick = state.clock_map.tick0
+    return (hello if isinstance(hello, Hello) else None), descriptions, near_tick
+
+
+def _decode(message: bytes | None) -> object:
+    try:
+        return None if message is None else decode_message(message)
+    except (RemoteProtocolError, LocalProtocolError):
+        return None
