@@ -78,6 +78,8 @@ TEST_CASE("knobs: the filter passes the first count, drops a single bad one, and
   CHECK(knob.Update(2000) == doctest::Approx(1360));
   for (int i = 0; i < 200; ++i) knob.Update(2000);
   CHECK(std::fabs(knob.value() - 2000) < kKnobDeadband);
+  const double settled = knob.value();
+  for (uint16_t bad : {uint16_t(0), uint16_t(2000), uint16_t(4095)}) CHECK(knob.Update(bad) == settled);
 }
 
 TEST_CASE("knobs: a jittering knob gives one number, a creeping one follows in jumps of the deadband") {

@@ -252,6 +252,9 @@ TEST_CASE("neuron: reset brings back the first run, its parameters kept") {
   bool same = true;
   for (double v : first) same = same && neuron.Step({}).v == v;
   CHECK(same);
+  for (int i = 0; i < 300; ++i) neuron.Step(busy);
+  neuron.Reset();
+  CHECK(neuron.Step(busy).photo_i == 50);
 
   neuron.SetPreset(4);
   neuron.ResetParameters();

@@ -137,6 +137,7 @@ TEST_CASE("stimulus: a waveform played once ends in silence, until stop or play"
   Neuron<double> neuron(1);
   neuron.parameters().stim_strength = 80;
   neuron.parameters().stim_period = 4;
+  Run(&neuron, 5);
   neuron.SetWaveform(rows, 3);
   CHECK(neuron.PlayWaveform(false));
   const auto samples = Run(&neuron, 50);
@@ -158,9 +159,10 @@ TEST_CASE("stimulus: a waveform played once ends in silence, until stop or play"
   CHECK(StimulusOf(again) == std::vector<double>{10, 20, 0, 0});
   CHECK(again[2].waveform_ended);
 
+  neuron.parameters().stim_period = 2;
   neuron.StopWaveform();
   const auto square = Run(&neuron, 5);
-  CHECK(StimulusOf(square) == std::vector<double>{80, 80, 0, 0, 80});
+  CHECK(StimulusOf(square) == std::vector<double>{80, 0, 80, 0, 80});
   CHECK_FALSE(square[0].waveform_ended);
 }
 
