@@ -1,5 +1,6 @@
 """Recording files: NWB written under SWMR, repair after a crash, reading. The only room that knows h5py."""
 
+from spikedaq.store.closing import describe_closed
 from spikedaq.store.create import specifications_path
 from spikedaq.store.folder import file_name, find_files
 from spikedaq.store.meta import ClosedFile, FileMeta, LastBlock
@@ -12,7 +13,7 @@ from spikedaq.store.reader import (
     open_recording,
 )
 from spikedaq.store.repair import RepairResult, repair
-from spikedaq.store.writer import RecordingWriter, describe_closed
+from spikedaq.store.writer import RecordingWriter
 
 __all__ = [
     "ClosedFile",

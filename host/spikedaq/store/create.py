@@ -22,7 +22,7 @@ from spikedaq.store.layout import (
     ChannelStorage,
     Column,
     Table,
-    channel_storage,
+    channel_storages,
     chunk_blocks,
     chunk_samples,
 )
@@ -138,7 +138,7 @@ def _put_general(file: Any, meta: FileMeta, start_offset: int) -> None:
     _text(electrode, "description", "None: the membrane potential is computed by the board.")
     electrode["device"] = h5py.SoftLink(f"/general/devices/{meta.device}")
 
-    # NWB asks for a subject; a species is a taxon's address, and "root" would be refused for a model.
+    # NWB asks for a subject of some species; 32644 is the taxon "unidentified".
     subject = _typed(general.create_group("subject"), "Subject")
     age = _text(subject, "age", "P0D")
     age.attrs["reference"] = "birth"
@@ -151,8 +151,7 @@ def _put_general(file: Any, meta: FileMeta, start_offset: int) -> None:
 def _put_series(file: Any, meta: FileMeta) -> None:
     chunk = chunk_samples(meta.step_us, meta.info.block_samples)
     first = ""
-    for channel in meta.info.channels:
-        storage = channel_storage(channel)
+    for storage in channel_storages(meta.info.channels):
         group = file["acquisition"].create_group(storage.name)
         is_vm = storage.name == "vm" and storage.unit == "volts"
         _typed(group, "CurrentClampSeries" if is_vm else "TimeSeries")
@@ -226,5 +225,6 @@ def _put_specifications(file: Any) -> bool:
         return False
     with h5py.File(source, "r") as specifications:
         specifications.copy("specifications", file)
+        file.attrs["nwb_version"] = specifications.attrs["nwb_version"]
     file.attrs[".specloc"] = file["specifications"].ref
     return True

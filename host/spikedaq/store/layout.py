@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -12,6 +14,7 @@ import numpy.typing as npt
 from spikedaq.model import ChannelInfo
 from spikedaq.store.hdf5 import text_dtype
 
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]")
 INT32_MAX = 2**31 - 1
 RAW_MAX = 32768
 
@@ -52,8 +55,20 @@ class ChannelStorage:
         return ((np.asarray(stored, dtype=np.int64) - self.shift) // self.factor).astype(np.int16)
 
 
+def channel_storages(channels: Sequence[ChannelInfo]) -> list[ChannelStorage]:
+    """Return how to store each channel, under names that HDF5 and NWB take, no two alike."""
+    storages: list[ChannelStorage] = []
+    for index, channel in enumerate(channels):
+        storage = channel_storage(channel)
+        name = _NOT_IN_NAMES.sub("_", channel.name) or f"channel_{index}"
+        if any(s.name == name for s in storages):
+            name = f"{name}_{index}"
+        storages.append(replace(storage, name=name))
+    return storages
+
+
 def channel_storage(channel: ChannelInfo) -> ChannelStorage:
-    """Return how to store a channel.
+    """Return how to store one channel.
 
     Millivolts become int32 microvolts: Neo's NWB reader takes a conversion of 1e-6 and refuses 1e-5. All else stays
     int16, and so do millivolts on a scale that is not a whole number of microvolts.
@@ -200,8 +215,8 @@ TRIGGERS = Table(
 PARAMETERS = Table(
     "/events/parameters",
     "EventsTable",
-    "Parameter values as the file starts (origin 'initial'), every change that the device reported (origin 'device') and "
-    "every request made to it (origin: who asked).",
+    "Parameter values as the file starts (origin 'initial'), every change that the device reported (origin 'device') "
+    "and every request made to it (origin: who asked).",
     (
         _TIME,
         Column("parameter", text_dtype(NAME_BYTES), "name of the parameter"),
@@ -253,10 +268,10 @@ META = "/general/data_collection"
 
 
 def chunk_samples(step_us: int, block_samples: int) -> int:
-    """Samples per HDF5 chunk: about one second, at least one block; bounded so that buffers stay below a few MB."""
+    """Return the samples per HDF5 chunk: about one second, at least one block; bounded so that buffers stay small."""
     return max(64, block_samples, min(1_000_000 // max(step_us, 1), 65_536))
 
 
 def chunk_blocks(samples: int, block_samples: int) -> int:
-    """Rows per chunk of the block table: as many full blocks as one chunk of samples takes."""
+    """Return the rows per chunk of the block table: as many full blocks as one chunk of samples takes."""
     return max(1, min(-(-samples // max(block_samples, 1)), 4096))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spikedaq.model import ChannelInfo, ClockMap, DeviceInfo, EventKind, Gap, GapCause, StoreError
+from spikedaq.store.closing import read_ending
 from spikedaq.store.extent import Extent, measure, read_rows, series_datasets
 from spikedaq.store.hdf5 import open_file, translated
 from spikedaq.store.layout import (
@@ -26,7 +26,7 @@ from spikedaq.store.layout import (
     SPIKES,
     TABLES,
     TRIGGERS,
-    channel_storage,
+    channel_storages,
 )
 from spikedaq.store.repair import read_meta
 
@@ -124,7 +124,7 @@ class RecordingFile:
         self._file = file
         with translated(path, "read", "repair it or rebuild it from the journal"):
             self.meta, self._start_offset = read_meta(file, path)
-            self._storage = [channel_storage(c) for c in self.meta.info.channels]
+            self._storage = channel_storages(self.meta.info.channels)
             self._names = [s.name for s in self._storage]
             self._series = series_datasets(file, self._names)
         self._extent = Extent(0, 0, self._start_offset)
@@ -188,8 +188,7 @@ class RecordingFile:
         with translated(self.path, "read"):
             if self.is_live:
                 self._file[ENDING].id.refresh()
-            document = json.loads(self._file[ENDING][()].decode())
-        return str(document["reason"]) if document["state"] == "closed" else None
+            return read_ending(self._file)
 
     @property
     def cursor(self) -> int:

@@ -6,20 +6,18 @@ was flushed is intact: this module puts the superblock right in place, then cuts
 
 from __future__ import annotations
 
-import fcntl
 import os
 import struct
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from spikedaq.model import StoreError
-from spikedaq.store.extent import cut
+from spikedaq.store.extent import Extent, cut, excess, measure
 from spikedaq.store.hdf5 import open_file, translated
-from spikedaq.store.layout import META
+from spikedaq.store.layout import META, channel_storages
+from spikedaq.store.lock import WriteLock
 from spikedaq.store.meta import FileMeta, meta_from_json
 
 # HDF5 File Format Specification 3.0, II.A "Superblock", version 3: 48 bytes where offsets and lengths have 8.
@@ -28,6 +26,7 @@ SUPERBLOCK_BYTES = 48
 _VERSION, _SIZES, _FLAGS = 8, slice(9, 11), 11
 _END_OF_FILE, _CHECKSUM = slice(28, 36), slice(44, 48)
 _M = 0xFFFFFFFF
+REBUILD = "rebuild it from the journal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +45,43 @@ class RepairResult:
 
 
 def repair(path: Path) -> RepairResult:
-    """Repair a file whose writer was killed. Does nothing to a file that is in order.
+    """Repair a file whose writer was killed. A file that is in order keeps its bytes.
 
     Raises
     ------
     StoreError
-        Not a recording of spikedaq, in use by a living writer, or damaged beyond this.
+        Not a recording of spikedaq, being written, or damaged beyond this.
     """
     start = time.perf_counter()
     path = Path(path)
-    was_open = _repair_superblock(path)
-    with translated(path, "read", "rebuild it from the journal"), open_file(path, "r") as file:
+    if not path.is_file():
+        raise StoreError(f"cannot repair {path}: there is no such file")
+    with WriteLock(path) as lock:
+        found = _clear_flags(path, lock.descriptor)
+        try:
+            with translated(path, "repair", REBUILD):
+                extent, was_cut = _cut_to_blocks(path)
+        except StoreError:
+            if found is not None:
+                # Not ours, or beyond repair: it stays as it was found.
+                superblock, size = found
+                os.pwrite(lock.descriptor, superblock, 0)
+                os.ftruncate(lock.descriptor, size)
+            raise
+    seconds = time.perf_counter() - start
+    return RepairResult(path, found is not None, was_cut, extent.n_samples, extent.cursor, seconds)
+
+
+def _cut_to_blocks(path: Path) -> tuple[Extent, bool]:
+    with open_file(path, "r") as file:
         meta, start_offset = read_meta(file, path)
-    names = [c.name for c in meta.info.channels]
-    with translated(path, "repair", "rebuild it from the journal"):
-        with open_file(path, "r") as file:
-            needs_cut = _is_uneven(file, names, start_offset)
-        with open_file(path, "r+" if needs_cut else "r") as file:
-            extent, was_cut = cut(file, names, start_offset)
-    return RepairResult(path, was_open, was_cut, extent.n_samples, extent.cursor, time.perf_counter() - start)
+        names = [s.name for s in channel_storages(meta.info.channels)]
+        extent = measure(file, names, start_offset)
+        needs_cut = bool(excess(file, names, extent))
+    if needs_cut:
+        with open_file(path, "r+") as file:
+            cut(file, names, extent)
+    return extent, needs_cut
 
 
 def read_meta(file: Any, path: Path) -> tuple[FileMeta, int]:
@@ -74,79 +91,39 @@ def read_meta(file: Any, path: Path) -> tuple[FileMeta, int]:
     return meta_from_json(file[META].asstr()[()], path)
 
 
-@contextmanager
-def writing_lock(path: Path) -> Iterator[int]:
-    """Hold the file while it is repaired: a living writer holds a shared lock, see :func:`shared_lock`."""
-    descriptor = os.open(path, os.O_RDWR)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StoreError(f"{path} is in use by another process; it needs no repair while that lives") from None
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def shared_lock(path: Path) -> int:
-    """Return a descriptor that keeps :func:`repair` off the file until it is closed (HDF5 drops its lock for SWMR)."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _is_uneven(file: Any, names: list[str], start_offset: int) -> bool:
-    """Try the cut without writing: a file that is in order must keep its bytes."""
-    from spikedaq.store import extent as e
-
-    measured = e.measure(file, names, start_offset)
-    if any(d.shape[0] != measured.n_samples for d in e.series_datasets(file, names)):
-        return True
-    if e.BLOCKS.path in file and any(d.shape[0] != measured.n_blocks for d in e.columns(file, e.BLOCKS)):
-        return True
-    for table in e.SMALL_TABLES:
-        if table.path in file:
-            datasets = e.columns(file, table)
-            if len({d.shape[0] for d in datasets}) > 1:
-                return True
-            offsets = file[table.path]["journal_offset"]
-            if offsets.shape[0] and offsets[-1] > measured.cursor:
-                return True
-    return False
-
-
-def _repair_superblock(path: Path) -> bool:
-    """Clear the flags of a dead writer. Returns whether there were any."""
-    with translated(path, "repair", "check its path and permissions"):
-        with path.open("rb") as file:
-            original = file.read(SUPERBLOCK_BYTES)
+def _clear_flags(path: Path, descriptor: int) -> tuple[bytes, int] | None:
+    """Clear the flags of a dead writer. Returns superblock and size as they were, None if there were none."""
+    with translated(path, "repair", REBUILD):
+        original = os.pread(descriptor, SUPERBLOCK_BYTES, 0)
         _check_superblock(path, original)
-        size = path.stat().st_size
-        if original[_FLAGS] == 0 and int.from_bytes(original[_END_OF_FILE], "little") <= size:
-            return False
+        size = os.fstat(descriptor).st_size
+        stated = int.from_bytes(original[_END_OF_FILE], "little")
+        if original[_FLAGS] == 0 and stated <= size:
+            return None
         patched = bytearray(original)
         patched[_FLAGS] = 0
-        end = max(int.from_bytes(original[_END_OF_FILE], "little"), size)
+        end = max(stated, size)
         patched[_END_OF_FILE] = struct.pack("<Q", end)
         patched[_CHECKSUM] = struct.pack("<I", lookup3(bytes(patched[:44])))
-        with writing_lock(path) as descriptor:
-            os.pwrite(descriptor, patched, 0)
-            os.ftruncate(descriptor, end)
-            os.fsync(descriptor)
-    return True
+        # Space that was given out and never written: HDF5 refuses a file shorter than it says.
+        os.ftruncate(descriptor, end)
+        os.pwrite(descriptor, patched, 0)
+        os.fsync(descriptor)
+    return original, size
 
 
 def _check_superblock(path: Path, data: bytes) -> None:
     if data[:8] != SIGNATURE:
         raise StoreError(f"{path} is not an HDF5 file; it cannot be repaired")
     if len(data) < SUPERBLOCK_BYTES or data[_VERSION] != 3 or data[_SIZES] != b"\x08\x08":
-        raise StoreError(f"{path} was not written by spikedaq (superblock version {data[_VERSION]}); left as it is")
+        raise StoreError(f"{path} was not written by spikedaq: its superblock is of another kind; left as it is")
     if int.from_bytes(data[_CHECKSUM], "little") != lookup3(data[:44]):
         raise StoreError(f"{path}: the superblock's checksum is wrong; rebuild the file from the journal")
+
+
+def _words(data: bytes) -> tuple[int, int, int]:
+    a, b, c = struct.unpack("<III", data)
+    return int(a), int(b), int(c)
 
 
 def _rotate(x: int, k: int) -> int:
@@ -158,7 +135,7 @@ def lookup3(data: bytes) -> int:
     a = b = c = (0xDEADBEEF + len(data)) & _M
     position = 0
     while len(data) - position > 12:
-        x, y, z = struct.unpack_from("<III", data, position)
+        x, y, z = _words(data[position : position + 12])
         a, b, c = (a + x) & _M, (b + y) & _M, (c + z) & _M
         a = ((a - c) & _M) ^ _rotate(c, 4)
         c = (c + b) & _M
@@ -176,7 +153,7 @@ def lookup3(data: bytes) -> int:
     rest = data[position:]
     if not rest:
         return c
-    x, y, z = struct.unpack("<III", rest.ljust(12, b"\0"))
+    x, y, z = _words(rest.ljust(12, b"\0"))
     a, b, c = (a + x) & _M, (b + y) & _M, (c + z) & _M
     c = ((c ^ b) - _rotate(b, 14)) & _M
     a = ((a ^ c) - _rotate(c, 11)) & _M

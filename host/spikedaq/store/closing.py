@@ -1,0 +1,98 @@
+"""The last step of a recording file: remove what stayed empty, say how it ended, hash it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from spikedaq.model import StoreError
+from spikedaq.store.ends import count_saturated
+from spikedaq.store.extent import columns, read_rows, series_datasets
+from spikedaq.store.hdf5 import open_file, translated
+from spikedaq.store.layout import BLOCKS, ENDING, ENDING_BYTES, GAPS, TABLES, channel_storages
+from spikedaq.store.meta import ClosedFile, no_gaps
+from spikedaq.store.repair import read_meta
+
+OPEN = b'{"state": "open"}'
+HASH_BYTES = 1 << 20
+
+
+def finish(path: Path, reason: str) -> None:
+    """Take the file out of SWMR's hands for good. Killed in here, it can be repaired and resumed, or is closed.
+
+    NWB calls an empty table bad practice, and objects cannot be removed under SWMR; that is all that is left to do.
+    """
+    with open_file(path, "r+") as file:
+        for table in TABLES:
+            datasets = columns(file, table)
+            if datasets and datasets[-1].shape[0] == 0:
+                del file[table.path]
+        file[ENDING][()] = _ending(reason)
+
+
+def _ending(reason: str) -> bytes:
+    while True:
+        text = json.dumps({"state": "closed", "reason": reason}, ensure_ascii=False).encode("utf-8", "replace")
+        if len(text) <= ENDING_BYTES:
+            return text
+        reason = reason[: len(reason) * 3 // 4]
+
+
+def read_ending(file: Any) -> str | None:
+    """Return the reason for which an open file was closed, None where it was not."""
+    document = json.loads(file[ENDING][()].decode())
+    return str(document["reason"]) if document["state"] == "closed" else None
+
+
+def describe_closed(path: Path) -> ClosedFile:
+    """Return what the manifest says of a closed file, read from the file itself.
+
+    Raises
+    ------
+    StoreError
+        Not ours, or not closed: resume and close it.
+    """
+    path = Path(path)
+    with translated(path, "read", "repair it first"), open_file(path, "r") as file:
+        meta, _ = read_meta(file, path)
+        reason = read_ending(file)
+        if reason is None:
+            raise StoreError(f"{path} is not closed; resume it, then close it")
+        blocks = read_rows(file, BLOCKS)
+        gaps = no_gaps()
+        for gap in read_rows(file, GAPS):
+            gaps[gap["cause"].decode()] += int(gap["n_steps"])
+        times = series_datasets(file, [s.name for s in channel_storages(meta.info.channels)])[-1]
+        n = int(times.shape[0])
+        start_s, stop_s = (float(times[0]), float(times[n - 1])) if n else (0.0, 0.0)
+    with translated(path, "read"):
+        digest = _sha256(path)
+        n_bytes = path.stat().st_size
+    n_rows = len(blocks)
+    return ClosedFile(
+        path=path,
+        sha256=digest,
+        n_bytes=n_bytes,
+        n_samples=n,
+        first_step=int(blocks["first_step"][0]) if n_rows else 0,
+        next_step=int(blocks["first_step"][-1]) + int(blocks["n_samples"][-1]) if n_rows else 0,
+        boot_id=int(blocks["boot_id"][-1]) if n_rows else meta.info.boot_id,
+        start_s=start_s,
+        stop_s=stop_s,
+        gaps=gaps,
+        saturated_blocks=count_saturated(blocks),
+        reason=reason,
+    )
+
+
+def _sha256(path: Path) -> str:
+    """Hash what the disk has, not what is in memory."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        while piece := file.read(HASH_BYTES):
+            digest.update(piece)
+    return digest.hexdigest()

@@ -1,0 +1,78 @@
+"""Where a file's contents end: what a writer has to know to go on with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from spikedaq.model import BlockFlag
+from spikedaq.store.extent import read_rows
+from spikedaq.store.layout import BLOCKS, CLOCK_MAPS, GAPS, PARAMETERS, TRIGGERS
+from spikedaq.store.meta import LastBlock, no_gaps
+
+
+@dataclass(frozen=True, slots=True)
+class LastTrigger:
+    """Start of the stimulus loop that has not ended yet."""
+
+    boot_id: int
+    loop: int
+    time_s: float
+    step: int
+
+
+@dataclass
+class Ends:
+    """Counters and last rows of a file; a writer keeps them going while it appends."""
+
+    first_step: int | None = None
+    last_row: tuple[int, ...] | None = None
+    """Last row of the block table, columns as in the layout."""
+    saturated_blocks: int = 0
+    gap_samples: dict[str, int] = field(default_factory=no_gaps)
+    gap_counts: dict[str, int] = field(default_factory=no_gaps)
+    last_gap_s: float = -np.inf
+    last_trigger: LastTrigger | None = None
+    last_map: tuple[Any, ...] | None = None
+    n_maps: int = 0
+    has_initial_parameters: bool = False
+
+
+def read_ends(file: Any, n_blocks: int) -> Ends:
+    """Read the ends of a file that was cut to ``n_blocks`` complete blocks."""
+    ends = Ends()
+    blocks = read_rows(file, BLOCKS, n_blocks)
+    if n_blocks:
+        ends.first_step = int(blocks["first_step"][0])
+        ends.last_row = blocks[-1].item()
+    ends.saturated_blocks = count_saturated(blocks)
+    gaps = read_rows(file, GAPS)
+    for cause, n_steps in zip(gaps["cause"], gaps["n_steps"], strict=True):
+        ends.gap_samples[cause.decode()] += int(n_steps)
+        ends.gap_counts[cause.decode()] += 1
+    if len(gaps):
+        ends.last_gap_s = float(gaps["start_time"][-1])
+    triggers = read_rows(file, TRIGGERS)
+    if len(triggers):
+        t = triggers[-1]
+        ends.last_trigger = LastTrigger(int(t["boot_id"]), int(t["loop"]), float(t["timestamp"]), int(t["step"]))
+    maps = read_rows(file, CLOCK_MAPS)
+    ends.n_maps = len(maps)
+    ends.last_map = maps[-1].item() if len(maps) else None
+    ends.has_initial_parameters = len(read_rows(file, PARAMETERS, 1)) > 0
+    return ends
+
+
+def last_block(ends: Ends) -> LastBlock | None:
+    """Return where the last block ends, None before the first."""
+    if ends.last_row is None:
+        return None
+    boot_id, seq, _, first_step, first_tick, step_us, n, *_ = ends.last_row
+    return LastBlock(boot_id, seq, first_step + n, first_tick + n * step_us, step_us)
+
+
+def count_saturated(blocks: Any) -> int:
+    """Count the blocks with a value cut at the limits of int16."""
+    return int(np.count_nonzero(blocks["flags"] & int(BlockFlag.SATURATED)))
