@@ -1,0 +1,143 @@
+"""Export recordings to the stock CSV, with the hardware's state beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from spikedaq.formats.output import refuse_existing, written_whole
+from spikedaq.formats.report import RunReport
+from spikedaq.formats.sources import Run, find_runs
+from spikedaq.formats.stock_csv import TIME_HEADERS, RowFormatter, TimeColumn, stock_header
+from spikedaq.model import ConfigError, StoreError
+from spikedaq.store import open_recording
+
+# Rows that are in memory at a time: some 20 MB of samples, times and text.
+CHUNK_ROWS = 1 << 17
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedFile:
+    """One CSV that was written, with its description beside it."""
+
+    csv: Path
+    description: Path
+    device: str
+    boot_id: int
+    n_rows: int
+    missing: dict[str, int]
+    """Samples missing between the first and the last row, by cause."""
+
+
+def export_csv(
+    source: Path,
+    out: Path | None = None,
+    *,
+    device: str | None = None,
+    time: TimeColumn = "model",
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> list[ExportedFile]:
+    """Write one stock CSV per device and boot, and a JSON file beside each (docs/how-to/export-csv.md).
+
+    Parameters
+    ----------
+    source : Path
+        A recording file, the folder of a device, or the folder of a session.
+    out : Path, optional
+        A folder, which must exist, or, for one device, a name that ends in ``.csv``. Default: beside the recording.
+    device : str, optional
+        Only this device of a session.
+    time : {"model", "wall"}
+        First column: step index x 0.1 ms from the first row on, or seconds since the session's reference time.
+    overwrite : bool
+        Replace files that are there.
+    progress : callable, optional
+        Called with rows written and rows in all, after each chunk.
+
+    Raises
+    ------
+    StoreError
+        Nothing to export, files that cannot be read or written, or that must not be replaced. What was not completed
+        is removed; files that were completed before stay.
+    ConfigError
+        ``time`` is neither of the two.
+    """
+    if time not in TIME_HEADERS:
+        raise ConfigError(f"the time column cannot be {time!r}; it is 'model' or 'wall'")
+    runs = find_runs(Path(source), device)
+    paths = _output_paths(runs, out)
+    for csv, description in paths:
+        refuse_existing(csv, overwrite=overwrite)
+        refuse_existing(description, overwrite=overwrite)
+    total = sum(run.n_rows for run in runs)
+    exported: list[ExportedFile] = []
+    done = 0
+    for run, (csv, description) in zip(runs, paths, strict=True):
+        # The description first: where the CSV is, its description is.
+        with (
+            written_whole(csv, overwrite=overwrite) as rows,
+            written_whole(description, overwrite=overwrite) as document,
+        ):
+            report = RunReport(run, csv.name, time)
+            for n in _write_rows(run, rows, report):
+                done += n
+                if progress is not None:
+                    progress(done, total)
+            document.write(json.dumps(report.document(), ensure_ascii=False, indent=1).encode() + b"\n")
+        exported.append(ExportedFile(csv, description, run.device, run.boot_id, report.n_rows, report.missing))
+    return exported
+
+
+def _output_paths(runs: list[Run], out: Path | None) -> list[tuple[Path, Path]]:
+    out = None if out is None else Path(out)
+    if out is None or out.is_dir():
+        names = [(out or run.folder) / run.name for run in runs]
+    elif out.suffix == ".csv":
+        devices = sorted({run.device for run in runs})
+        if len(devices) > 1:
+            raise StoreError(
+                f"{out} is one file and there are {len(devices)} devices; name one with --device, or a folder"
+            )
+        if not out.parent.is_dir():
+            raise StoreError(f"{out.parent} is not a folder; create it first")
+        names = [out.with_name(out.stem + ("" if n == 0 else f"_boot{n + 1}")) for n in range(len(runs))]
+    else:
+        raise StoreError(f"{out} is not a folder; create it first, or give a name that ends in .csv")
+    return [(path.with_name(path.name + ".csv"), path.with_name(path.name + ".json")) for path in names]
+
+
+def _write_rows(run: Run, file: BinaryIO, report: RunReport) -> Iterator[int]:
+    """Write header and rows; yield the number of rows after each chunk."""
+    file.write(stock_header(report.time))
+    last_step = -1
+    for path in run.files:
+        with open_recording(path) as recording:
+            formatter = RowFormatter(recording.channels, device=run.device)
+            n_samples = recording.n_samples
+            report.file(recording, n_samples, "unknown" if recording.ending is None else _sha256(path))
+            for start in range(0, n_samples, CHUNK_ROWS):
+                stop = min(start + CHUNK_ROWS, n_samples)
+                steps = recording.steps(start, stop)
+                if not (np.diff(steps, prepend=last_step) > 0).all():
+                    raise StoreError(f"{path}: the steps of its samples do not rise; the file is damaged")
+                last_step = int(steps[-1])
+                samples = recording.samples(start, stop)
+                if report.time == "model":
+                    file.write(formatter.model_rows(steps - report.first_step, samples))
+                else:
+                    file.write(formatter.wall_rows(recording.timestamps(start, stop), samples))
+                yield stop - start
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,82 @@
+"""Which recording files make which CSV."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from spikedaq.model import StoreError
+from spikedaq.store import find_files, open_recording
+
+
+@dataclass(slots=True)
+class Run:
+    """Files of one device and one boot, in order; steps count on through all of them."""
+
+    device: str
+    boot_id: int
+    name: str
+    folder: Path
+    files: list[Path] = field(default_factory=list)
+    n_rows: int = 0
+
+
+def find_runs(source: Path, device: str | None) -> list[Run]:
+    """Sort the files of a recording by device and boot.
+
+    Parameters
+    ----------
+    source : Path
+        A recording file, the folder of a device, or that of a session.
+    device : str or None
+        Only this one.
+
+    Raises
+    ------
+    StoreError
+        Nothing there, nothing of that device, or nothing recorded.
+    """
+    files, name = _files(source, device)
+    runs: list[Run] = []
+    for path in files:
+        with open_recording(path) as recording:
+            meta, n_rows = recording.meta, recording.n_samples
+        if n_rows == 0:
+            continue
+        if not runs or (runs[-1].device, runs[-1].boot_id) != (meta.device, meta.info.boot_id):
+            boots = sum(run.device == meta.device for run in runs)
+            base = name or f"{meta.session}_{meta.device}"
+            suffix = f"_boot{boots + 1}" if boots else ""
+            runs.append(Run(meta.device, meta.info.boot_id, base + suffix, path.parent))
+        runs[-1].files.append(path)
+        runs[-1].n_rows += n_rows
+    if not runs:
+        raise StoreError(f"{source} holds no sample yet; there is nothing to export")
+    return runs
+
+
+def _files(source: Path, device: str | None) -> tuple[list[Path], str | None]:
+    if source.is_file():
+        if device is not None:
+            with open_recording(source) as recording:
+                found = recording.meta.device
+            if found != device:
+                raise StoreError(f"{source} is a recording of {found}, not of {device}; leave --device out")
+        return [source], source.stem
+    if not source.exists():
+        raise StoreError(f"{source} does not exist; give a recording file, or the folder of a session or device")
+    source = source.resolve()
+    own = find_files(source.parent, source.name)
+    if own:
+        if device not in (None, source.name):
+            raise StoreError(f"{source} is the folder of {source.name}, not of {device}; give the session's folder")
+        return own, None
+    every = find_files(source)
+    found_devices = sorted({path.parent.name for path in every})
+    if not every:
+        raise StoreError(f"{source} holds no recording (no .nwb file); give a recording file, or a session's folder")
+    if device is not None:
+        every = [path for path in every if path.parent.name == device]
+        if not every:
+            raise StoreError(f"{source} has no recording of {device}; it has {', '.join(found_devices)}")
+    return every, None

@@ -1,0 +1,111 @@
+"""The stock software's nine-column CSV, hardware dialect: header, number format, time column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from spikedaq.formats.text_tables import (
+    BytesArray,
+    join_columns,
+    model_time_columns,
+    value_table,
+    wall_time_columns,
+)
+from spikedaq.model import ChannelInfo, StoreError
+
+TimeColumn = Literal["model", "wall"]
+TIME_HEADERS: dict[TimeColumn, str] = {"model": "Time (ms)", "wall": "Time (s)"}
+
+
+@dataclass(frozen=True, slots=True)
+class StockColumn:
+    """One column: the channel it comes from, its unit, its header, its decimals."""
+
+    channel: str
+    unit: str
+    header: str
+    decimals: int
+
+
+# Decimals of the hardware dialect: Vm and currents come as int16/100, synapse Vm as int16 in whole mV.
+STOCK_COLUMNS = (
+    StockColumn("vm", "mV", "Spikeling Vm (mV)", 2),
+    StockColumn("stimulus", "%", "Stimulus (%)", 0),
+    StockColumn("i_total", "a.u.", "Total Current Input (a.u.)", 2),
+    StockColumn("syn1_vm", "mV", "Synapse 1 Vm (mV)", 0),
+    StockColumn("syn1_i", "a.u.", "Synapse 1 Input (a.u.)", 2),
+    StockColumn("syn2_vm", "mV", "Synapse 2 Vm (mV)", 0),
+    StockColumn("syn2_i", "a.u.", "Synapse 2 Input (a.u.)", 2),
+    StockColumn("trigger", "1", "Trigger", 0),
+)
+
+
+def stock_header(time: TimeColumn) -> bytes:
+    """Return the header line with its line feed; exactly the stock one for model time."""
+    return (",".join([TIME_HEADERS[time], *(c.header for c in STOCK_COLUMNS)]) + "\n").encode()
+
+
+class RowFormatter:
+    """Turns blocks of raw samples into lines of the stock CSV.
+
+    Parameters
+    ----------
+    channels : sequence of ChannelInfo
+        The device's channels, in the order of the samples' columns.
+    device : str
+        Name for messages.
+
+    Raises
+    ------
+    StoreError
+        A stock column has no channel, or the channel has another unit.
+    """
+
+    def __init__(self, channels: Sequence[ChannelInfo], *, device: str) -> None:
+        at = {channel.name: index for index, channel in enumerate(channels)}
+        missing = [c.channel for c in STOCK_COLUMNS if c.channel not in at]
+        if missing:
+            raise StoreError(
+                f"{device}: the recording has no channel {', '.join(missing)}, which the stock CSV needs; "
+                "read the NWB file itself, it holds every channel there is"
+            )
+        self._columns: list[tuple[str, int, BytesArray]] = []
+        for column in STOCK_COLUMNS:
+            channel = channels[at[column.channel]]
+            if channel.unit != column.unit:
+                raise StoreError(
+                    f"{device}: channel {channel.name} is in {channel.unit!r}, the stock CSV needs {column.unit!r}; "
+                    "read the NWB file itself, it says each channel's unit"
+                )
+            end = b"\n" if column is STOCK_COLUMNS[-1] else b","
+            table = value_table(channel, decimals=column.decimals, end=end)
+            self._columns.append((column.channel, at[column.channel], table))
+
+    def model_rows(self, steps: npt.NDArray[np.int64], samples: npt.NDArray[np.int16]) -> bytes:
+        """Lines with model time.
+
+        Parameters
+        ----------
+        steps : int64 array, shape (n,)
+            Steps since the first row of the CSV.
+        samples : int16 array, shape (n, n_channels)
+        """
+        return self._rows(model_time_columns(steps), samples)
+
+    def wall_rows(self, seconds: npt.NDArray[np.float64], samples: npt.NDArray[np.int16]) -> bytes:
+        """Lines with real time in seconds; arrays as in `model_rows`."""
+        return self._rows(wall_time_columns(seconds), samples)
+
+    def _rows(self, time: list[tuple[str, BytesArray]], samples: npt.NDArray[np.int16]) -> bytes:
+        if not len(samples):
+            return b""
+        values = [
+            (name, table[np.ascontiguousarray(samples[:, index]).view(np.uint16)])
+            for name, index, table in self._columns
+        ]
+        return join_columns(time + values)
