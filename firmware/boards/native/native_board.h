@@ -1,0 +1,102 @@
+/// The computer as a board: its clock, its link, its jacks, and the parameters that stand for what is plugged in.
+#ifndef SPIKEDAQ_NATIVE_NATIVE_BOARD_H_
+#define SPIKEDAQ_NATIVE_NATIVE_BOARD_H_
+
+#include <stdint.h>
+
+#include <memory>
+
+#include "board/board.h"
+#include "link.h"
+#include "options.h"
+#include "truth.h"
+#include "wiring.h"
+
+namespace spikedaq {
+namespace native {
+
+/// CLOCK_MONOTONIC, in nanoseconds.
+uint64_t NowNs();
+
+/// What is at the inputs of a virtual board: light, a current source, and a cable from stimulus output to current-in.
+class VirtualInputs final : public command::ParameterBank {
+ public:
+  explicit VirtualInputs(bool loopback) : default_loopback_(loopback), loopback_(loopback) {}
+  uint8_t count() const override { return 3; }
+  command::ParameterSpec Spec(uint8_t index) const override;
+  float Value(uint8_t index) const override;
+  void Store(uint8_t index, float value) override;
+
+  float light() const { return light_; }
+  float current_in() const { return current_in_; }
+  bool loopback() const { return loopback_; }
+
+ private:
+  bool default_loopback_;
+  float light_ = 0;
+  float current_in_ = 0;
+  bool loopback_;
+};
+
+class NativeBoard final : public board::Board {
+ public:
+  explicit NativeBoard(const Options& options);
+
+  board::Identity Who() const override;
+  uint64_t Tick() override;
+  uint64_t TickAtBoot() override { return tick_at_boot_; }
+  size_t Write(const uint8_t* bytes, size_t n) override { return link_->Write(bytes, n); }
+  size_t Read(uint8_t* bytes, size_t n) override;
+  void SetStimulus(float percent) override { stimulus_percent_ = percent; }
+  void ReadInputs(Inputs<float>* inputs) override;
+  void SetOutputs(const board::Outputs& outputs) override;
+  uint16_t CpuPermille() override;
+  command::ParameterBank* parameters() override { return &inputs_; }
+  void Configure(command::ParameterTable* table, command::NeuronParameters* neuron) override;
+
+  /// Before each boot: draws its boot id and where the tick starts, and writes the head of the truth.
+  uint32_t NextBoot();
+  /// From now on ticks are read off the clock, `tick` being now.
+  void AnchorTick(uint64_t tick);
+  /// From now on ticks stand where the model stands (as fast as possible).
+  void VirtualTick(uint64_t tick);
+  /// When a tick is due, on the clock of NowNs. Only while ticks are read off the clock.
+  uint64_t DueNs(uint64_t tick) const { return anchor_ns_ + (tick - anchor_tick_) * 1000; }
+
+  /// Around each batch of steps: what has come over the cables, and what goes out on them.
+  void ReceiveCables();
+  void SendCables() { axon_.Flush(); }
+  uint64_t dropped_rows() const { return jacks_[0].dropped() + jacks_[1].dropped(); }
+  void FlushTruth() { truth_.Flush(); }
+  Link& link() { return *link_; }
+  uint64_t noise_seed() const { return noise_seed_; }
+
+ private:
+  uint64_t Random64();
+
+  const Options options_;
+  std::unique_ptr<Link> link_;
+  TruthFile truth_;
+  Axon axon_;
+  SynapseJack jacks_[2];
+  VirtualInputs inputs_;
+  Noise random_;
+  uint64_t noise_seed_;
+  uint32_t boot_id_ = 0;
+  uint32_t boots_ = 0;
+  uint64_t tick_at_boot_ = 0;
+  bool virtual_tick_ = false;
+  uint64_t anchor_tick_ = 0;
+  uint64_t anchor_ns_ = 0;
+  float stimulus_percent_ = 0;
+  uint64_t cpu_at_ns_ = 0;
+  uint64_t cpu_used_ns_ = 0;
+  uint8_t read_[512];  // bytes of the link that the device has not asked for yet
+  size_t read_begin_ = 0;
+  size_t read_end_ = 0;
+};
+
+}  // namespace native
+}  // namespace spikedaq
+
+#endif  // SPIKEDAQ_NATIVE_NATIVE_BOARD_H_

@@ -1,0 +1,211 @@
+#include "board/device.h"
+
+namespace spikedaq {
+namespace board {
+namespace {
+
+constexpr uint64_t kStatusPeriodUs = 1000000;
+// Kept free of blocks and events, so that an answer never waits behind a queue that the host lets grow.
+constexpr size_t kAnswerRoom = wire::FrameBound(command::kAnswerBytes);
+// An event or a status: two u64, eight u32 at most.
+constexpr size_t kSmallMessageBytes = 64;
+
+}  // namespace
+
+Device::Device(Board* board, const Memory& memory, const Settings& settings)
+    : board_(board),
+      memory_(memory),
+      settings_(settings),
+      neuron_(settings.noise_seed),
+      neuron_parameters_(&neuron_, settings.step_us),
+      parameters_(&neuron_parameters_, board->parameters()),
+      waveform_(memory.waveform_rows, memory.waveform_bits, memory.waveform_capacity),
+      sampler_(memory.block_heads, memory.block_values, memory.n_blocks, memory.block_capacity, kChannelCount),
+      events_(memory.events, memory.n_events),
+      transmitter_(memory.scratch, memory.scratch_bytes, memory.ring, memory.ring_bytes),
+      decoder_(memory.request, memory.max_request_bytes),
+      dispatcher_(this, &parameters_, &waveform_, &transmitter_) {}
+
+void Device::Boot(uint32_t boot_id) {
+  boot_id_ = boot_id;
+  neuron_ = Neuron<float>(settings_.noise_seed);
+  parameters_.HandBackAll();
+  board_->Configure(&parameters_, &neuron_parameters_);
+  parameters_.ForgetChanges();
+  waveform_.Clear();
+  sampler_.Clear();
+  events_.Clear();
+  dispatcher_.Clear();
+  decoder_.Restart();
+  transmitter_.RestartSeq();
+  step_ = 0;
+  tick_ = board_->TickAtBoot();
+  next_status_tick_ = tick_ + kStatusPeriodUs;
+  stopped_at_ = 0;
+  saturated_values_ = 0;
+  high_water_ = 0;
+  status_due_ = false;
+  reboot_wanted_ = false;
+  transmitter_.SendZero();
+  transmitter_.Send(Hello());
+}
+
+wire::Hello Device::Hello() const {
+  const Identity who = board_->Who();
+  wire::Hello hello = {};
+  hello.major = who.protocol_major;
+  hello.minor = wire::kProtocolMinor;
+  hello.firmware_version = who.firmware_version;
+  hello.build_hash = who.build_hash;
+  hello.board = who.name;
+  hello.unique_id = who.unique_id;
+  hello.boot_id = boot_id_;
+  hello.step_us = neuron_parameters_.step_us();
+  hello.block_samples = memory_.default_block_samples;
+  hello.n_channels = kChannelCount;
+  hello.n_parameters = parameters_.count();
+  hello.n_presets = kPresetCount;
+  hello.resend_depth = 0;
+  hello.stimulus_capacity = waveform_.capacity();
+  hello.codecs = 1;
+  hello.max_request_bytes = memory_.max_request_bytes;
+  hello.running = sampler_.running();
+  return hello;
+}
+
+wire::ReplyCode Device::Start(uint16_t block_samples, uint64_t* first_step) {
+  const uint16_t n = block_samples == 0 ? memory_.default_block_samples : block_samples;
+  if (n > memory_.block_capacity) return wire::ReplyCode::kTooLarge;
+  sampler_.Start(n);
+  *first_step = step_;
+  return wire::ReplyCode::kOk;
+}
+
+void Device::Stop() {
+  if (!sampler_.running()) return;
+  sampler_.Stop();
+  stopped_at_ = step_;
+}
+
+void Device::Reset(bool parameters_too) {
+  if (parameters_too) parameters_.HandBackAll();
+  neuron_.Reset();
+}
+
+void Device::QueueEvent(wire::EventKind kind, uint64_t step, uint64_t tick, uint32_t index, float value) {
+  events_.Push(wire::Event{0, static_cast<uint8_t>(kind), step, static_cast<uint32_t>(tick), index, value});
+}
+
+void Device::QueueSampleEvents(const Sample<float>& sample) {
+  if (sample.spike) QueueEvent(wire::EventKind::kSpike, step_, tick_, 0, sample.v);
+  if (sample.trigger) {
+    QueueEvent(wire::EventKind::kTrigger, step_, tick_, sample.loop, sample.trigger_waveform ? 1.0f : 0.0f);
+  }
+  if (sample.waveform_ended) QueueEvent(wire::EventKind::kStimulusEnd, step_, tick_, sample.loops_played, 0);
+}
+
+void Device::Step() {
+  const uint32_t step_us = neuron_parameters_.step_us();
+  board_->SetStimulus(neuron_.PeekStimulus().percent);
+  Inputs<float> inputs;
+  board_->ReadInputs(&inputs);
+  const Sample<float> sample = neuron_.Step(inputs);
+
+  int16_t raw[kChannelCount];
+  bool saturated = false;
+  ToRaw(sample, raw, &saturated);
+  board_->SetOutputs(Outputs{step_, tick_, sample, raw});
+  if (saturated) ++saturated_values_;
+
+  if (sampler_.running()) {
+    sampler_.Push(step_, tick_, step_us, raw, saturated);
+    QueueSampleEvents(sample);
+  }
+  ++step_;
+  tick_ += step_us;
+  if (tick_ >= next_status_tick_) {
+    status_due_ = true;
+    next_status_tick_ = tick_ - (tick_ - next_status_tick_) % kStatusPeriodUs + kStatusPeriodUs;
+  }
+}
+
+void Device::NoteQueueLength() {
+  const uint16_t n = static_cast<uint16_t>(sampler_.closed() + events_.size() + transmitter_.frames_waiting());
+  if (n > high_water_) high_water_ = n;
+}
+
+bool Device::SendStatus() {
+  if (!transmitter_.HasRoom(kSmallMessageBytes, kAnswerRoom)) return false;
+  wire::StatusMessage m = {};
+  m.tick = board_->Tick();
+  m.step = step_;
+  m.overruns = sampler_.overruns();
+  m.overrun_samples = sampler_.overrun_samples();
+  m.events_dropped = events_.dropped();
+  m.queue_high_water = high_water_;
+  m.bad_frames = decoder_.bad_total();
+  m.saturated_samples = saturated_values_;
+  m.cpu_permille = board_->CpuPermille();
+  high_water_ = 0;
+  transmitter_.Send(m);
+  return true;
+}
+
+void Device::Receive() {
+  uint8_t byte = 0;
+  // A request is read only while its answer has room: the link's own buffer holds the rest.
+  while (!reboot_wanted_ && transmitter_.HasRoom(command::kAnswerBytes)) {
+    if (board_->Read(&byte, 1) == 0) return;
+    if (decoder_.Take(byte) != wire::FrameDecoder::Result::kMessage) continue;
+    if (dispatcher_.Handle(decoder_.message()) == Status::kMalformed) decoder_.CountMalformed();
+  }
+}
+
+void Device::Send() {
+  uint8_t index = 0;
+  float value = 0;
+  while (parameters_.TakeChange(&index, &value)) {
+    QueueEvent(wire::EventKind::kParameter, step_, tick_, index, value);
+  }
+  sampling::Overrun overrun;
+  if (sampler_.TakeOverrun(&overrun)) {
+    QueueEvent(wire::EventKind::kOverrun, overrun.first_step, overrun.first_tick, overrun.n_samples, 0);
+  }
+  NoteQueueLength();
+  if (status_due_ && SendStatus()) status_due_ = false;
+  while (events_.size() > 0 && transmitter_.HasRoom(kSmallMessageBytes, kAnswerRoom)) {
+    transmitter_.Send(events_.front());
+    events_.Pop();
+  }
+  while (events_.size() == 0 && sampler_.closed() > 0) {
+    const size_t bytes = size_t{2} * sampler_.oldest().n * kChannelCount + sampling::kBlockOverhead;
+    if (!transmitter_.HasRoom(bytes, kAnswerRoom)) break;
+    wire::Writer writer = transmitter_.Begin();
+    sampling::EncodeOldest(sampler_, transmitter_.seq(), writer);
+    transmitter_.Commit(writer);
+    sampler_.Release();
+  }
+  if (dispatcher_.stop_pending() && sampler_.closed() == 0 && transmitter_.HasRoom(kSmallMessageBytes)) {
+    dispatcher_.AnswerStop(stopped_at_);
+  }
+}
+
+void Device::Pump() {
+  for (;;) {
+    Receive();
+    if (!reboot_wanted_) Send();
+    if (transmitter_.size() == 0) return;
+    const size_t taken = board_->Write(transmitter_.bytes(), transmitter_.size());
+    if (taken == 0) return;
+    transmitter_.Taken(taken);
+  }
+}
+
+void Device::LinkRestarted() {
+  decoder_.Restart();
+  transmitter_.DropPartialFrame();
+  transmitter_.SendZero();
+}
+
+}  // namespace board
+}  // namespace spikedaq

@@ -1,0 +1,127 @@
+/// The firmware of every board: the neuron, its sampling, its commands and its link, put together.
+#ifndef SPIKEDAQ_BOARD_DEVICE_H_
+#define SPIKEDAQ_BOARD_DEVICE_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "board/board.h"
+#include "board/event_queue.h"
+#include "command/dispatcher.h"
+#include "command/neuron_parameters.h"
+#include "command/parameters.h"
+#include "command/waveform.h"
+#include "neuron/neuron.h"
+#include "sampling/sampler.h"
+#include "wire/frame.h"
+#include "wire/transmitter.h"
+
+namespace spikedaq {
+namespace board {
+
+/// Memory and sizes, which are a matter of the board. Nothing is allocated.
+struct Memory {
+  uint8_t* request;            ///< CobsBound(max_request_bytes) bytes.
+  uint16_t max_request_bytes;  ///< At least 64.
+  uint8_t* scratch;            ///< One message and its CRC.
+  size_t scratch_bytes;
+  uint8_t* ring;  ///< Frames that wait for the link; two of the largest at least.
+  size_t ring_bytes;
+  sampling::BlockHead* block_heads;
+  int16_t* block_values;  ///< n_blocks * block_capacity * kChannelCount.
+  uint16_t n_blocks;
+  uint16_t block_capacity;
+  uint16_t default_block_samples;
+  wire::Event* events;
+  uint16_t n_events;
+  int16_t* waveform_rows;
+  uint8_t* waveform_bits;  ///< (waveform_capacity + 7) / 8 bytes.
+  uint32_t waveform_capacity;
+};
+
+/// How a device is when it has just been switched on.
+struct Settings {
+  uint32_t step_us;
+  uint64_t noise_seed;
+};
+
+class Device final : public command::Target {
+ public:
+  Device(Board* board, const Memory& memory, const Settings& settings);
+
+  /// Starts afresh: another boot id, step 0, hello sent.
+  void Boot(uint32_t boot_id);
+
+  /// Makes one step of the model: inputs, neuron, outputs, sample, events.
+  void Step();
+  /// Tick at which the next step is due.
+  uint64_t next_tick() const { return tick_; }
+  /// Whether the next step's sample would be stored and not discarded.
+  bool HasRoomForStep() const { return sampler_.HasRoom(neuron_parameters_.step_us()); }
+
+  /// Moves bytes from the link to the commands, and events and blocks to the link, as far as it goes without waiting.
+  void Pump();
+  /// Bytes and blocks that wait for the link, to see whether it moves.
+  size_t bytes_waiting() const { return transmitter_.size() + sampler_.closed(); }
+  /// Bytes wait for the link.
+  bool wants_write() const { return transmitter_.size() > 0; }
+  /// Nothing more to send: no block, no event, no byte.
+  bool drained() const { return transmitter_.size() == 0 && sampler_.closed() == 0 && events_.size() == 0; }
+  /// The link was opened anew: parts of frames are forgotten.
+  void LinkRestarted();
+  /// The host asked for a reboot; the reply has been queued. The board calls Boot.
+  bool reboot_wanted() const { return reboot_wanted_; }
+
+  command::ParameterTable& parameters() { return parameters_; }
+  command::NeuronParameters& neuron_parameters() { return neuron_parameters_; }
+  const sampling::Sampler& sampler() const { return sampler_; }
+  uint32_t boot_id() const { return boot_id_; }
+
+  // Target
+  wire::Hello Hello() const override;
+  uint64_t Tick() override { return board_->Tick(); }
+  uint64_t step() const override { return step_; }
+  wire::ReplyCode Start(uint16_t block_samples, uint64_t* first_step) override;
+  void Stop() override;
+  void PlayWaveform(bool loop) override { neuron_.PlayWaveform(loop); }
+  void StopWaveform() override { neuron_.StopWaveform(); }
+  void ForgetWaveform() override { neuron_.SetWaveform(nullptr, 0); }
+  void Reset(bool parameters_too) override;
+  void Reboot() override { reboot_wanted_ = true; }
+
+ private:
+  void Receive();
+  void Send();
+  bool SendStatus();
+  void QueueSampleEvents(const Sample<float>& sample);
+  void QueueEvent(wire::EventKind kind, uint64_t step, uint64_t tick, uint32_t index, float value);
+  void NoteQueueLength();
+
+  Board* board_;
+  Memory memory_;
+  Settings settings_;
+  Neuron<float> neuron_;
+  command::NeuronParameters neuron_parameters_;
+  command::ParameterTable parameters_;
+  command::Waveform waveform_;
+  sampling::Sampler sampler_;
+  EventQueue events_;
+  wire::Transmitter transmitter_;
+  wire::FrameDecoder decoder_;
+  command::Dispatcher dispatcher_;
+
+  uint32_t boot_id_ = 0;
+  uint64_t step_ = 0;
+  uint64_t tick_ = 0;
+  uint64_t next_status_tick_ = 0;
+  uint64_t stopped_at_ = 0;
+  uint32_t saturated_values_ = 0;
+  uint16_t high_water_ = 0;
+  bool status_due_ = false;
+  bool reboot_wanted_ = false;
+};
+
+}  // namespace board
+}  // namespace spikedaq
+
+#endif  // SPIKEDAQ_BOARD_DEVICE_H_

@@ -1,0 +1,275 @@
+#include "command/dispatcher.h"
+
+#include <string.h>
+
+#include "command/channels.h"
+#include "neuron/presets.h"
+#include "wire/crc32.h"
+
+namespace spikedaq {
+namespace command {
+namespace {
+
+using wire::MessageType;
+using wire::ReplyCode;
+using wire::TextOf;
+
+template <class Body>
+wire::Description<Body> Describing(const wire::Describe& m, const Body& body) {
+  return wire::Description<Body>{0, m.request_id, m.kind, m.index, body};
+}
+
+// Longest reason: a parameter's name and a sentence.
+constexpr size_t kReasonBytes = 96;
+
+size_t Append(char* to, size_t size, const char* text) {
+  while (*text != '\0' && size < kReasonBytes) to[size++] = *text++;
+  return size;
+}
+
+}  // namespace
+
+void Dispatcher::Answer(uint32_t request_id, bool has_value, uint64_t value) {
+  uint8_t bytes[9];
+  wire::Writer writer(bytes, sizeof bytes);
+  if (has_value) {
+    writer.Unsigned(value);
+  } else {
+    writer.Nil();
+  }
+  transmitter_->Send(wire::Reply{0, request_id, 0, {writer.data(), writer.size()}});
+}
+
+void Dispatcher::Done(uint32_t request_id) {
+  last_ = Last{true, crc_, false, 0};
+  Answer(request_id, false, 0);
+}
+
+void Dispatcher::Done(uint32_t request_id, uint64_t value) {
+  last_ = Last{true, crc_, true, value};
+  Answer(request_id, true, value);
+}
+
+void Dispatcher::Refuse(uint32_t request_id, ReplyCode code, const char* what, const char* why) {
+  char reason[kReasonBytes];
+  const size_t n = Append(reason, Append(reason, Append(reason, 0, what), " "), why);
+  uint8_t bytes[kReasonBytes + 2];
+  wire::Writer writer(bytes, sizeof bytes);
+  writer.String(wire::Text{reason, n});
+  transmitter_->Send(wire::Reply{0, request_id, static_cast<uint8_t>(code), {writer.data(), writer.size()}});
+}
+
+Status Dispatcher::Handle(wire::Bytes message) {
+  crc_ = wire::Crc32(message.data, message.size);
+  const Status status = Route(message);
+  if (status == Status::kOk) return status;
+
+  // What has a request id can be refused; the rest can only be counted.
+  wire::Reader reader(message.data, message.size);
+  uint8_t type = 0;
+  uint32_t n_fields = 0;
+  uint64_t request_id = 0;
+  if (wire::ReadType(reader, &type, &n_fields) != Status::kOk) return Status::kMalformed;
+  const bool has_id = type >= 33 && type <= 63 && type != static_cast<uint8_t>(MessageType::kPing) && n_fields > 0 &&
+                      reader.Unsigned(UINT32_MAX, &request_id) == Status::kOk;
+  if (!has_id) return status;
+  if (status == Status::kUnknownType) {
+    Refuse(static_cast<uint32_t>(request_id), ReplyCode::kUnknownRequest, "this device", "does not know the request");
+  } else {
+    Refuse(static_cast<uint32_t>(request_id), ReplyCode::kBadArguments, "a field", "is missing or of the wrong type");
+  }
+  return status == Status::kUnknownType ? status : Status::kOk;
+}
+
+Status Dispatcher::Route(wire::Bytes message) {
+  wire::Reader reader(message.data, message.size);
+  uint8_t type = 0;
+  uint32_t n = 0;
+  if (wire::ReadType(reader, &type, &n) != Status::kOk) return Status::kMalformed;
+  Status status = Status::kOk;
+  switch (static_cast<MessageType>(type)) {
+    case MessageType::kHelloRequest: {
+      wire::HelloRequest m;
+      if ((status = DecodeFields(reader, n, &m)) != Status::kOk) break;
+      last_.valid = false;  // perhaps a new host, whose request ids start again
+      transmitter_->Send(target_->Hello());
+      break;
+    }
+    case MessageType::kPing: {
+      wire::Ping m;
+      if ((status = DecodeFields(reader, n, &m)) != Status::kOk) break;
+      transmitter_->Send(wire::Pong{0, m.token, target_->Tick(), target_->step()});
+      break;
+    }
+    case MessageType::kDescribe: {
+      wire::Describe m;
+      if ((status = DecodeFields(reader, n, &m)) == Status::kOk) OnDescribe(m);
+      break;
+    }
+    case MessageType::kGet: {
+      wire::Get m;
+      if ((status = DecodeFields(reader, n, &m)) == Status::kOk) OnGet(m);
+      break;
+    }
+    case MessageType::kSet: {
+      wire::Set m;
+      if ((status = DecodeFields(reader, n, &m)) == Status::kOk) OnSet(m);
+      break;
+    }
+    case MessageType::kStart: {
+      wire::Start m;
+      if ((status = DecodeFields(reader, n, &m)) == Status::kOk) OnStart(m);
+      break;
+    }
+    case MessageType::kStop: {
+      wire::Stop m;
+      if ((status = DecodeFields(reader, n, &m)) == Status::kOk) OnStop(m);
+      break;
+    }
+    case MessageType::kStimulus: {
+      wire::StimulusRequest m = {};
+      if ((status = DecodeFields(reader, n, &m)) == Status::kOk) OnStimulus(m);
+      break;
+    }
+    case MessageType::kResend: {
+      wire::Resend m;
+      if ((status = DecodeFields(reader, n, &m)) != Status::kOk) break;
+      Refuse(m.request_id, ReplyCode::kUnsupported, "this device", "keeps no frames to send again");
+      break;
+    }
+    case MessageType::kReset: {
+      wire::Reset m;
+      if ((status = DecodeFields(reader, n, &m)) == Status::kOk) OnReset(m);
+      break;
+    }
+    default:
+      status = Status::kUnknownType;
+      break;
+  }
+  return status;
+}
+
+void Dispatcher::OnDescribe(const wire::Describe& m) {
+  switch (static_cast<wire::DescriptionKind>(m.kind)) {
+    case wire::DescriptionKind::kChannel:
+      if (m.index >= kChannelCount) break;
+      transmitter_->Send(Describing(m, ChannelOf(m.index)));
+      return;
+    case wire::DescriptionKind::kParameter: {
+      if (m.index >= parameters_->count()) break;
+      const ParameterSpec s = parameters_->Spec(m.index);
+      transmitter_->Send(
+          Describing(m, wire::Parameter{TextOf(s.name), TextOf(s.unit), static_cast<uint8_t>(s.type), s.minimum,
+                                        s.maximum, s.default_value, parameters_->Value(m.index),
+                                        static_cast<uint8_t>(parameters_->holder(m.index)), s.flags}));
+      return;
+    }
+    case wire::DescriptionKind::kPreset: {
+      if (m.index >= kPresetCount) break;
+      const Preset& p = kPresets[m.index];
+      transmitter_->Send(Describing(m, wire::PresetBody{TextOf(p.name), p.a, p.b, p.c, p.d, p.v_rest}));
+      return;
+    }
+  }
+  Refuse(m.request_id, ReplyCode::kOutOfRange, "there is", "no such channel, parameter or preset");
+}
+
+void Dispatcher::OnGet(const wire::Get& m) {
+  if (m.index >= parameters_->count()) {
+    return Refuse(m.request_id, ReplyCode::kOutOfRange, "there is", "no parameter of that index");
+  }
+  uint8_t bytes[8];
+  wire::Writer writer(bytes, sizeof bytes);
+  writer.Array(2);
+  writer.Float(parameters_->Value(m.index));
+  writer.Unsigned(static_cast<uint64_t>(parameters_->holder(m.index)));
+  transmitter_->Send(wire::Reply{0, m.request_id, 0, {writer.data(), writer.size()}});
+}
+
+void Dispatcher::OnSet(const wire::Set& m) {
+  if (last_.valid && last_.crc == crc_) return Answer(m.request_id, last_.has_value, last_.value);
+  uint8_t index = 0;
+  bool hand_back = false;
+  float value = 0;
+  // Everything is checked before anything is set.
+  wire::PairReader check(m.pairs);
+  while (check.Next(&index, &hand_back, &value)) {
+    const ReplyCode code = parameters_->Check(index, hand_back, value);
+    if (code == ReplyCode::kOk) continue;
+    if (index >= parameters_->count()) {
+      return Refuse(m.request_id, code, "there is", "no parameter of that index");
+    }
+    const bool read_only = code == ReplyCode::kReadOnly;
+    return Refuse(m.request_id, code, parameters_->Spec(index).name,
+                  read_only ? "cannot be set" : "is outside its range, or not a whole number where it must be one");
+  }
+  if (check.status() != Status::kOk) {
+    return Refuse(m.request_id, ReplyCode::kBadArguments, "the pairs", "are not [index, number or nil, ...]");
+  }
+  wire::PairReader pairs(m.pairs);
+  while (pairs.Next(&index, &hand_back, &value)) parameters_->Set(index, hand_back, value);
+  Done(m.request_id);
+}
+
+void Dispatcher::OnStart(const wire::Start& m) {
+  if (last_.valid && last_.crc == crc_) return Answer(m.request_id, last_.has_value, last_.value);
+  uint64_t first_step = 0;
+  const ReplyCode code = target_->Start(m.block_samples, &first_step);
+  if (code != ReplyCode::kOk) return Refuse(m.request_id, code, "a block", "of that many samples does not fit a frame");
+  Done(m.request_id, first_step);
+}
+
+void Dispatcher::OnStop(const wire::Stop& m) {
+  if (stop_pending_ && stop_request_id_ == m.request_id) return;  // its answer is still to come
+  if (stop_pending_) AnswerStop(target_->step());
+  target_->Stop();
+  stop_pending_ = true;
+  stop_request_id_ = m.request_id;
+  last_.valid = false;
+}
+
+void Dispatcher::AnswerStop(uint64_t next_step) {
+  stop_pending_ = false;
+  Answer(stop_request_id_, true, next_step);
+}
+
+void Dispatcher::OnStimulus(const wire::StimulusRequest& m) {
+  if (last_.valid && last_.crc == crc_) return Answer(m.request_id, last_.has_value, last_.value);
+  const uint32_t id = m.request_id;
+  ReplyCode code = ReplyCode::kOk;
+  switch (static_cast<wire::StimulusOperation>(m.operation)) {
+    case wire::StimulusOperation::kBegin:
+      if (waveform_->capacity() == 0)
+        return Refuse(id, ReplyCode::kUnsupported, "this device", "has no waveform memory");
+      if (m.n_rows > waveform_->capacity())
+        return Refuse(id, ReplyCode::kTooLarge, "the waveform", "has too many rows");
+      target_->ForgetWaveform();
+      waveform_->Begin(m.n_rows);
+      return Done(id);
+    case wire::StimulusOperation::kData:
+      code = waveform_->Data(m.first_row, m.rows);
+      if (code == ReplyCode::kOk) return Done(id);
+      if (code == ReplyCode::kWrongState) return Refuse(id, code, "stimulus data", "must follow a begin");
+      if (code == ReplyCode::kBadArguments) return Refuse(id, code, "a row", "is two bytes");
+      return Refuse(id, code, "a row", "or its value is outside the waveform");
+    case wire::StimulusOperation::kPlay:
+      if (!waveform_->complete()) return Refuse(id, ReplyCode::kWrongState, "the waveform", "is not complete");
+      target_->PlayWaveform(m.loop);
+      return Done(id);
+    case wire::StimulusOperation::kStop:
+      target_->StopWaveform();
+      return Done(id);
+  }
+  Refuse(id, ReplyCode::kOutOfRange, "stimulus", "has no such operation");
+}
+
+void Dispatcher::OnReset(const wire::Reset& m) {
+  if (last_.valid && last_.crc == crc_) return Answer(m.request_id, last_.has_value, last_.value);
+  if (m.scope > 2) return Refuse(m.request_id, ReplyCode::kOutOfRange, "reset", "has no such scope");
+  if (m.scope < 2) target_->Reset(m.scope == 1);
+  Done(m.request_id);
+  if (m.scope == 2) target_->Reboot();
+}
+
+}  // namespace command
+}  // namespace spikedaq

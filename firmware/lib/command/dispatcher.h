@@ -1,0 +1,94 @@
+/// Takes requests of the host apart and answers each once. Source: protocol/README.md, sections 3.2, 3.3 and 4.
+#ifndef SPIKEDAQ_COMMAND_DISPATCHER_H_
+#define SPIKEDAQ_COMMAND_DISPATCHER_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "command/parameters.h"
+#include "command/waveform.h"
+#include "wire/messages.h"
+#include "wire/transmitter.h"
+
+namespace spikedaq {
+namespace command {
+
+/// No answer is larger, so a request may be handled once this much room is in the transmitter.
+constexpr size_t kAnswerBytes = wire::kMaxHelloBytes;
+
+/// What requests act on, besides parameters and waveform.
+class Target {
+ public:
+  virtual wire::Hello Hello() const = 0;
+  virtual uint64_t Tick() = 0;
+  virtual uint64_t step() const = 0;
+  /// Starts the stream. @param[in] block_samples  0 for the default. @returns kOk or kTooLarge.
+  virtual wire::ReplyCode Start(uint16_t block_samples, uint64_t* first_step) = 0;
+  /// Stops the stream. The device answers with Dispatcher::AnswerStop once the last block is on its way.
+  virtual void Stop() = 0;
+  virtual void PlayWaveform(bool loop) = 0;
+  virtual void StopWaveform() = 0;
+  /// The waveform is about to change.
+  virtual void ForgetWaveform() = 0;
+  /// Scope 0 or 1.
+  virtual void Reset(bool parameters_too) = 0;
+  /// Called after the reply was queued.
+  virtual void Reboot() = 0;
+
+ protected:
+  ~Target() = default;
+};
+
+class Dispatcher {
+ public:
+  Dispatcher(Target* target, ParameterTable* parameters, Waveform* waveform, wire::Transmitter* transmitter)
+      : target_(target), parameters_(parameters), waveform_(waveform), transmitter_(transmitter) {}
+
+  /// Handles one message; the transmitter must have room for kAnswerBytes.
+  ///
+  /// @returns kOk, also for a refused request; kMalformed for what cannot even be refused; kUnknownType.
+  Status Handle(wire::Bytes message);
+
+  bool stop_pending() const { return stop_pending_; }
+  /// Answers the `stop` that is pending with the first step that was not sent.
+  void AnswerStop(uint64_t next_step);
+  /// Forgets pending answers, as at boot.
+  void Clear() { stop_pending_ = false, last_.valid = false; }
+
+ private:
+  /// The last request that changed something: sent again, it is answered again and not done again.
+  struct Last {
+    bool valid;
+    uint32_t crc;
+    bool has_value;
+    uint64_t value;
+  };
+
+  Status Route(wire::Bytes message);
+  void OnDescribe(const wire::Describe& m);
+  void OnGet(const wire::Get& m);
+  void OnSet(const wire::Set& m);
+  void OnStart(const wire::Start& m);
+  void OnStop(const wire::Stop& m);
+  void OnStimulus(const wire::StimulusRequest& m);
+  void OnReset(const wire::Reset& m);
+
+  void Done(uint32_t request_id);
+  void Done(uint32_t request_id, uint64_t value);
+  void Refuse(uint32_t request_id, wire::ReplyCode code, const char* what, const char* why);
+  void Answer(uint32_t request_id, bool has_value, uint64_t value);
+
+  Target* target_;
+  ParameterTable* parameters_;
+  Waveform* waveform_;
+  wire::Transmitter* transmitter_;
+  uint32_t crc_ = 0;  // of the request being handled
+  Last last_ = {};
+  bool stop_pending_ = false;
+  uint32_t stop_request_id_ = 0;
+};
+
+}  // namespace command
+}  // namespace spikedaq
+
+#endif  // SPIKEDAQ_COMMAND_DISPATCHER_H_

@@ -1,0 +1,206 @@
+#include "command/neuron_parameters.h"
+
+#include "neuron/knobs.h"
+
+namespace spikedaq {
+namespace command {
+namespace {
+
+using wire::ParameterType;
+using P = Parameters<float>;
+
+enum Index : uint8_t {
+  kPreset,
+  kA,
+  kB,
+  kC,
+  kD,
+  kVRest,
+  kIClamp,
+  kNoiseSd,
+  kPhotoGain,
+  kPhotoDecay,
+  kPhotoRecovery,
+  kSyn1Gain,
+  kSyn1Decay,
+  kSyn2Gain,
+  kSyn2Decay,
+  kStimStrength,
+  kStimPeriod,
+  kStepUs
+};
+
+constexpr ParameterType kFloat = ParameterType::kFloat;
+constexpr ParameterType kInteger = ParameterType::kInteger;
+
+// Ranges hold every preset, every knob and every value of the stock GUI. i_clamp reaches beyond what the channel
+// i_total can hold (+-327.67), as stock currents do; such blocks are flagged as saturated.
+constexpr ParameterSpec kSpecs[NeuronParameters::kCount] = {
+    {"preset", "1", kInteger, 0, kPresetCount - 1, 0, 0},
+    {"a", "1", kFloat, 0, 2, 0.02f, 0},
+    {"b", "1", kFloat, -2, 2, 0.2f, 0},
+    {"c", "mV", kFloat, -110, 29, -65, 0},
+    {"d", "1", kFloat, -100, 100, 6, 0},
+    {"v_rest", "mV", kFloat, -110, 29, -70, 0},
+    {"i_clamp", "a.u.", kFloat, -1000, 1000, 0, 0},
+    {"noise_sd", "a.u.", kFloat, 0, 100, 0, 0},
+    {"photo_gain", "1", kFloat, -25, 25, 0, 0},
+    {"photo_decay", "1/step", kFloat, 0, 1, 0.001f, 0},
+    {"photo_recovery", "1/step", kFloat, 0, 1, 0.025f, 0},
+    {"syn1_gain", "a.u.", kFloat, -100, 100, 0, 0},
+    {"syn1_decay", "1/step", kFloat, 0, 1, 0.995f, 0},
+    {"syn2_gain", "a.u.", kFloat, -100, 100, 0, 0},
+    {"syn2_decay", "1/step", kFloat, 0, 1, 0.990f, 0},
+    {"stim_strength", "%", kFloat, -100, 100, 0, 0},
+    {"stim_period", "step", kInteger, kMinStimulusPeriod, 1000000, 510, 0},
+    {"step_us", "us", kInteger, 10, 1000000, 100, 0},
+};
+
+}  // namespace
+
+ParameterSpec NeuronParameters::Spec(uint8_t index) const {
+  ParameterSpec spec = kSpecs[index];
+  if (index == kStepUs) spec.default_value = static_cast<float>(default_step_us_);
+  if ((has_knob_ >> index & 1u) != 0) spec.flags |= wire::kParameterHasKnob;
+  return spec;
+}
+
+float NeuronParameters::Base(uint8_t index) const {
+  return (has_knob_ >> index & 1u) != 0 ? knob_[index] : Spec(index).default_value;
+}
+
+float NeuronParameters::Value(uint8_t index) const {
+  const P& p = neuron_->parameters();
+  switch (index) {
+    case kPreset:
+      return p.preset;
+    case kA:
+      return p.a;
+    case kB:
+      return p.b;
+    case kC:
+      return p.c;
+    case kD:
+      return p.d;
+    case kVRest:
+      return p.v_rest;
+    case kIClamp:
+      return p.i_clamp;
+    case kNoiseSd:
+      return p.noise_sd;
+    case kPhotoGain:
+      return p.photo_gain;
+    case kPhotoDecay:
+      return p.photo_decay;
+    case kPhotoRecovery:
+      return p.photo_recovery;
+    case kSyn1Gain:
+      return p.syn1_gain;
+    case kSyn1Decay:
+      return p.syn1_decay;
+    case kSyn2Gain:
+      return p.syn2_gain;
+    case kSyn2Decay:
+      return p.syn2_decay;
+    case kStimStrength:
+      return p.stim_strength;
+    case kStimPeriod:
+      return static_cast<float>(p.stim_period);
+    default:
+      return static_cast<float>(step_us_);
+  }
+}
+
+void NeuronParameters::Store(uint8_t index, float value) {
+  P& p = neuron_->parameters();
+  switch (index) {
+    case kPreset:
+      neuron_->SetPreset(static_cast<uint8_t>(value));
+      break;
+    case kA:
+      neuron_->SetCustom(value, p.b, p.c, p.d, p.v_rest);
+      break;
+    case kB:
+      neuron_->SetCustom(p.a, value, p.c, p.d, p.v_rest);
+      break;
+    case kC:
+      neuron_->SetCustom(p.a, p.b, value, p.d, p.v_rest);
+      break;
+    case kD:
+      neuron_->SetCustom(p.a, p.b, p.c, value, p.v_rest);
+      break;
+    case kVRest:
+      neuron_->SetCustom(p.a, p.b, p.c, p.d, value);
+      break;
+    case kIClamp:
+      p.i_clamp = value;
+      break;
+    case kNoiseSd:
+      p.noise_sd = value;
+      break;
+    case kPhotoGain:
+      p.photo_gain = value;
+      break;
+    case kPhotoDecay:
+      p.photo_decay = value;
+      break;
+    case kPhotoRecovery:
+      p.photo_recovery = value;
+      break;
+    case kSyn1Gain:
+      p.syn1_gain = value;
+      break;
+    case kSyn1Decay:
+      p.syn1_decay = value;
+      break;
+    case kSyn2Gain:
+      p.syn2_gain = value;
+      break;
+    case kSyn2Decay:
+      p.syn2_decay = value;
+      break;
+    case kStimStrength:
+      p.stim_strength = value;
+      break;
+    case kStimPeriod:
+      p.stim_period = static_cast<uint32_t>(value);
+      break;
+    default:
+      step_us_ = static_cast<uint32_t>(value);
+      break;
+  }
+}
+
+void NeuronParameters::SetKnob(uint8_t index, float value) {
+  has_knob_ |= 1u << index;
+  knob_[index] = value;
+}
+
+bool NeuronParameters::KnobValue(uint8_t index, float counts, float* value) {
+  switch (index) {
+    case kIClamp:
+      *value = PatchCurrent(counts);
+      return true;
+    case kNoiseSd:
+      *value = NoiseSd(counts);
+      return true;
+    case kPhotoGain:
+      *value = PhotoGain(counts);
+      return true;
+    case kSyn1Gain:
+    case kSyn2Gain:
+      *value = SynapseGain(counts);
+      return true;
+    case kStimStrength:
+      *value = StimulusStrength(counts);
+      return true;
+    case kStimPeriod:
+      *value = static_cast<float>(StimulusPeriod(counts));
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace command
+}  // namespace spikedaq

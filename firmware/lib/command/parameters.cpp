@@ -1,0 +1,80 @@
+#include "command/parameters.h"
+
+#include <string.h>
+
+namespace spikedaq {
+namespace command {
+
+uint8_t ParameterTable::count() const {
+  uint8_t n = 0;
+  for (const ParameterBank* bank : banks_) n = static_cast<uint8_t>(n + (bank == nullptr ? 0 : bank->count()));
+  return n;
+}
+
+ParameterBank* ParameterTable::Bank(uint8_t* index) const {
+  if (*index < banks_[0]->count()) return banks_[0];
+  *index = static_cast<uint8_t>(*index - banks_[0]->count());
+  return banks_[1];
+}
+
+ParameterSpec ParameterTable::Spec(uint8_t index) const {
+  const ParameterBank* bank = Bank(&index);
+  return bank->Spec(index);
+}
+
+float ParameterTable::Value(uint8_t index) const {
+  const ParameterBank* bank = Bank(&index);
+  return bank->Value(index);
+}
+
+wire::ReplyCode ParameterTable::Check(uint8_t index, bool hand_back, float value) const {
+  if (index >= count()) return wire::ReplyCode::kOutOfRange;
+  const ParameterSpec spec = Spec(index);
+  if ((spec.flags & wire::kParameterReadOnly) != 0) return wire::ReplyCode::kReadOnly;
+  if (hand_back) return wire::ReplyCode::kOk;
+  if (!(value >= spec.minimum && value <= spec.maximum)) return wire::ReplyCode::kOutOfRange;
+  if (spec.type == wire::ParameterType::kFloat) return wire::ReplyCode::kOk;
+  const bool whole = static_cast<float>(static_cast<int32_t>(value)) == value;
+  return whole ? wire::ReplyCode::kOk : wire::ReplyCode::kOutOfRange;
+}
+
+void ParameterTable::Set(uint8_t index, bool hand_back, float value) {
+  held_[index] = !hand_back;
+  ParameterBank* bank = Bank(&index);
+  bank->Store(index, hand_back ? bank->Base(index) : value);
+}
+
+void ParameterTable::HandBackAll() {
+  for (uint8_t i = count(); i > 0; --i) Set(static_cast<uint8_t>(i - 1), true, 0);
+}
+
+void ParameterTable::FollowKnob(uint8_t index) {
+  if (!held_[index]) Set(index, true, 0);
+}
+
+int16_t ParameterTable::Find(wire::Text name) const {
+  for (uint8_t i = 0; i < count(); ++i) {
+    const wire::Text known = wire::TextOf(Spec(i).name);
+    if (known.size == name.size && memcmp(known.data, name.data, name.size) == 0) return i;
+  }
+  return -1;
+}
+
+bool ParameterTable::TakeChange(uint8_t* index, float* value) {
+  for (uint8_t i = 0; i < count(); ++i) {
+    const float now = Value(i);
+    if (now == told_[i]) continue;
+    told_[i] = now;
+    *index = i;
+    *value = now;
+    return true;
+  }
+  return false;
+}
+
+void ParameterTable::ForgetChanges() {
+  for (uint8_t i = 0; i < count(); ++i) told_[i] = Value(i);
+}
+
+}  // namespace command
+}  // namespace spikedaq

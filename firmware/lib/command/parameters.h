@@ -1,0 +1,80 @@
+/// The parameters that a host can read and set: ranges, values, and who holds them.
+#ifndef SPIKEDAQ_COMMAND_PARAMETERS_H_
+#define SPIKEDAQ_COMMAND_PARAMETERS_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire/messages.h"
+
+namespace spikedaq {
+namespace command {
+
+/// What does not change of a parameter. Names are those of protocol/README.md, section 4.3.
+struct ParameterSpec {
+  const char* name;
+  const char* unit;
+  wire::ParameterType type;
+  float minimum;
+  float maximum;
+  float default_value;
+  uint8_t flags;  ///< wire::kParameterReadOnly, wire::kParameterHasKnob.
+};
+
+/// Some parameters that live in one place.
+class ParameterBank {
+ public:
+  virtual uint8_t count() const = 0;
+  virtual ParameterSpec Spec(uint8_t index) const = 0;
+  virtual float Value(uint8_t index) const = 0;
+  /// The value while no host holds the parameter: the knob's, or the default.
+  virtual float Base(uint8_t index) const { return Spec(index).default_value; }
+  /// Takes a value that is within the range.
+  virtual void Store(uint8_t index, float value) = 0;
+
+ protected:
+  ~ParameterBank() = default;
+};
+
+/// Indices of all parameters are u8; this many are enough for the neuron's twenty and a board's own.
+constexpr uint8_t kMaxParameters = 40;
+
+/// The parameters of all banks, one after the other.
+class ParameterTable {
+ public:
+  /// `board` may be nullptr.
+  ParameterTable(ParameterBank* neuron, ParameterBank* board) : banks_{neuron, board} {}
+
+  uint8_t count() const;
+  ParameterSpec Spec(uint8_t index) const;
+  float Value(uint8_t index) const;
+  wire::Holder holder(uint8_t index) const { return held_[index] ? wire::Holder::kHost : wire::Holder::kKnob; }
+
+  /// Whether `Set` may be called: kOk, kOutOfRange (index or value; a NaN is in no range), or kReadOnly.
+  wire::ReplyCode Check(uint8_t index, bool hand_back, float value) const;
+  /// Gives the parameter a checked value, or hands it back to knob or default.
+  void Set(uint8_t index, bool hand_back, float value);
+  /// Hands all parameters back.
+  void HandBackAll();
+  /// A knob was turned: parameters that the host does not hold follow.
+  void FollowKnob(uint8_t index);
+  /// Index of the parameter of this name, or -1.
+  int16_t Find(wire::Text name) const;
+
+  /// The next parameter whose value is not the one last told, by whatever it was changed. @returns false if none is.
+  bool TakeChange(uint8_t* index, float* value);
+  /// Counts all present values as told, as at boot.
+  void ForgetChanges();
+
+ private:
+  ParameterBank* Bank(uint8_t* index) const;
+
+  ParameterBank* banks_[2];
+  bool held_[kMaxParameters] = {};
+  float told_[kMaxParameters] = {};
+};
+
+}  // namespace command
+}  // namespace spikedaq
+
+#endif  // SPIKEDAQ_COMMAND_PARAMETERS_H_

@@ -1,0 +1,112 @@
+#include "sampling/sampler.h"
+
+namespace spikedaq {
+namespace sampling {
+
+void Sampler::Start(uint16_t block_samples) {
+  Stop();
+  running_ = true;
+  block_samples_ = block_samples;
+  next_flags_ = wire::kBlockAfterStart;
+}
+
+void Sampler::Stop() {
+  open_ = false;
+  running_ = false;
+  next_flags_ = 0;
+  EndOverrun();
+}
+
+void Sampler::Clear() {
+  Stop();
+  used_ = 0;
+  first_ = 0;
+  overrun_ended_ = false;
+  overruns_ = 0;
+  overrun_samples_ = 0;
+}
+
+bool Sampler::HasRoom(uint32_t step_us) const {
+  return !running_ || used_ < n_blocks_ || (open_ && Newest().step_us == step_us);
+}
+
+Status Sampler::Push(uint64_t step, uint64_t tick, uint32_t step_us, const int16_t* values, bool saturated) {
+  if (!running_) return Status::kOk;
+  if (open_ && Newest().step_us != step_us) open_ = false;
+  if (!open_) {
+    if (used_ == n_blocks_) {
+      if (!overrunning_) {
+        overrunning_ = true;
+        overrun_ = Overrun{step, tick, 0};
+        ++overruns_;
+      }
+      ++overrun_.n_samples;
+      ++overrun_samples_;
+      return Status::kExhausted;
+    }
+    if (overrunning_) next_flags_ |= wire::kBlockAfterOverrun;
+    EndOverrun();
+    ++used_;
+    open_ = true;
+    Newest() = BlockHead{step, tick, step_us, 0, next_flags_};
+    next_flags_ = 0;
+  }
+  BlockHead& head = Newest();
+  int16_t* to = Values(Slot(static_cast<uint16_t>(used_ - 1))) + head.n;
+  for (uint8_t channel = 0; channel < n_channels_; ++channel) to[channel * capacity_] = values[channel];
+  if (saturated) head.flags |= wire::kBlockSaturated;
+  ++head.n;
+  if (head.n == block_samples_) open_ = false;
+  return Status::kOk;
+}
+
+void Sampler::Release() {
+  first_ = Slot(1);
+  --used_;
+}
+
+void Sampler::EndOverrun() {
+  if (!overrunning_) return;
+  overrunning_ = false;
+  // Two overruns can only end before one is taken if the caller does not look; the older one then keeps its place.
+  if (overrun_ended_) {
+    ended_.n_samples += overrun_.n_samples;
+  } else {
+    ended_ = overrun_;
+  }
+  overrun_ended_ = true;
+}
+
+bool Sampler::TakeOverrun(Overrun* overrun) {
+  if (!overrun_ended_) return false;
+  overrun_ended_ = false;
+  *overrun = ended_;
+  return true;
+}
+
+void EncodeOldest(const Sampler& sampler, uint32_t seq, wire::Writer& writer) {
+  const BlockHead& head = sampler.oldest();
+  writer.Array(10);
+  writer.Unsigned(static_cast<uint64_t>(wire::MessageType::kBlock));
+  writer.Unsigned(seq);
+  writer.Unsigned(0);  // stream
+  writer.Unsigned(head.first_step);
+  writer.Unsigned(static_cast<uint32_t>(head.first_tick));
+  writer.Unsigned(head.step_us);
+  writer.Unsigned(head.n);
+  writer.Unsigned(0);  // codec
+  writer.BinaryHead(size_t{2} * head.n * sampler.n_channels());
+  for (uint8_t channel = 0; channel < sampler.n_channels(); ++channel) {
+    uint8_t* to = writer.Claim(size_t{2} * head.n);
+    if (to == nullptr) return;
+    const int16_t* values = sampler.oldest_channel(channel);
+    for (uint16_t k = 0; k < head.n; ++k) {
+      *to++ = static_cast<uint8_t>(values[k]);
+      *to++ = static_cast<uint8_t>(values[k] >> 8);
+    }
+  }
+  writer.Unsigned(head.flags);
+}
+
+}  // namespace sampling
+}  // namespace spikedaq

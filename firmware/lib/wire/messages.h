@@ -1,0 +1,483 @@
+/// Every message of the protocol, once: the visitor of each struct names its fields in their order on the wire.
+/// Source: protocol/README.md, sections 3 and 4.1.
+#ifndef SPIKEDAQ_WIRE_MESSAGES_H_
+#define SPIKEDAQ_WIRE_MESSAGES_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire/msgpack.h"
+#include "wire/status.h"
+
+namespace spikedaq {
+namespace wire {
+
+constexpr uint8_t kProtocolMajor = 1;
+constexpr uint8_t kProtocolMinor = 0;
+
+enum class MessageType : uint8_t {
+  kHello = 1,
+  kDescription = 2,
+  kBlock = 3,
+  kEvent = 4,
+  kPong = 5,
+  kReply = 6,
+  kStatus = 7,
+  kLog = 8,
+  kHelloRequest = 32,
+  kDescribe = 33,
+  kPing = 34,
+  kGet = 35,
+  kSet = 36,
+  kStart = 37,
+  kStop = 38,
+  kStimulus = 39,
+  kResend = 40,
+  kReset = 41,
+};
+
+/// Section 3.3.
+enum class ReplyCode : uint8_t {
+  kOk = 0,
+  kUnknownRequest = 1,
+  kBadArguments = 2,
+  kOutOfRange = 3,
+  kUnsupported = 4,
+  kWrongState = 5,
+  kReadOnly = 6,
+  kTooLarge = 7,
+};
+
+enum class DescriptionKind : uint8_t { kChannel = 0, kParameter = 1, kPreset = 2 };
+enum class ParameterType : uint8_t { kFloat = 0, kInteger = 1, kBoolean = 2 };
+enum class Holder : uint8_t { kKnob = 0, kHost = 1 };
+enum class EventKind : uint8_t { kSpike = 0, kTrigger = 1, kParameter = 2, kOverrun = 3, kStimulusEnd = 4 };
+enum class StimulusOperation : uint8_t { kBegin = 0, kData = 1, kPlay = 2, kStop = 3 };
+
+constexpr uint8_t kParameterReadOnly = 1;  ///< Bits of a parameter's flags.
+constexpr uint8_t kParameterHasKnob = 2;
+
+constexpr uint8_t kBlockSaturated = 1;  ///< Bits of a block's flags.
+constexpr uint8_t kBlockAfterOverrun = 2;
+constexpr uint8_t kBlockAfterStart = 4;
+
+// ---- from device to host; field names are those of the tables
+
+struct Hello {
+  static constexpr MessageType kType = MessageType::kHello;
+  uint32_t seq;
+  uint8_t major, minor;
+  Text firmware_version, build_hash, board;
+  Bytes unique_id;
+  uint32_t boot_id, step_us;
+  uint16_t block_samples;
+  uint8_t n_channels, n_parameters, n_presets;
+  uint16_t resend_depth;
+  uint32_t stimulus_capacity;
+  uint8_t codecs;
+  uint16_t max_request_bytes;
+  bool running;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v(m.seq), v(m.major), v(m.minor), v(m.firmware_version), v(m.build_hash), v(m.board), v(m.unique_id), v(m.boot_id);
+    v(m.step_us), v(m.block_samples), v(m.n_channels), v(m.n_parameters), v(m.n_presets), v(m.resend_depth);
+    v(m.stimulus_capacity), v(m.codecs), v(m.max_request_bytes), v(m.running);
+  }
+};
+
+struct Channel {
+  static constexpr DescriptionKind kKind = DescriptionKind::kChannel;
+  Text name, unit;
+  int32_t scale_mantissa;
+  int8_t scale_exponent;
+  int32_t offset_mantissa;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v(m.name), v(m.unit), v(m.scale_mantissa), v(m.scale_exponent), v(m.offset_mantissa);
+  }
+};
+
+struct Parameter {
+  static constexpr DescriptionKind kKind = DescriptionKind::kParameter;
+  Text name, unit;
+  uint8_t type;
+  float minimum, maximum, default_value, value;
+  uint8_t holder, flags;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v(m.name), v(m.unit), v(m.type), v(m.minimum), v(m.maximum), v(m.default_value), v(m.value), v(m.holder);
+    v(m.flags);
+  }
+};
+
+struct PresetBody {
+  static constexpr DescriptionKind kKind = DescriptionKind::kPreset;
+  Text name;
+  float a, b, c, d, v_rest;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v(m.name), v(m.a), v(m.b), v(m.c), v(m.d), v(m.v_rest);
+  }
+};
+
+template <class Body>
+struct Description {
+  static constexpr MessageType kType = MessageType::kDescription;
+  uint32_t seq, request_id;
+  uint8_t kind, index;
+  Body body;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v(m.seq), v(m.request_id), v(m.kind), v(m.index), v.Nested(m.body);
+  }
+};
+
+struct Block {
+  static constexpr MessageType kType = MessageType::kBlock;
+  uint32_t seq;
+  uint8_t stream;
+  uint64_t first_step;
+  uint32_t first_tick, step_us;
+  uint16_t n;
+  uint8_t codec;
+  Bytes payload;
+  uint8_t flags;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v(m.seq), v(m.stream), v(m.first_step), v(m.first_tick), v(m.step_us), v(m.n), v(m.codec), v(m.payload), v(m.flags);
+  }
+};
+
+struct Event {
+  static constexpr MessageType kType = MessageType::kEvent;
+  uint32_t seq;
+  uint8_t kind;
+  uint64_t step;
+  uint32_t tick, index;
+  float value;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v(m.seq), v(m.kind), v(m.step), v(m.tick), v(m.index), v(m.value);
+  }
+};
+
+struct Pong {
+  static constexpr MessageType kType = MessageType::kPong;
+  uint32_t seq, token;
+  uint64_t tick, step;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v(m.seq), v(m.token), v(m.tick), v(m.step);
+  }
+};
+
+struct Reply {
+  static constexpr MessageType kType = MessageType::kReply;
+  uint32_t seq, request_id;
+  uint8_t code;
+  Raw value;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v(m.seq), v(m.request_id), v(m.code), v(m.value);
+  }
+};
+
+struct StatusMessage {
+  static constexpr MessageType kType = MessageType::kStatus;
+  uint32_t seq;
+  uint64_t tick, step;
+  uint32_t overruns, overrun_samples, events_dropped;
+  uint16_t queue_high_water;
+  uint32_t resend_misses, bad_frames, saturated_samples;
+  uint16_t cpu_permille;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v(m.seq), v(m.tick), v(m.step), v(m.overruns), v(m.overrun_samples), v(m.events_dropped), v(m.queue_high_water);
+    v(m.resend_misses), v(m.bad_frames), v(m.saturated_samples), v(m.cpu_permille);
+  }
+};
+
+struct Log {
+  static constexpr MessageType kType = MessageType::kLog;
+  uint32_t seq;
+  uint8_t level;
+  Text text;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v(m.seq), v(m.level), v(m.text);
+  }
+};
+
+// ---- from host to device
+
+struct HelloRequest {
+  static constexpr MessageType kType = MessageType::kHelloRequest;
+  uint8_t major, minor;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v(m.major), v(m.minor);
+  }
+};
+
+struct Describe {
+  static constexpr MessageType kType = MessageType::kDescribe;
+  uint32_t request_id;
+  uint8_t kind, index;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v(m.request_id), v(m.kind), v(m.index);
+  }
+};
+
+struct Ping {
+  static constexpr MessageType kType = MessageType::kPing;
+  uint32_t token;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v(m.token);
+  }
+};
+
+struct Get {
+  static constexpr MessageType kType = MessageType::kGet;
+  uint32_t request_id;
+  uint8_t index;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v(m.request_id), v(m.index);
+  }
+};
+
+/// `pairs` is read with PairReader.
+struct Set {
+  static constexpr MessageType kType = MessageType::kSet;
+  uint32_t request_id;
+  Raw pairs;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v(m.request_id), v(m.pairs);
+  }
+};
+
+struct Start {
+  static constexpr MessageType kType = MessageType::kStart;
+  uint32_t request_id;
+  uint16_t block_samples;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v(m.request_id), v(m.block_samples);
+  }
+};
+
+struct Stop {
+  static constexpr MessageType kType = MessageType::kStop;
+  uint32_t request_id;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v(m.request_id);
+  }
+};
+
+/// Which fields follow `operation` depends on it; the others are zero.
+struct StimulusRequest {
+  static constexpr MessageType kType = MessageType::kStimulus;
+  uint32_t request_id;
+  uint8_t operation;
+  uint32_t n_rows;     ///< begin
+  uint32_t first_row;  ///< data
+  Bytes rows;          ///< data; i16 little-endian in 0.01 %
+  bool loop;           ///< play
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v(m.request_id), v(m.operation);
+    if (m.operation == static_cast<uint8_t>(StimulusOperation::kBegin)) v(m.n_rows);
+    if (m.operation == static_cast<uint8_t>(StimulusOperation::kData)) v(m.first_row), v(m.rows);
+    if (m.operation == static_cast<uint8_t>(StimulusOperation::kPlay)) v(m.loop);
+  }
+};
+
+struct Resend {
+  static constexpr MessageType kType = MessageType::kResend;
+  uint32_t request_id, first_seq;
+  uint16_t count;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v(m.request_id), v(m.first_seq), v(m.count);
+  }
+};
+
+struct Reset {
+  static constexpr MessageType kType = MessageType::kReset;
+  uint32_t request_id;
+  uint8_t scope;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v(m.request_id), v(m.scope);
+  }
+};
+
+// ---- visitors
+
+struct FieldCounter {
+  uint32_t n = 0;
+  template <class T>
+  void operator()(const T&) {
+    ++n;
+  }
+  template <class Body>
+  void Nested(const Body&) {
+    ++n;
+  }
+};
+
+struct FieldWriter {
+  Writer& w;
+  void operator()(uint64_t value) { w.Unsigned(value); }
+  void operator()(uint32_t value) { w.Unsigned(value); }
+  void operator()(uint16_t value) { w.Unsigned(value); }
+  void operator()(uint8_t value) { w.Unsigned(value); }
+  void operator()(int32_t value) { w.Signed(value); }
+  void operator()(int8_t value) { w.Signed(value); }
+  void operator()(float value) { w.Float(value); }
+  void operator()(bool value) { w.Bool(value); }
+  void operator()(Text value) { w.String(value); }
+  void operator()(Bytes value) { w.Binary(value); }
+  void operator()(Raw value) { w.Item(value); }
+  template <class Body>
+  void Nested(const Body& body) {
+    FieldCounter counter;
+    Body::Fields(counter, body);
+    w.Array(counter.n);
+    Body::Fields(*this, body);
+  }
+};
+
+/// Reads fields until one is missing or wrong; `status` says so.
+struct FieldReader {
+  Reader& r;
+  uint32_t left;  ///< Items of the array not yet read.
+  Status status = Status::kOk;
+
+  template <class T>
+  void operator()(T& value) {
+    if (status != Status::kOk) return;
+    if (left == 0) {
+      status = Status::kMalformed;
+      return;
+    }
+    --left;
+    status = Read(value);
+  }
+  template <class Body>
+  void Nested(Body& body) {
+    if (status != Status::kOk) return;
+    uint32_t n = 0;
+    if (left == 0 || r.Array(&n) != Status::kOk) {
+      status = Status::kMalformed;
+      return;
+    }
+    --left;
+    FieldReader inner{r, n};
+    Body::Fields(inner, body);
+    inner.SkipRest();
+    status = inner.status;
+  }
+  /// Unknown trailing fields are ignored, but they must be msgpack.
+  void SkipRest() {
+    Raw ignored;
+    while (status == Status::kOk && left > 0) {
+      --left;
+      status = r.Item(&ignored);
+    }
+  }
+
+ private:
+  template <class T>
+  Status Integer(uint64_t maximum, T& value) {
+    uint64_t wide = 0;
+    const Status s = r.Unsigned(maximum, &wide);
+    value = static_cast<T>(wide);
+    return s;
+  }
+  template <class T>
+  Status SignedInteger(int64_t minimum, int64_t maximum, T& value) {
+    int64_t wide = 0;
+    const Status s = r.Signed(minimum, maximum, &wide);
+    value = static_cast<T>(wide);
+    return s;
+  }
+  Status Read(uint64_t& value) { return Integer(UINT64_MAX, value); }
+  Status Read(uint32_t& value) { return Integer(UINT32_MAX, value); }
+  Status Read(uint16_t& value) { return Integer(UINT16_MAX, value); }
+  Status Read(uint8_t& value) { return Integer(UINT8_MAX, value); }
+  Status Read(int32_t& value) { return SignedInteger(INT32_MIN, INT32_MAX, value); }
+  Status Read(int8_t& value) { return SignedInteger(INT8_MIN, INT8_MAX, value); }
+  Status Read(float& value) { return r.Float(&value); }
+  Status Read(bool& value) { return r.Bool(&value); }
+  Status Read(Text& value) { return r.String(&value); }
+  Status Read(Bytes& value) { return r.Binary(&value); }
+  Status Read(Raw& value) { return r.Item(&value); }
+};
+
+/// Writes a message; `w.ok()` says afterwards whether it fitted.
+template <class M>
+void Encode(const M& message, Writer& w) {
+  FieldCounter counter;
+  M::Fields(counter, message);
+  w.Array(counter.n + 1);
+  w.Unsigned(static_cast<uint64_t>(M::kType));
+  FieldWriter writer{w};
+  M::Fields(writer, message);
+}
+
+/// The type of a message, with the reader placed after it and `*n_fields` fields to come.
+///
+/// A type that is no u8, which no message has, comes out as 0.
+///
+/// @returns kOk, or kMalformed if it is not an array that starts with an integer.
+Status ReadType(Reader& r, uint8_t* type, uint32_t* n_fields);
+
+/// Reads the fields of a message whose type has been read; the whole content must be one msgpack array.
+///
+/// @returns kOk or kMalformed.
+template <class M>
+Status DecodeFields(Reader& r, uint32_t n_fields, M* message) {
+  FieldReader reader{r, n_fields};
+  M::Fields(reader, *message);
+  reader.SkipRest();
+  return r.left() == 0 ? reader.status : Status::kMalformed;
+}
+
+/// Reads a message of a known type.
+///
+/// @returns kOk, kMalformed, or kUnknownType if it is of another type.
+template <class M>
+Status Decode(Bytes bytes, M* message) {
+  Reader r(bytes.data, bytes.size);
+  uint8_t type = 0;
+  uint32_t n_fields = 0;
+  if (ReadType(r, &type, &n_fields) != Status::kOk) return Status::kMalformed;
+  if (type != static_cast<uint8_t>(M::kType)) return Status::kUnknownType;
+  return DecodeFields(r, n_fields, message);
+}
+
+/// Walks through the pairs of a `set`.
+class PairReader {
+ public:
+  explicit PairReader(Raw pairs) : reader_(pairs.data, pairs.size) {
+    if (reader_.Array(&left_) != Status::kOk || left_ % 2 != 0) status_ = Status::kMalformed;
+  }
+  /// The next pair. @returns false after the last and when `status()` is no longer kOk.
+  bool Next(uint8_t* index, bool* is_nil, float* value);
+  Status status() const { return status_; }
+
+ private:
+  Reader reader_;
+  uint32_t left_ = 0;
+  Status status_ = Status::kOk;
+};
+
+}  // namespace wire
+}  // namespace spikedaq
+
+#endif  // SPIKEDAQ_WIRE_MESSAGES_H_

@@ -1,0 +1,70 @@
+/// Numbers messages, makes frames of them and keeps these until the link takes them.
+#ifndef SPIKEDAQ_WIRE_TRANSMITTER_H_
+#define SPIKEDAQ_WIRE_TRANSMITTER_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire/frame.h"
+#include "wire/messages.h"
+
+namespace spikedaq {
+namespace wire {
+
+/// A bounded queue of frames, as bytes. Frames come out in the order of their seq.
+class Transmitter {
+ public:
+  /// @param[in] scratch   Room for the largest message and its CRC.
+  /// @param[in] ring      Room for frames that wait; at least FrameBound() of the largest message.
+  Transmitter(uint8_t* scratch, size_t scratch_bytes, uint8_t* ring, size_t ring_bytes)
+      : scratch_(scratch), scratch_bytes_(scratch_bytes), ring_(ring), ring_bytes_(ring_bytes) {}
+
+  /// Whether a message of `n` bytes would find room, with `spare` bytes left over.
+  bool HasRoom(size_t n, size_t spare = 0) const { return FrameBound(n) + spare <= ring_bytes_ - (end_ - begin_); }
+
+  /// A writer for one message, which `Commit` makes a frame of. Its seq must be `seq()`.
+  Writer Begin() { return Writer(scratch_, scratch_bytes_ - kCrcBytes); }
+
+  /// Queues what the writer of `Begin` holds. @returns kOk, or kExhausted: nothing was queued and no seq used.
+  Status Commit(const Writer& writer);
+
+  /// Queues a message from device to host.
+  template <class M>
+  Status Send(M message) {
+    message.seq = seq_;
+    Writer writer = Begin();
+    Encode(message, writer);
+    return Commit(writer);
+  }
+
+  /// A zero byte, so that noise on the link before the first frame cannot damage it.
+  void SendZero();
+
+  uint32_t seq() const { return seq_; }
+  /// After a reboot frames are counted from 0 again; frames that wait stay.
+  void RestartSeq() { seq_ = 0; }
+
+  const uint8_t* bytes() const { return ring_ + begin_; }
+  size_t size() const { return end_ - begin_; }
+  /// The link has taken `n` bytes.
+  void Taken(size_t n);
+  /// The link was opened anew: what is left of a frame that was begun on the old one is dropped.
+  void DropPartialFrame();
+  uint16_t frames_waiting() const { return frames_; }
+
+ private:
+  uint8_t* scratch_;
+  size_t scratch_bytes_;
+  uint8_t* ring_;
+  size_t ring_bytes_;
+  size_t begin_ = 0;
+  size_t end_ = 0;
+  uint32_t seq_ = 0;
+  uint16_t frames_ = 0;
+  bool mid_frame_ = false;
+};
+
+}  // namespace wire
+}  // namespace spikedaq
+
+#endif  // SPIKEDAQ_WIRE_TRANSMITTER_H_
