@@ -1,0 +1,296 @@
+"""Fit of a device's clock to the host's, from timed pings, and the map that samples are timed with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from spikedaq.model import ClockMap, LocalProtocolError
+
+_NOMINAL_NS_PER_TICK: Final = 1000.0
+# Ceramic resonators, as on an Arduino Nano, are up to 0.5 % off; beyond 1 % a UART would not work either.
+_MAX_SLOPE_ERROR: Final = 0.01
+_MIN_PINGS: Final = 4
+_WINDOW_NS: Final = 600 * 10**9
+_BUCKET_NS: Final = 10 * 10**9
+# How fast a clock may change its speed, in ns per s²: 20 ppm per hour, a crystal warming by some 20 degrees.
+_MAX_BEND: Final = 20e3 / 3600
+_MAX_BUCKET_PINGS: Final = 16
+_TICK_NS: Final = 1000  # a tick is read as a whole number of microseconds, rounded down
+_TOLERANCE_NS: Final = 5_000.0
+_TOLERANCE_SHARE: Final = 0.1
+_OUTLIER_NS: Final = 20_000_000
+_MAX_OUTLIERS: Final = 3
+
+_SLEW_TICKS: Final = 5_000_000
+_MAX_SLEW: Final = 0.001
+_LEAST_CHANGE_NS: Final = 2_000.0
+
+_GRID: Final = np.linspace(-1.0, 1.0, 33)
+_LEVELS: Final = 5  # each narrows the slope 16-fold: 1 % / 16**5 is 0.01 ppm
+_UNIT_GRID: Final = np.linspace(0.0, 1.0, 65)
+# Distances from a slope, in ns per tick, at which its neighbours are tried: 0.01 ppm to 1 %, each 1.5 times the last.
+_OUTWARD: Final = np.concatenate(([0.0], 1e-5 * 1.5 ** np.arange(36)))
+_REACH_TICKS: Final = 1_000_000
+
+_Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A device clock as measured.
+
+    Attributes
+    ----------
+    tick : int
+        Reference tick, that of the newest ping, in microseconds (64 bit).
+    t_host_ns : int
+        Host time (CLOCK_BOOTTIME nanoseconds) of ``tick``: the offset of the fit.
+    ns_per_tick : float
+    uncertainty_ns : int
+        Half-width of the interval at ``tick`` that all pings of the window allow, plus what the choice of the slope
+        leaves open. Path delays that differ between the directions stay inside it.
+    n_pings : int
+        Pings that the fit rests on.
+    best_round_trip_ns : int
+        The shortest round trip among them.
+    """
+
+    tick: int
+    t_host_ns: int
+    ns_per_tick: float
+    uncertainty_ns: int
+    n_pings: int
+    best_round_trip_ns: int
+
+    def host_ns(self, tick: int) -> int:
+        """Host time of a tick, by this fit."""
+        return self.t_host_ns + round((tick - self.tick) * self.ns_per_tick)
+
+
+_Ping = tuple[int, int, int]  # t_send_ns, t_receive_ns, tick
+
+
+class ClockFit:
+    """Fits one boot of one device, and continues the map of its samples.
+
+    Parameters
+    ----------
+    boot_id : int
+
+    Notes
+    -----
+    The moment at which the device read its counter lies between a ping's sending and its pong's arrival, whatever
+    delayed either. A clock that is straight over the window therefore runs inside the corridor that all pings leave
+    open. The fit is the middle of that corridor at the slope that leaves it widest; since the fastest way out and the
+    fastest way back need not be of one ping, it narrows with the number of pings n as 1/n, where the mean of the
+    quickest round trips would narrow as the root of n. Slow pings cannot spoil it, they only say little.
+    Where no straight line fits, the oldest pings are given up.
+    """
+
+    def __init__(self, boot_id: int) -> None:
+        self.boot_id = boot_id
+        self.n_pings = 0
+        self.n_outliers = 0
+        self._buckets: list[tuple[int, list[_Ping]]] = []
+        self._outliers: list[_Ping] = []
+        self._slope = _NOMINAL_NS_PER_TICK
+        self._estimate: Estimate | None = None
+        self._stale = False
+        self._map: ClockMap | None = None
+
+    def add(self, t_send_ns: int, t_receive_ns: int, tick: int) -> None:
+        """Take one ping.
+
+        Parameters
+        ----------
+        t_send_ns, t_receive_ns : int
+            Host times (CLOCK_BOOTTIME nanoseconds) before the ping was written and after its pong was read.
+        tick : int
+            The pong's 64-bit tick, in microseconds.
+
+        Raises
+        ------
+        LocalProtocolError
+            The pong came before its ping.
+        """
+        if t_receive_ns < t_send_ns:
+            raise LocalProtocolError(
+                f"a pong is said to have come {t_send_ns - t_receive_ns} ns before its ping was sent; "
+                "pair pongs with pings by their token"
+            )
+        self.n_pings += 1
+        ping = (t_send_ns, t_receive_ns, tick)
+        if self._is_outlier(ping):
+            self.n_outliers += 1
+            self._outliers.append(ping)
+            if len(self._outliers) <= _MAX_OUTLIERS:
+                return
+            # Too many in a row to be mistakes: the device's counter has jumped. Start again from them.
+            self._buckets = []
+            pings = self._outliers
+        else:
+            pings = [ping]
+        self._outliers = []
+        for each in pings:
+            self._keep(each)
+        self._stale = True
+
+    def estimate(self) -> Estimate | None:
+        """Give the fit, or None before four pings."""
+        if self._stale:
+            self._stale = False
+            self._estimate = self._fit()
+        return self._estimate
+
+    def next_map(self, newest_tick: int) -> ClockMap | None:
+        """Give the map that is to hold from ``newest_tick`` on, or None where the present one will do.
+
+        The first is the fit itself. Each later one starts where the one before it stands at ``newest_tick`` and leads
+        back to the fit within five seconds, by at most 0.1 % of speed: time never steps and never runs backwards.
+
+        Parameters
+        ----------
+        newest_tick : int
+            A tick that no sample timed so far lies beyond. To be called about once a second, with or without pings,
+            so that a correction ends when it has done its work.
+        """
+        fit = self.estimate()
+        if fit is None:
+            return None
+        last = self._map
+        if last is None:
+            start_ns = fit.host_ns(newest_tick)
+            slope = fit.ns_per_tick
+        else:
+            if newest_tick <= last.tick0:
+                return None
+            start_ns = last.host_ns(newest_tick)
+            ahead = newest_tick + _SLEW_TICKS
+            least = max(_LEAST_CHANGE_NS, fit.uncertainty_ns / 50)
+            if (
+                abs(fit.host_ns(newest_tick) - start_ns) < least
+                and abs(fit.host_ns(ahead) - last.host_ns(ahead)) < least
+            ):
+                return None
+            slope = (fit.host_ns(ahead) - start_ns) / _SLEW_TICKS
+            slope = min(max(slope, fit.ns_per_tick * (1 - _MAX_SLEW)), fit.ns_per_tick * (1 + _MAX_SLEW))
+        # What has not been slewed away yet is uncertain, too.
+        distance = abs(fit.host_ns(newest_tick) - start_ns)
+        self._map = ClockMap(self.boot_id, newest_tick, start_ns, slope, fit.uncertainty_ns + distance)
+        return self._map
+
+    def _is_outlier(self, ping: _Ping) -> bool:
+        """Whether this ping cannot belong to the clock seen so far, even at a slope 1 % off."""
+        fit = self._estimate
+        if fit is None:
+            return False
+        t_send, t_receive, tick = ping
+        expected = fit.host_ns(tick)
+        slack = _OUTLIER_NS + fit.uncertainty_ns + abs(t_send - fit.t_host_ns) * _MAX_SLOPE_ERROR
+        return expected < t_send - slack or expected > t_receive + slack
+
+    def _keep(self, ping: _Ping) -> None:
+        """Store a ping; of each ten seconds only those that bound the corridor stay."""
+        number = ping[0] // _BUCKET_NS
+        if self._buckets and self._buckets[-1][0] == number:
+            bucket = self._buckets[-1][1]
+            bucket.append(ping)
+            if len(bucket) > _MAX_BUCKET_PINGS:
+                bucket[:] = self._extremes(bucket)
+            return
+        if self._buckets:
+            bucket = self._buckets[-1][1]
+            bucket[:] = self._extremes(bucket)
+        self._buckets.append((number, [ping]))
+        oldest = (ping[0] - _WINDOW_NS) // _BUCKET_NS
+        while self._buckets[0][0] < oldest:
+            del self._buckets[0]
+
+    def _extremes(self, pings: list[_Ping]) -> list[_Ping]:
+        """Keep the first and last ping with the quickest way out, the quickest way back, and the best round trip."""
+        if len(pings) <= _MIN_PINGS:
+            return pings
+        slope = self._slope
+        chosen = {
+            max(pings, key=lambda p: p[0] - slope * p[2]),
+            min(pings, key=lambda p: p[1] - slope * p[2]),
+            min(pings, key=lambda p: p[1] - p[0]),
+            pings[-1],
+        }
+        return sorted(chosen)
+
+    def _fit(self) -> Estimate | None:
+        while True:
+            pings = [ping for _, bucket in self._buckets for ping in bucket]
+            if len(pings) < _MIN_PINGS:
+                return self._estimate
+            corridor = _Corridor(pings)
+            best, width = corridor.widest()
+            if width >= 0 or len(self._buckets) <= 1:
+                break
+            del self._buckets[: max(1, len(self._buckets) // 8)]
+        tolerance = _TOLERANCE_NS + _TOLERANCE_SHARE * max(width, 0.0)
+        extra = corridor.nearest(self._slope - _NOMINAL_NS_PER_TICK, best, width - tolerance)
+        self._slope = _NOMINAL_NS_PER_TICK + extra
+        offset, half_width = corridor.offset(extra, best)
+        return Estimate(
+            tick=pings[-1][2],
+            t_host_ns=pings[-1][0] + round(offset),
+            ns_per_tick=self._slope,
+            uncertainty_ns=round(half_width + max(0.0, -width)),
+            n_pings=len(pings),
+            best_round_trip_ns=min(p[1] - p[0] for p in pings),
+        )
+
+
+class _Corridor:
+    """What some pings leave open, relative to the newest of them and to a slope of 1000 ns per tick."""
+
+    def __init__(self, pings: list[_Ping]) -> None:
+        t0, _, tick0 = pings[-1]
+        self._ticks: _Floats = np.array([p[2] - tick0 for p in pings], np.float64)
+        base = self._ticks * _NOMINAL_NS_PER_TICK
+        # The line is the clock's tangent at the newest ping; a clock whose speed changes parts from it with age.
+        bend = 0.5 * _MAX_BEND * (base / 1e9) ** 2
+        self._sent: _Floats = np.array([p[0] - t0 - _TICK_NS for p in pings], np.float64) - base - bend
+        self._received: _Floats = np.array([p[1] - t0 for p in pings], np.float64) - base + bend
+
+    def bounds(self, slopes: _Floats) -> tuple[_Floats, _Floats]:
+        """Lowest and highest offset at each slope; both arrays of shape (n_slopes,)."""
+        run = slopes[:, None] * self._ticks
+        return (self._sent - run).max(axis=1), (self._received - run).min(axis=1)
+
+    def widest(self) -> tuple[float, float]:
+        """Slope that leaves the widest corridor, and that width, which is a concave function of the slope."""
+        centre, radius, width = 0.0, _MAX_SLOPE_ERROR * _NOMINAL_NS_PER_TICK, 0.0
+        for _ in range(_LEVELS):
+            slopes = centre + radius * _GRID
+            low, high = self.bounds(slopes)
+            best = int((high - low).argmax())
+            centre, width = float(slopes[best]), float(high[best] - low[best])
+            radius /= 16
+        return centre, width
+
+    def nearest(self, preferred: float, best: float, least_width: float) -> float:
+        """Slope nearest to the preferred one whose corridor is wide enough: a short window must not make it wild."""
+        slopes = preferred + (best - preferred) * _UNIT_GRID
+        low, high = self.bounds(slopes)
+        enough = high - low >= least_width
+        return float(slopes[int(enough.argmax())]) if enough.any() else best
+
+    def offset(self, slope: float, best: float) -> tuple[float, float]:
+        """Middle of the corridor at a slope, and how far the truth may be from it at the newest ping and a second on.
+
+        The truth may have any slope that leaves the corridor open; its bounds are searched outwards from the best.
+        """
+        slopes = np.concatenate((best - _OUTWARD, best + _OUTWARD, [slope]))
+        low, high = self.bounds(slopes)
+        middle = float(low[-1] + high[-1]) / 2
+        possible = high >= low
+        possible[-1] = True
+        aside = np.maximum(np.abs(high - middle), np.abs(low - middle)) + np.abs(slopes - slope) * _REACH_TICKS
+        return middle, float(aside[possible].max())
