@@ -1,0 +1,148 @@
+"""The devices of a daemon: each with its outlet, journal and status."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import structlog
+
+from spikedaq.bus import DeviceStatus
+from spikedaq.daemon.config import DaemonConfig, DeviceConfig
+from spikedaq.daemon.data_folder import DataFolder
+from spikedaq.daemon.journals import Journal, Journals
+from spikedaq.daemon.publish import Bus, DeviceOutlet
+from spikedaq.daemon.sessions import Session
+from spikedaq.device import Device, DeviceState, nearest
+from spikedaq.link import host_now_ns
+from spikedaq.model import CommandRejected
+from spikedaq.wire import Hello
+
+_AFTER_DEFECT_S = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+class Member:
+    """One device of the bench."""
+
+    def __init__(self, config: DeviceConfig, bench: str, epoch: str, bus: Bus, journals: Journals) -> None:
+        self.name = config.name
+        self.outlet = DeviceOutlet(bus, bench, config.name, epoch, host_now_ns)
+        self.device = Device(config.name, config.url, open_journal=self._open_journal, listener=self.outlet)
+        self._journals = journals
+        self._counted = (0, time.monotonic())
+        self._rate_hz = 0.0
+        self._session: Session | None = None
+        self._free_bytes: int | None = None
+
+    async def _open_journal(self, hello: Hello) -> Journal:
+        return await self._journals.open(self.name, hello.unique_id.hex())
+
+    async def run(self) -> None:
+        """Run the device for good; a defect of ours ends this link, never the other devices."""
+        while True:
+            try:
+                await self.device.run()
+            except Exception:
+                log.exception("internal error, the device is started again", device=self.name)
+                await asyncio.sleep(_AFTER_DEFECT_S)
+
+    def measure(self, session: Session | None, free_bytes: int | None) -> DeviceStatus:
+        """Return the status to publish; the rate is that since the last call."""
+        samples_before, t_before_s = self._counted
+        samples, now_s = self.device.received.samples, time.monotonic()
+        self._counted = (samples, now_s)
+        if now_s > t_before_s:
+            self._rate_hz = (samples - samples_before) / (now_s - t_before_s)
+        self._session, self._free_bytes = session, free_bytes
+        return self.status_now()
+
+    def status_now(self) -> DeviceStatus:
+        """Return the status at this moment, with the rate of the last second."""
+        device, received = self.device, self.device.received
+        counters = received.connection.counters
+        info = device.info
+        journal = self._journals.get(self.name)
+        session = self._session
+        file = session.status().devices[self.name] if session else None
+        detail = device.detail
+        if journal is not None and journal.writer.failing:
+            detail = "its journal cannot be written, samples are being lost: make room on the disk"
+        step_us = next((p.value for p in info.parameters if p.name == "step_us"), info.step_us) if info else 0
+        return DeviceStatus(
+            device=self.name,
+            url=device.url,
+            state=str(device.state),
+            detail=detail,
+            unique_id=info.unique_id if info else "",
+            board=info.board if info else "",
+            firmware=info.firmware_version if info else "",
+            boot=info.boot_id if info else None,
+            rate_hz=self._rate_hz,
+            nominal_hz=1e6 / step_us if step_us else 0.0,
+            samples=received.samples,
+            blocks=received.blocks,
+            gaps={
+                "lost": counters.lost_samples,
+                "overrun": counters.overrun_samples,
+                "dropped": file["gaps"].get("dropped", 0) if file else 0,
+            },
+            bad_frames=sum(counters.bad_frames.values()) + counters.malformed,
+            saturated_blocks=counters.saturated_blocks,
+            clock_u_ns=device.clock.map.uncertainty_ns if device.clock.map else None,
+            reconnects=device.reconnects,
+            journal_offset=journal.writer.offset if journal else 0,
+            journal_bytes=journal.kept_bytes() if journal else 0,
+            recording={"session": session.name, **file} if session and file else None,
+            free_bytes=self._free_bytes,
+        )
+
+
+class Bench:
+    """All devices of the daemon, by name."""
+
+    def __init__(self, config: DaemonConfig, data: DataFolder, journals: Journals, bus: Bus, epoch: str) -> None:
+        self.name = config.bench
+        self._data = data
+        self.members = {device.name: Member(device, config.bench, epoch, bus, journals) for device in config.devices}
+
+    def member(self, name: str) -> Member:
+        """Return a device by name.
+
+        Raises
+        ------
+        CommandRejected
+            Unknown; the text names the nearest one.
+        """
+        try:
+            return self.members[name]
+        except (KeyError, TypeError):
+            message = f"the bench {self.name!r} has no device {name!r}; {nearest(str(name), self.members)}"
+            raise CommandRejected(message, code="unknown_device") from None
+
+    def check_recordable(self, names: Sequence[str] | None) -> list[str]:
+        """Return the names to record (all where none are given), each of a running device.
+
+        Raises
+        ------
+        CommandRejected
+            Unknown, absent or stopped ones, all named.
+        """
+        chosen = list(dict.fromkeys(names)) if names is not None else list(self.members)
+        if not chosen:
+            message = "there is no device to record; give spikedaqd one with --device NAME=URL"
+            raise CommandRejected(message, code="unknown_device")
+        members = [self.member(name) for name in chosen]
+        wrong = []
+        for member in members:
+            state, detail = member.device.state, member.device.detail
+            if state is DeviceState.STOPPED:
+                wrong.append(f"{member.name} is stopped (start it: spikedaq device start {member.name})")
+            elif state is not DeviceState.RUNNING:
+                wrong.append(f"{member.name} is {state}" + (f" ({detail})" if detail else ""))
+        if wrong:
+            hint = "" if names is not None else "; or name the devices to record"
+            raise CommandRejected(f"cannot record: {'; '.join(wrong)}{hint}", code="not_running")
+        return chosen

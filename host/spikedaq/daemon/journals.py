@@ -1,0 +1,160 @@
+"""The devices' journals: opened by the identity of the board that answers, synced and trimmed in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import structlog
+
+from spikedaq.journal import (
+    BadFrameNote,
+    ClockMapRecord,
+    JournalWriter,
+    LinkRecord,
+    NoteRecord,
+    PingRecord,
+    RequestRecord,
+)
+from spikedaq.model import ClockMap, ConfigError
+from spikedaq.wire import Frame
+
+log = structlog.get_logger(__name__)
+
+
+class Journal:
+    """One device's journal, as the device sees it. It is called in the read callback: nothing waits or raises."""
+
+    def __init__(self, device: str, unique_id: str, folder: Path, ring_bytes: int) -> None:
+        self.device = device
+        self.unique_id = unique_id
+        self.writer = JournalWriter(
+            folder, device=device, unique_id=unique_id, ring_bytes=ring_bytes, on_error=self._write_failed
+        )
+        self.first_offset = _first_offset(folder)
+        self._append = self.writer.append
+        self._append_frames = self.writer.append_frames
+
+    def frames(self, t_host_ns: int, frames: list[Frame]) -> None:
+        """Keep good frames."""
+        self._append_frames(t_host_ns, [frame.raw for frame in frames])
+
+    def bad_frame(self, t_host_ns: int, reason: str, n_bytes: int) -> None:
+        """Keep that a bad frame came."""
+        self._append(BadFrameNote(t_host_ns, reason, n_bytes))
+
+    def link(self, t_host_ns: int, state: str, url: str, detail: str) -> None:
+        """Keep what became of the link."""
+        self._append(LinkRecord(t_host_ns, state, url, detail))
+
+    def request(self, t_host_ns: int, message: bytes, origin: str) -> None:
+        """Keep what was sent."""
+        self._append(RequestRecord(t_host_ns, message, origin))
+
+    def ping(self, t_send_ns: int, token: int) -> None:
+        """Keep that a ping was sent."""
+        self._append(PingRecord(t_send_ns, token))
+
+    def clock_map(self, t_host_ns: int, clock_map: ClockMap) -> None:
+        """Keep a piece of the clock map."""
+        self._append(ClockMapRecord(clock_map, t_host_ns))
+
+    def note(self, t_host_ns: int, text: str, origin: str) -> None:
+        """Keep a user's remark."""
+        self._append(NoteRecord(t_host_ns, text, origin))
+
+    def kept_bytes(self) -> int:
+        """Bytes of this journal that are kept."""
+        return self.writer.offset - self.first_offset
+
+    def trim(self, needed_from: int | None) -> None:
+        """Sync it, and delete what nobody needs; for a thread."""
+        self.writer.sync()
+        self.writer.retain(self.writer.offset if needed_from is None else needed_from)
+        self.first_offset = _first_offset(self.writer.folder)
+
+    def _write_failed(self, error: OSError) -> None:
+        log.error(
+            "the journal cannot be written, samples are being lost; make room on the disk",
+            device=self.device,
+            folder=str(self.writer.folder),
+            reason=error.strerror,
+        )
+
+
+class Journals:
+    """The journals of a bench, each held open from the first answer of its board to the daemon's end.
+
+    Attributes
+    ----------
+    pinned : dict
+        Unique id by device name while a session records it: another board may not answer in its place.
+    """
+
+    def __init__(self, folder: Path, ring_bytes: int) -> None:
+        self.pinned: dict[str, str] = {}
+        self._folder = folder
+        self._ring_bytes = ring_bytes
+        self._open: dict[str, Journal] = {}
+        self._opening = asyncio.Lock()
+
+    def folder(self, device: str) -> Path:
+        """Where a device's journal is."""
+        return self._folder / device
+
+    def get(self, device: str) -> Journal | None:
+        """Return a device's journal if it is open."""
+        return self._open.get(device)
+
+    async def open(self, device: str, unique_id: str) -> Journal:
+        """Return the journal of a device that is this board.
+
+        Raises
+        ------
+        ConfigError
+            Another board is being recorded under this name.
+        StoreError
+            The journal cannot be opened.
+        """
+        pinned = self.pinned.get(device)
+        if pinned is not None and pinned != unique_id:
+            raise ConfigError(
+                f"board {unique_id} answers as {device!r}, whose recording is of board {pinned}; plug that one in "
+                "again, or stop the recording first"
+            )
+        async with self._opening:
+            journal = self._open.get(device)
+            if journal is not None and journal.unique_id == unique_id:
+                return journal
+            if journal is not None:
+                del self._open[device]
+                await asyncio.to_thread(journal.writer.close)
+            # In a thread: finding the end of what an earlier daemon left reads up to a whole segment.
+            journal = await asyncio.to_thread(Journal, device, unique_id, self.folder(device), self._ring_bytes)
+            self._open[device] = journal
+            return journal
+
+    async def sync(self, needed_from: dict[str, int]) -> None:
+        """Bring every journal to the disk, and delete what nobody needs.
+
+        Parameters
+        ----------
+        needed_from : dict
+            Journal offset by device from which on a recorder still reads; the end where it is not named.
+        """
+        async with self._opening:
+            journals = list(self._open.values())
+            for journal in journals:
+                await asyncio.to_thread(journal.trim, needed_from.get(journal.device))
+
+    async def close(self) -> None:
+        """Close them all; nothing may use them any more."""
+        async with self._opening:
+            for journal in self._open.values():
+                await asyncio.to_thread(journal.writer.close)
+            self._open.clear()
+
+
+def _first_offset(folder: Path) -> int:
+    """Offset at which the oldest segment that is kept begins; segments are named after it."""
+    return min((int(path.stem) for path in folder.glob("*.spj") if path.stem.isdecimal()), default=0)

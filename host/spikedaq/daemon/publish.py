@@ -1,0 +1,101 @@
+"""What the bench publishes about one device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from spikedaq.bus import (
+    BUS_VERSION,
+    EVENTS,
+    SAMPLES,
+    STATUS,
+    DeviceStatus,
+    encode,
+    encode_samples,
+    event_header,
+    gap_header,
+    status_header,
+    topic_for,
+)
+from spikedaq.device import DeviceState
+from spikedaq.model import Block, ClockMap, Event, Gap
+from spikedaq.wire import Log
+
+
+class Bus(Protocol):
+    """Takes encoded messages; never waits, never raises."""
+
+    def publish(self, topic: str, message: bytes) -> bool:
+        """Publish one."""
+
+
+class DeviceOutlet:
+    """Publishes one device: a `DeviceListener`, called after the journal has what it publishes.
+
+    Parameters
+    ----------
+    epoch : str
+        Which start of the daemon this is; message numbers count from 0 in each.
+    now_ns : callable
+        Host clock, CLOCK_BOOTTIME.
+    """
+
+    def __init__(self, bus: Bus, bench: str, device: str, epoch: str, now_ns: Callable[[], int]) -> None:
+        self._publish = bus.publish
+        self._epoch = epoch
+        self._now_ns = now_ns
+        self._samples_topic = topic_for(bench, device, SAMPLES)
+        self._events_topic = topic_for(bench, device, EVENTS)
+        self._status_topic = topic_for(bench, device, STATUS)
+        self._n_samples = self._n_events = self._n_status = 0
+
+    def block(self, block: Block, clock_map: ClockMap | None) -> None:
+        """Publish a block."""
+        if clock_map is None:
+            t_ns = u_ns = None
+        else:
+            t_ns, u_ns = clock_map.host_ns(block.first_tick), clock_map.uncertainty_ns
+        topic = self._samples_topic
+        self._publish(topic, encode_samples(topic, block, n=self._n_samples, epoch=self._epoch, t_ns=t_ns, u_ns=u_ns))
+        self._n_samples += 1
+
+    def event(self, event: Event, clock_map: ClockMap | None) -> None:
+        """Publish a device's event."""
+        t_ns, u_ns = _time_of(event.tick, clock_map)
+        self._send_event(event_header(event, n=self._n_events, epoch=self._epoch, t_ns=t_ns, u_ns=u_ns))
+
+    def gap(self, gap: Gap, clock_map: ClockMap | None) -> None:
+        """Publish a gap."""
+        t_ns, u_ns = _time_of(gap.first_tick, clock_map)
+        self._send_event(gap_header(gap, n=self._n_events, epoch=self._epoch, t_ns=t_ns, u_ns=u_ns))
+
+    def log(self, log: Log) -> None:
+        """Publish a line that the device says."""
+        self._send_own("log", level=log.level, text=log.text)
+
+    def state(self, state: DeviceState, detail: str) -> None:
+        """Publish a change of state."""
+        self._send_own("link", state=str(state), detail=detail)
+
+    def note(self, text: str, origin: str) -> None:
+        """Publish a user's remark."""
+        self._send_own("note", text=text, origin=origin)
+
+    def status(self, status: DeviceStatus) -> None:
+        """Publish the status."""
+        header = status_header(status, n=self._n_status, epoch=self._epoch, t_ns=self._now_ns())
+        self._publish(self._status_topic, encode(self._status_topic, header))
+        self._n_status += 1
+
+    def _send_own(self, kind: str, **values: Any) -> None:
+        head = {"v": BUS_VERSION, "n": self._n_events, "epoch": self._epoch, "kind": kind, "t_ns": self._now_ns()}
+        self._send_event({**head, **values})
+
+    def _send_event(self, header: dict[str, Any]) -> None:
+        self._publish(self._events_topic, encode(self._events_topic, header))
+        self._n_events += 1
+
+
+def _time_of(tick: int, clock_map: ClockMap | None) -> tuple[int | None, int | None]:
+    return (None, None) if clock_map is None else (clock_map.host_ns(tick), clock_map.uncertainty_ns)

@@ -1,0 +1,176 @@
+"""The recorder of one session, kept alive: started, listened to, started again when it dies."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from spikedaq.bus import FileStatus
+from spikedaq.model import RemoteProtocolError
+
+EXIT_DONE = 0
+QUICK_RESTARTS = 1
+BACKOFF_FIRST_S = 0.5
+BACKOFF_LAST_S = 10.0
+_KILL_S = 10.0
+_SAID_LINES = 20
+
+log = structlog.get_logger(__name__)
+
+
+class RecorderProcess:
+    """Runs `python -m spikedaq.recorder FOLDER` until it has finished the session.
+
+    Attributes
+    ----------
+    files : dict of str to FileStatus
+        By device, what the recorder said last.
+    offsets : dict of str to int
+        By device, the journal offset from which on it still reads.
+    restarts : int
+    error : str or None
+        Why the newest one ended before its time.
+    finished : asyncio.Event
+        It has ended with everything in closed files.
+    changed : asyncio.Event
+        Set at each report; who waits for one clears it.
+    """
+
+    def __init__(self, folder: Path, offsets: dict[str, int]) -> None:
+        self.folder = folder
+        self.files = {device: FileStatus(state="waiting") for device in offsets}
+        self.offsets = dict(offsets)
+        self.restarts = 0
+        self.error: str | None = None
+        self.pid: int | None = None
+        self.finished = asyncio.Event()
+        self.changed = asyncio.Event()
+        self._process: asyncio.subprocess.Process | None = None
+        self._said: deque[str] = deque(maxlen=_SAID_LINES)
+        self._log = log.bind(session=folder.name)
+        self._failures = 0
+
+    async def run(self) -> None:
+        """Keep a recorder going until the session is finished; cancelled, let it close its files and go."""
+        while True:
+            status = await self._run_once()
+            if status == EXIT_DONE:
+                self.finished.set()
+                self.changed.set()
+                return
+            self.restarts += 1
+            self._failures += 1
+            reason = self._said[-1] if self._said else f"it ended with status {status}"
+            self.error = f"the recorder ended ({reason}) and is started again"
+            self._log.error("recorder ended, starting it again", status=status, reason=reason, restarts=self.restarts)
+            self.changed.set()
+            if self._failures > QUICK_RESTARTS:
+                backoff_s = BACKOFF_FIRST_S * 2.0 ** min(10, self._failures - QUICK_RESTARTS - 1)
+                await asyncio.sleep(min(backoff_s, BACKOFF_LAST_S))
+
+    def poke(self) -> None:
+        """Have it look at the journals now."""
+        process = self._process
+        if process is not None and process.stdin is not None and process.returncode is None:
+            with contextlib.suppress(OSError, RuntimeError):
+                process.stdin.write(b"\n")
+
+    async def _run_once(self) -> int:
+        self._said.clear()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "spikedaq.recorder",
+                str(self.folder),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+        except OSError as error:
+            self._said.append(f"it cannot be started: {error.strerror}")
+            return -1
+        self._process, self.pid = process, process.pid
+        self._log.info("recorder started", pid=process.pid)
+        pumps = [
+            asyncio.create_task(self._pump(process.stdout, self._report)),
+            asyncio.create_task(self._pump(process.stderr, self._complain)),
+        ]
+        try:
+            status = await process.wait()
+            # Its last words are in the pipes; nothing else holds their other ends.
+            await asyncio.wait(pumps, timeout=1.0)
+        except asyncio.CancelledError:
+            await self._end(process)
+            raise
+        finally:
+            self._process = None
+            for pump in pumps:
+                pump.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
+        return status
+
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
+        """Close its stdin: it takes what the journals hold, closes its files, and goes."""
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            async with asyncio.timeout(_KILL_S):
+                await process.wait()
+        except TimeoutError:
+            self._log.error("recorder does not end, killed; the next one repairs its files", pid=process.pid)
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    async def _pump(self, reader: asyncio.StreamReader | None, take: Callable[[str], None]) -> None:
+        while reader is not None:
+            try:
+                line = await reader.readline()
+            except ValueError:  # longer than asyncio's bound; the rest follows as the next line
+                continue
+            if not line:
+                return
+            take(line.decode(errors="replace").strip())
+
+    def _complain(self, text: str) -> None:
+        if text:
+            self._said.append(text)
+            self._log.warning("recorder says", text=text)
+
+    def _report(self, text: str) -> None:
+        try:
+            fields: dict[str, Any] = json.loads(text)
+            device = fields["device"]
+            if "remark" in fields:
+                self._log.warning("recorder repaired", device=device, remark=fields["remark"])
+                return
+            self._take(device, fields)
+        except (ValueError, KeyError, TypeError, RemoteProtocolError) as error:
+            self._log.warning("recorder said something odd", text=text[:200], reason=str(error))
+            return
+        self.changed.set()
+
+    def _take(self, device: str, fields: dict[str, Any]) -> None:
+        known = self.files[device]  # a KeyError is one of the odd things
+        if fields.get("state") == "failed" and "samples" not in fields:
+            self.files[device] = replace(known, state="failed", error=str(fields.get("error")))
+            self._said.append(f"{device}: {fields.get('error')}")
+            return
+        name = fields.get("file")
+        status = FileStatus.from_map({**fields, "file": str(self.folder / device / name) if name else None})
+        self.files[device] = status
+        self.offsets[device] = max(self.offsets[device], status.offset)
+        if status.rows_on_disk > known.rows_on_disk:
+            # It works: the next failure is restarted at once again.
+            self._failures = 0
+            self.error = None

@@ -1,0 +1,130 @@
+"""The daemon itself: everything put together, run until told to end, ended in order."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+import sys
+import time
+
+import structlog
+
+from spikedaq.daemon.bench import Bench
+from spikedaq.daemon.commands import Commands
+from spikedaq.daemon.config import DaemonConfig
+from spikedaq.daemon.data_folder import DataFolder
+from spikedaq.daemon.journals import Journals
+from spikedaq.daemon.log_setup import set_up_logging
+from spikedaq.daemon.sessions import Sessions
+from spikedaq.model import ConfigError
+from spikedaq.outlet import ControlServer, Publisher
+
+EXIT_OK = 0
+EXIT_CONFIG = 2
+_PERIOD_S = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class Daemon:
+    """One bench, served. Run it once.
+
+    Attributes
+    ----------
+    epoch : str
+        Identity of this start; sequence numbers on the bus count within it.
+    ready : asyncio.Event
+        Set once the control endpoint answers.
+    control_url, publish_url : str
+        The endpoints as bound.
+
+    Raises
+    ------
+    ConfigError
+        From `run`: an endpoint or data folder is in use, or cannot be used.
+    """
+
+    def __init__(self, config: DaemonConfig) -> None:
+        self.config = config
+        self.epoch = f"{time.time_ns():x}-{secrets.token_hex(4)}"
+        self.ready = asyncio.Event()
+        self.control_url = config.control
+        self.publish_url = config.publish
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """End it: `run` returns once everything is in order."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Serve until `stop`, SIGTERM or SIGINT."""
+        data = DataFolder(self.config.data)
+        try:
+            publisher = Publisher(self.config.publish)
+            try:
+                await self._serve(data, publisher)
+            finally:
+                publisher.close()
+        finally:
+            data.close()
+
+    async def _serve(self, data: DataFolder, publisher: Publisher) -> None:
+        journals = Journals(data.journal, self.config.ring_bytes)
+        bench = Bench(self.config, data, journals, publisher, self.epoch)
+        sessions = Sessions(self.config, data, journals, bench)
+        commands = Commands(
+            bench, sessions, journals, data, epoch=self.epoch, publish_url=publisher.endpoint, stop=self.stop
+        )
+        control = ControlServer(self.config.control, commands.handle)
+        self.control_url, self.publish_url = control.endpoint, publisher.endpoint
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks.append(group.create_task(control.run(), name="control"))
+                await sessions.resume()
+                tasks += [group.create_task(m.run(), name=f"device {m.name}") for m in bench.members.values()]
+                tasks.append(group.create_task(self._report(bench, sessions, data), name="status"))
+                tasks.append(group.create_task(self._sync(journals, sessions), name="sync"))
+                log.info("ready", control=self.control_url, publish=self.publish_url, data=str(data.path))
+                self.ready.set()
+                await self._stop.wait()
+                log.info("ending")
+                await sessions.finish("shutdown")
+                await asyncio.gather(*(member.device.finish() for member in bench.members.values()))
+                for task in tasks:
+                    task.cancel()
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+            control.close()
+            await sessions.abandon()
+            await journals.close()
+
+    async def _report(self, bench: Bench, sessions: Sessions, data: DataFolder) -> None:
+        """Publish every device's status once a second."""
+        while True:
+            free_bytes = data.free_bytes()
+            for member in bench.members.values():
+                member.outlet.status(member.measure(sessions.of(member.name), free_bytes))
+            await asyncio.sleep(_PERIOD_S)
+
+    async def _sync(self, journals: Journals, sessions: Sessions) -> None:
+        """Bring the journals to the disk itself at most once a second, and trim them."""
+        while True:
+            await asyncio.sleep(_PERIOD_S)
+            await journals.sync(sessions.needed_from())
+
+
+def run(config: DaemonConfig) -> int:
+    """Run a daemon with its log on stderr; return the exit status: 0, or 2 where it cannot be started like this."""
+    set_up_logging()
+    try:
+        asyncio.run(Daemon(config).run())
+    except ConfigError as error:
+        sys.stderr.write(f"spikedaqd: {error}\n")
+        return EXIT_CONFIG
+    return EXIT_OK

@@ -1,0 +1,351 @@
+"""Recording sessions: checked, begun, ended, and taken up again after the daemon was killed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import structlog
+
+from spikedaq.bus import RecordingStatus
+from spikedaq.daemon.config import DaemonConfig
+from spikedaq.daemon.data_folder import DataFolder, check_writable, write_json
+from spikedaq.daemon.journals import Journals
+from spikedaq.daemon.recorder_process import RecorderProcess
+from spikedaq.journal import SessionStart, SessionStop
+from spikedaq.link import host_now_ns
+from spikedaq.model import CommandRejected, CommandTimeout, ConfigError, SpikedaqError, StoreError, check_session_name
+
+START_TIMEOUT_S = 10.0
+"""How long a recorder has to bring the first block of every device to the disk."""
+STOP_TIMEOUT_S = 60.0
+SESSION_FILE = "session.json"
+_POINTER_FILE = "active-session.json"
+_PLAN_VERSION = 1
+UNFINISHED = ("recording", "stopping")
+
+log = structlog.get_logger(__name__)
+
+
+class Recordable(Protocol):
+    """What a session needs to know of the bench's devices."""
+
+    def check_recordable(self, names: Sequence[str] | None) -> list[str]:
+        """Return the names to record, or raise `CommandRejected` naming those that cannot be."""
+
+
+class Session:
+    """One session on disk, its recorder, and the task that keeps it."""
+
+    def __init__(self, folder: Path, plan: dict[str, Any]) -> None:
+        self.folder = folder
+        self.plan = plan
+        offsets = {entry["name"]: int(entry["start_offset"]) for entry in plan["devices"]}
+        self.recorder = RecorderProcess(folder, offsets)
+        self.task: asyncio.Task[None] | None = None
+
+    @property
+    def name(self) -> str:
+        """The session's name."""
+        return str(self.plan["session"])
+
+    def status(self) -> RecordingStatus:
+        """Return what is to be told of it."""
+        recorder = self.recorder
+        devices = {}
+        for device, status in recorder.files.items():
+            devices[device] = status.to_map()
+            devices[device]["error"] = status.error or recorder.error
+        return RecordingStatus(
+            session=self.name,
+            state=self.plan["state"],
+            folder=str(self.folder),
+            started_utc_ns=self.plan["started_utc_ns"],
+            devices=devices,
+            restarts=recorder.restarts,
+            reason=self.plan["reason"],
+        )
+
+    async def save(self, state: str, reason: str | None) -> None:
+        """Write session.json with a new state."""
+        self.plan = {**self.plan, "state": state, "reason": reason}
+        await asyncio.to_thread(write_json, self.folder / SESSION_FILE, self.plan)
+
+
+class Sessions:
+    """The bench's recordings: one at a time, and those that an earlier daemon left unfinished."""
+
+    def __init__(self, config: DaemonConfig, data: DataFolder, journals: Journals, bench: Recordable) -> None:
+        self._config = config
+        self._data = data
+        self._journals = journals
+        self._bench = bench
+        self._sessions: dict[str, Session] = {}
+        self._last: RecordingStatus | None = None
+        self._turn = asyncio.Lock()
+
+    @property
+    def current(self) -> Session | None:
+        """The session that records or is being ended."""
+        return next(iter(self._sessions.values()), None)
+
+    def status(self) -> RecordingStatus | None:
+        """Return the state of the current session, else of the last one that ended in this daemon."""
+        return self.current.status() if self.current else self._last
+
+    def needed_from(self) -> dict[str, int]:
+        """Journal offset by device from which on a recorder still reads."""
+        return {name: offset for s in self._sessions.values() for name, offset in s.recorder.offsets.items()}
+
+    def of(self, device: str) -> Session | None:
+        """Return the session that records a device."""
+        return next((s for s in self._sessions.values() if device in s.recorder.files), None)
+
+    # ---- begin ----
+
+    async def start(
+        self, name: str, devices: Sequence[str] | None, folder: str | None, roll_s: float | None, notes: str
+    ) -> RecordingStatus:
+        """Begin a session; return once the first block of every device can be read from disk.
+
+        Raises
+        ------
+        ConfigError, StoreError, CommandRejected
+            A name, folder or device that cannot be used; a session that exists or still runs.
+        CommandTimeout
+            No block on disk within `START_TIMEOUT_S`; what was begun is undone.
+        """
+        async with self._turn:
+            check_session_name(name)
+            if self.current is not None:
+                message = f"session {self.current.name!r} is being recorded; stop it first, or wait until it is closed"
+                raise CommandRejected(message, code="busy")
+            names = self._bench.check_recordable(devices)
+            parent = Path(folder) if folder else self._data.recordings
+            if not parent.is_absolute():
+                raise ConfigError(f"the recording folder {folder!r} is not a full path; write one that begins with /")
+            target = parent / name
+            await asyncio.to_thread(_make_folder, parent, target, name)
+            try:
+                session = await self._begin(target, name, names, roll_s, notes)
+            except BaseException:
+                await asyncio.to_thread(shutil.rmtree, target, ignore_errors=True)
+                raise
+            try:
+                await self._first_blocks(session)
+            except BaseException as error:
+                await self._undo(session, str(error) or "interrupted")
+                raise
+            log.info("recording", session=name, folder=str(target), devices=names)
+            return session.status()
+
+    async def _begin(self, target: Path, name: str, names: list[str], roll_s: float | None, notes: str) -> Session:
+        journals = {device: self._journals.get(device) for device in names}
+        utc_ns, t_host_ns = time.time_ns(), host_now_ns()
+        entries = []
+        for device, journal in journals.items():
+            if journal is None:
+                raise CommandRejected(f"device {device!r} has no journal yet; wait until it runs", code="not_running")
+            entries.append(
+                {
+                    "name": device,
+                    "unique_id": journal.unique_id,
+                    "journal": str(self._journals.folder(device).absolute()),
+                    "start_offset": journal.writer.offset,
+                }
+            )
+        plan: dict[str, Any] = {
+            "version": _PLAN_VERSION,
+            "session": name,
+            "bench": self._config.bench,
+            "started_utc_ns": utc_ns,
+            "started_host_ns": t_host_ns,
+            "roll": {"seconds": roll_s or self._config.roll_s, "bytes": self._config.roll_bytes},
+            "notes": notes,
+            "experimenter": self._config.experimenter,
+            "devices": entries,
+            "state": "recording",
+            "reason": None,
+            "config": self._config.to_json(),
+        }
+        # In one go with the offsets above: no frame can come between.
+        config_json = json.dumps({key: plan[key] for key in ("session", "bench", "roll", "notes", "experimenter")})
+        for device, journal in journals.items():
+            if journal is not None:
+                journal.writer.append(SessionStart(t_host_ns, name, utc_ns, config_json))
+                self._journals.pinned[device] = journal.unique_id
+        session = Session(target, plan)
+        try:
+            await asyncio.to_thread(write_json, self._data.path / _POINTER_FILE, {"folder": str(target)})
+            await session.save("recording", None)
+        except BaseException:
+            self._journal_stop(session, "failed")
+            self._unpin(session)
+            raise
+        self._launch(session)
+        return session
+
+    async def _first_blocks(self, session: Session) -> None:
+        recorder = session.recorder
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                while any(file.rows_on_disk == 0 for file in recorder.files.values()):
+                    if recorder.restarts > 2:
+                        raise StoreError(f"session {session.name!r} cannot be recorded: {recorder.error}")
+                    recorder.changed.clear()
+                    await recorder.changed.wait()
+        except TimeoutError as error:
+            missing = ", ".join(name for name, file in recorder.files.items() if file.rows_on_disk == 0)
+            why = f" ({recorder.error})" if recorder.error else "; do they stream, and is the disk fast enough?"
+            raise CommandTimeout(
+                f"session {session.name!r} was not begun: nothing of {missing} is on disk after {START_TIMEOUT_S:.0f} s"
+                f"{why}",
+                code="no_data",
+            ) from error
+
+    async def _undo(self, session: Session, reason: str) -> None:
+        log.error("recording not begun", session=session.name, reason=reason)
+        self._journal_stop(session, "failed")
+        await self._cancel(session)
+        if any(file.rows_on_disk for file in session.recorder.files.values()):
+            with contextlib.suppress(StoreError):
+                await session.save("interrupted", reason)
+        else:
+            await asyncio.to_thread(shutil.rmtree, session.folder, ignore_errors=True)
+        self._forget(session)
+
+    # ---- end ----
+
+    async def stop(self, name: str | None, reason: str = "user") -> RecordingStatus:
+        """End a session; return once every file is closed.
+
+        Raises
+        ------
+        CommandRejected
+            Nothing is recorded, or not this.
+        CommandTimeout
+            The recorder has not finished within `STOP_TIMEOUT_S`; it goes on by itself.
+        """
+        async with self._turn:
+            session = self.current if name is None else self._sessions.get(name)
+            if session is None:
+                what = (
+                    "nothing is being recorded" if self.current is None else f"{self.current.name!r} is being recorded"
+                )
+                asked = "" if name is None else f"session {name!r} is not being recorded; "
+                raise CommandRejected(f"{asked}{what}", code="not_recording")
+            if session.plan["state"] == "recording":
+                await session.save("stopping", reason)
+            self._journal_stop(session, reason)
+        session.recorder.poke()
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await session.recorder.finished.wait()
+                if session.task is not None:
+                    await asyncio.shield(session.task)
+        except TimeoutError as error:
+            why = f": {session.recorder.error}" if session.recorder.error else ""
+            message = f"session {session.name!r} is not closed after {STOP_TIMEOUT_S:.0f} s{why}; closing goes on"
+            raise CommandTimeout(message, code="still_closing") from error
+        return session.status()
+
+    def _journal_stop(self, session: Session, reason: str) -> None:
+        for entry in session.plan["devices"]:
+            journal = self._journals.get(entry["name"])
+            if journal is not None:
+                journal.writer.append(SessionStop(host_now_ns(), session.name, reason))
+
+    # ---- keep ----
+
+    def _launch(self, session: Session) -> None:
+        self._sessions[session.name] = session
+        session.task = asyncio.create_task(self._keep(session), name=f"session {session.name}")
+
+    async def _keep(self, session: Session) -> None:
+        """Run the recorder to its end, and then close the books."""
+        await session.recorder.run()
+        try:
+            await session.save("complete", session.plan["reason"] or "user")
+        except StoreError as error:
+            log.warning("complete, but this cannot be written down", session=session.name, reason=str(error))
+        self._last = session.status()
+        self._forget(session)
+        log.info("recording complete", session=session.name, folder=str(session.folder))
+
+    def _unpin(self, session: Session) -> None:
+        for entry in session.plan["devices"]:
+            self._journals.pinned.pop(entry["name"], None)
+
+    def _forget(self, session: Session) -> None:
+        self._unpin(session)
+        self._sessions.pop(session.name, None)
+        (self._data.path / _POINTER_FILE).unlink(missing_ok=True)
+
+    async def _cancel(self, session: Session) -> None:
+        if session.task is not None:
+            session.task.cancel()
+            await asyncio.gather(session.task, return_exceptions=True)
+
+    async def resume(self) -> None:
+        """Take up what an earlier daemon left unfinished. What cannot be taken up is reported and left as it is."""
+        for folder in await asyncio.to_thread(_unfinished, self._data):
+            try:
+                plan = json.loads(await asyncio.to_thread((folder / SESSION_FILE).read_text, "utf-8"))
+                session = Session(folder, plan)
+                for entry in plan["devices"]:
+                    await self._journals.open(entry["name"], entry["unique_id"])
+                    self._journals.pinned[entry["name"]] = entry["unique_id"]
+            except (OSError, ValueError, KeyError, TypeError, SpikedaqError) as error:
+                log.warning("unfinished session cannot be resumed", folder=str(folder), reason=str(error))
+                continue
+            log.warning("resuming unfinished session", session=session.name, state=plan["state"])
+            if plan["state"] == "stopping":
+                # The daemon may have been killed between writing the state and the journals; a second stop is harmless.
+                self._journal_stop(session, plan["reason"] or "user")
+            self._launch(session)
+
+    async def finish(self, reason: str) -> None:
+        """End everything in order before the daemon ends; what cannot be closed in time is resumed by the next one."""
+        for session in list(self._sessions.values()):
+            try:
+                await self.stop(session.name, reason)
+            except SpikedaqError as error:
+                log.warning("recording not closed, the next daemon resumes it", session=session.name, reason=str(error))
+            if session.name in self._sessions:
+                await self._cancel(session)
+
+    async def abandon(self) -> None:
+        """Leave what still runs to the next daemon: files are closed, sessions stay unfinished."""
+        for session in list(self._sessions.values()):
+            await self._cancel(session)
+
+
+def _make_folder(parent: Path, target: Path, name: str) -> None:
+    check_writable(parent)
+    try:
+        target.mkdir()
+    except FileExistsError as error:
+        raise StoreError(f"session {name!r} exists already in {parent}; choose another name") from error
+    except OSError as error:
+        raise StoreError(f"the session folder {target} cannot be made ({error.strerror})") from error
+
+
+def _unfinished(data: DataFolder) -> list[Path]:
+    """Folders of sessions that an earlier daemon did not complete, also outside the data folder."""
+    folders = [path.parent for path in sorted(data.recordings.glob(f"*/{SESSION_FILE}"))]
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        pointed = Path(json.loads((data.path / _POINTER_FILE).read_text("utf-8"))["folder"])
+        if pointed not in folders:
+            folders.append(pointed)
+    found = []
+    for folder in folders:
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            if json.loads((folder / SESSION_FILE).read_text("utf-8")).get("state") in UNFINISHED:
+                found.append(folder)
+    return found

@@ -1,0 +1,433 @@
+"""One device: its link opened again and again, identified, described, started, watched, commanded."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import structlog
+
+from spikedaq.device.clock import ClockKeeper
+from spikedaq.device.identify import Identification
+from spikedaq.device.parameters import checked_pairs, parameter_index
+from spikedaq.device.receive import Receiver
+from spikedaq.device.requests import Requests
+from spikedaq.device.seams import DeviceListener, DeviceState, JournalOpener, Timing
+from spikedaq.device.stimulus import upload
+from spikedaq.link import Link, host_now_ns, open_link
+from spikedaq.model import (
+    CommandError,
+    CommandRejected,
+    ConfigError,
+    DeviceInfo,
+    Holder,
+    LinkLostError,
+    LinkOpenError,
+    RemoteProtocolError,
+    StoreError,
+)
+from spikedaq.wire import (
+    Connection,
+    Describe,
+    DescriptionKind,
+    Get,
+    Hello,
+    HelloRequest,
+    Ping,
+    Reply,
+    Reset,
+    Set,
+    Start,
+    StimulusStop,
+    Stop,
+    check_version,
+    device_info,
+    encode_frame,
+    encode_message,
+)
+
+RESET_SCOPES = {"neuron": 0, "parameters": 1, "reboot": 2}
+_WATCH_S = 0.25
+"""How often the watchdog looks. Counters, not the blocks themselves, tell it that something came."""
+_SET_OVERHEAD_BYTES = 16
+_PAIR_BYTES = 7  # index (2) and f32 (5)
+
+log = structlog.get_logger(__name__)
+
+
+class _Refused(Exception):
+    """What answers cannot be used; the text says why."""
+
+
+class Device:
+    """A device by name, wherever its link leads.
+
+    Parameters
+    ----------
+    name, url : str
+    open_journal : JournalOpener
+        Called with the hello of whatever board answers, before anything of it is used.
+    listener : DeviceListener
+    timing : Timing, optional
+    opener : callable, optional
+        Opens links; another one in tests.
+
+    Attributes
+    ----------
+    state : DeviceState
+    detail : str
+        One clear line about the state.
+    info : DeviceInfo or None
+        What the device said of itself in its present boot, parameters at their newest values.
+    wanted : bool
+        Whether it is to stream: started again after a reconnect or a reboot.
+    reconnects : int
+    """
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        *,
+        open_journal: JournalOpener,
+        listener: DeviceListener,
+        timing: Timing | None = None,
+        opener: Callable[[str], Awaitable[Link]] = open_link,
+    ) -> None:
+        self.name = name
+        self.url = url
+        self.state = DeviceState.OPENING
+        self.detail = ""
+        self.wanted = True
+        self.reconnects = 0
+        self._timing = timing or Timing()
+        self._opener = opener
+        self._open_journal = open_journal
+        self._listener = listener
+        self._requests = Requests(name, self._timing)
+        self.clock = ClockKeeper()
+        self.received = Receiver(listener, self._requests, self.clock)
+        self._info: DeviceInfo | None = None
+        self._link: Link | None = None
+        self._lost: LinkLostError | None = None
+        self._log = log.bind(device=name)
+
+    # ---- what others ask ----
+
+    @property
+    def connection(self) -> Connection:
+        """The protocol state, with its counters."""
+        return self.received.connection
+
+    @property
+    def info(self) -> DeviceInfo | None:
+        """Return the description, with the newest parameter values."""
+        if self._info is None:
+            return None
+        parameters = list(self._info.parameters)
+        for index, value in self.received.values.items():
+            if index < len(parameters):
+                parameters[index] = replace(parameters[index], value=value)
+        return replace(self._info, parameters=tuple(parameters))
+
+    async def get(self, name: str, *, origin: str = "") -> tuple[float, Holder]:
+        """Read a parameter from the device: its value and who holds it."""
+        info = self._described()
+        index = parameter_index(self.name, info, name)
+        answer = await self._requests.call(lambda i: Get(i, index), what=f"get {name}", origin=origin)
+        value = answer.value if isinstance(answer, Reply) else None
+        if not isinstance(value, tuple | list) or len(value) < 2 or not isinstance(value[0], int | float):
+            raise RemoteProtocolError(
+                f"{self.name} answered 'get {name}' with {value!r}, not with a value and its holder"
+            )
+        holder = Holder.HOST if value[1] else Holder.KNOB
+        self._remember(index, float(value[0]), holder)
+        return float(value[0]), holder
+
+    async def set(self, values: Mapping[str, Any], *, origin: str = "") -> dict[str, tuple[float, Holder]]:
+        """Set parameters (None hands one back to its knob) and read them back.
+
+        Everything is checked before anything is sent; a board with short requests gets several, in the order given.
+        """
+        info = self._described()
+        pairs = checked_pairs(self.name, info, values)
+        per_request = max(1, (info.max_request_bytes - _SET_OVERHEAD_BYTES) // _PAIR_BYTES)
+        what = "set " + ", ".join(values)
+        for first in range(0, len(pairs), per_request):
+            flat = tuple(item for pair in pairs[first : first + per_request] for item in pair)
+            await self._requests.call(lambda i, flat=flat: Set(i, flat), what=what, origin=origin)  # type: ignore[misc]
+        return {name: await self.get(name, origin=origin) for name in values}
+
+    async def start(self, *, origin: str = "") -> int:
+        """Start the blocks; return the first step. The device is kept started from now on."""
+        self._described()
+        answer = await self._requests.call(lambda i: Start(i, 0), what="start", origin=origin)
+        self.wanted = True
+        self._set_state(DeviceState.RUNNING, "")
+        self.received.attention.set()
+        return answer.value if isinstance(answer, Reply) and isinstance(answer.value, int) else 0
+
+    async def stop(self, *, origin: str = "") -> int:
+        """Stop the blocks; return the first step not sent. The device is kept stopped from now on."""
+        self._described()
+        wanted, self.wanted = self.wanted, False
+        try:
+            answer = await self._requests.call(Stop, what="stop", origin=origin)
+        except BaseException:
+            self.wanted = wanted
+            raise
+        self._set_state(DeviceState.STOPPED, "")
+        self.received.attention.set()
+        return answer.value if isinstance(answer, Reply) and isinstance(answer.value, int) else 0
+
+    async def reset(self, scope: str, *, origin: str = "") -> None:
+        """Reset the neuron, its parameters too, or reboot the board."""
+        self._described()
+        if scope not in RESET_SCOPES:
+            raise CommandRejected(f"there is no reset {scope!r}; use {', '.join(RESET_SCOPES)}", code="bad_arguments")
+        number = RESET_SCOPES[scope]
+        await self._requests.call(lambda i: Reset(i, number), what=f"reset {scope}", origin=origin)
+
+    async def stimulus(self, rows: Sequence[int], *, loop: bool, origin: str = "") -> None:
+        """Upload a waveform (0.01 % per row) and play it from the next step on."""
+        await upload(self.name, self._described(), self._requests, rows, loop=loop, origin=origin)
+
+    async def stimulus_stop(self, *, origin: str = "") -> None:
+        """Go back to the square wave."""
+        self._described()
+        await self._requests.call(StimulusStop, what="stimulus stop", origin=origin)
+
+    def _described(self) -> DeviceInfo:
+        info = self.info
+        if info is None or self._link is None or self.state not in _CONNECTED:
+            why = self.detail or f"it is {self.state}"
+            raise CommandRejected(f"{self.name} takes no commands now: {why}", code="not_connected")
+        return info
+
+    def _remember(self, index: int, value: float, holder: Holder) -> None:
+        self.received.values[index] = value
+        if self._info is not None and index < len(self._info.parameters):
+            parameters = list(self._info.parameters)
+            parameters[index] = replace(parameters[index], value=value, holder=holder)
+            self._info = replace(self._info, parameters=tuple(parameters))
+
+    # ---- its life ----
+
+    async def run(self) -> None:
+        """Serve the device until cancelled; nothing that happens to it ends this."""
+        backoff_s = self._timing.backoff_first_s
+        opened = 0
+        while True:
+            ready = False
+            try:
+                if self.state is DeviceState.OPENING:
+                    self._set_state(DeviceState.OPENING, f"opening {self.url}")
+                link = await self._opener(self.url)
+                opened += 1
+                self.reconnects = opened - 1
+                try:
+                    ready = await self._serve(link)
+                finally:
+                    await self._let_go(link)
+            except LinkOpenError as error:
+                self._set_state(DeviceState.LOST, str(error))
+            except LinkLostError as error:
+                ready = self.received.blocks_this_link > 0
+                self._set_state(DeviceState.LOST, str(error))
+            except _Refused as error:
+                self._set_state(DeviceState.REFUSED, str(error))
+                backoff_s = self._timing.backoff_last_s
+            if ready:
+                backoff_s = self._timing.backoff_first_s
+            await asyncio.sleep(backoff_s)
+            backoff_s = min(2 * backoff_s, self._timing.backoff_last_s)
+
+    async def finish(self) -> None:
+        """Stop the blocks before the end of the daemon, if the device still listens."""
+        if self.state is DeviceState.RUNNING:
+            try:
+                await self.stop(origin="shutdown")
+            except (CommandError, RemoteProtocolError) as error:
+                self._log.warning("could not be stopped", reason=str(error))
+
+    async def _let_go(self, link: Link) -> None:
+        self._link = None
+        self._requests.detach(str(self._lost) if self._lost else f"{self.url} is closed")
+        self.received.link(host_now_ns(), "lost" if self._lost else "closed", link.url, str(self._lost or ""))
+        self.received.release()
+        await link.close()
+
+    async def _serve(self, link: Link) -> bool:
+        """Use an open link; returns only by an exception."""
+        self._lost = None
+        self.received.attention.clear()
+        self._set_state(DeviceState.IDENTIFYING, f"waiting for a hello on {link.detail}")
+        found = Identification()
+        self.received.hold(found)
+        link.start(self.received.bytes_came, self._on_lost)
+        self._link = link
+        hello = await self._identify(link, found)
+        try:
+            check_version(hello)
+        except RemoteProtocolError as error:
+            raise _Refused(f"{self.name} ({link.detail}) cannot be used: {error}") from error
+        try:
+            journal = await self._open_journal(hello)
+        except (ConfigError, StoreError) as error:
+            raise _Refused(str(error)) from error
+        self._requests.attach(self._send_request)
+        self.received.begin(journal, hello, host_now_ns(), link.url, link.detail)
+        while True:
+            self.received.rebooted = False
+            try:
+                await self._set_up()
+                await self._watch()
+            except (CommandError, RemoteProtocolError) as error:
+                self._check_lost()
+                if not self.received.rebooted:
+                    raise LinkLostError(f"{self.name} cannot be set up: {error}", url=self.url) from error
+            self._log.warning("rebooted", boot_id=f"{self.received.boot_id:08x}")
+            self._set_state(DeviceState.IDENTIFYING, "it has rebooted; host-held parameters are back at its defaults")
+
+    async def _identify(self, link: Link, found: Identification) -> Hello:
+        # The zero ends whatever the line noise of plugging in has begun at the device.
+        link.write(b"\0")
+        for _ in range(max(1, round(self._timing.identify_s / self._timing.hello_period_s))):
+            link.write(encode_frame(encode_message(HelloRequest())))
+            try:
+                async with asyncio.timeout(self._timing.hello_period_s):
+                    await found.arrived.wait()
+            except TimeoutError:
+                self._check_lost()
+            else:
+                break
+        self._check_lost()
+        if found.hello is None:
+            raise _Refused(found.failure(link.url, self._timing.identify_s))
+        return found.hello
+
+    async def _set_up(self) -> None:
+        """Describe, fit the clock, start."""
+        hello = self.connection.info
+        if hello is None:
+            raise RemoteProtocolError(f"{self.name} sent no hello that can be used")
+        self._info = None
+        self.received.values.clear()
+        self._ping()
+        counts = ((DescriptionKind.CHANNEL, hello.n_channels), (DescriptionKind.PARAMETER, hello.n_parameters),
+                  (DescriptionKind.PRESET, hello.n_presets))  # fmt: skip
+        for kind, count in counts:
+            for index in range(count):
+                what = f"describe {kind.name.lower()} {index}"
+                await self._requests.call(lambda i, k=kind, n=index: Describe(i, k, n), what=what, origin="connect")  # type: ignore[misc]
+        for number in range(self._timing.quick_pings):
+            if number:
+                await asyncio.sleep(self._timing.quick_ping_s)
+            self.received.pong.clear()
+            self._ping()
+            try:
+                async with asyncio.timeout(self._timing.quick_pong_s):
+                    await self.received.pong.wait()
+            except TimeoutError:
+                self._check_lost()
+        self._info = device_info(hello, self.connection.descriptions.values())
+        # A device that runs already (only this daemon was restarted) is left running: a start would turn what was lost
+        # meanwhile into samples that nobody asked for.
+        if self.wanted and not hello.running:
+            await self._requests.call(lambda i: Start(i, 0), what="start", origin="connect")
+        elif hello.running and not self.wanted:
+            await self._requests.call(Stop, what="stop", origin="connect")
+        self._set_state(DeviceState.RUNNING if self.wanted else DeviceState.STOPPED, "")
+
+    async def _watch(self) -> None:
+        """Ping and look after the device until it reboots."""
+        loop = asyncio.get_running_loop()
+        now_s = loop.time()
+        next_ping_s = frame_s = block_s = asked_s = now_s
+        frames, blocks = -1, -1
+        while not self.received.rebooted:
+            self._check_lost()
+            now_s = loop.time()
+            if frames != (frames := self.connection.counters.frames):
+                frame_s = now_s
+            if blocks != (blocks := self.received.blocks) or not self.wanted:
+                block_s = now_s
+            quiet_s = now_s - frame_s
+            stall_s = max(self._timing.silent_s, 4 * self.received.block_period_s)
+            if quiet_s >= self._timing.reopen_s:
+                raise LinkLostError(
+                    f"{self.name} has been silent for {quiet_s:.1f} s; the link is opened again", url=self.url
+                )
+            if quiet_s >= self._timing.silent_s:
+                what = f"nothing has come from it for {quiet_s:.1f} s; check its cable and power"
+                self._set_state(DeviceState.SILENT, what)
+                next_ping_s = min(next_ping_s, now_s)
+            elif now_s - block_s >= stall_s:
+                self._set_state(DeviceState.SILENT, f"it answers, but no block has come for {now_s - block_s:.1f} s")
+                if now_s - asked_s >= self._timing.silent_s:
+                    asked_s = now_s
+                    self._ask_hello()
+                    await self._requests.call(lambda i: Start(i, 0), what="start", origin="watchdog")
+            elif self.state is DeviceState.SILENT:
+                self._set_state(DeviceState.RUNNING if self.wanted else DeviceState.STOPPED, "it is back")
+            if self.connection.wants_hello and now_s - asked_s >= self._timing.hello_period_s:
+                asked_s = now_s
+                self._ask_hello()
+            if now_s >= next_ping_s:
+                self._ping()
+                next_ping_s = now_s + self._timing.ping_period_s
+            self.received.attention.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(_WATCH_S, max(0.0, next_ping_s - now_s))):
+                    await self.received.attention.wait()
+
+    # ---- sending ----
+
+    def _send_request(self, message: bytes, origin: str) -> None:
+        link = self._link
+        if link is None:
+            raise self._lost or LinkLostError(f"{self.url} is closed", url=self.url)
+        self.received.request(host_now_ns(), message, origin)
+        link.write(encode_frame(message))
+
+    def _ask_hello(self) -> None:
+        self._send_request(encode_message(HelloRequest()), "watchdog")
+
+    def _ping(self) -> None:
+        link = self._link
+        if link is None:
+            raise self._lost or LinkLostError(f"{self.url} is closed", url=self.url)
+        token = self.clock.next_token()
+        frame = encode_frame(encode_message(Ping(token)))
+        t_send_ns = host_now_ns()
+        link.write(frame)
+        self.clock.sent(token, t_send_ns)
+        self.received.ping_sent(t_send_ns, token)
+
+    # ---- being told ----
+
+    def _on_lost(self, error: LinkLostError) -> None:
+        self._lost = error
+        self._requests.detach(str(error))
+        self.received.attention.set()
+        self.received.pong.set()
+
+    def _check_lost(self) -> None:
+        if self._lost is not None:
+            raise self._lost
+
+    def _set_state(self, state: DeviceState, detail: str) -> None:
+        if state is self.state and (detail == self.detail or state is DeviceState.SILENT):
+            self.detail = detail
+            return
+        self.state, self.detail = state, detail
+        level = self._log.warning if state in _ALARMS else self._log.info
+        level("device", state=str(state), **({"detail": detail} if detail else {}))
+        self._listener.state(state, detail)
+
+
+_CONNECTED = (DeviceState.RUNNING, DeviceState.STOPPED, DeviceState.SILENT)
+_ALARMS = (DeviceState.SILENT, DeviceState.LOST, DeviceState.REFUSED)

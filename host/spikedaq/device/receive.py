@@ -1,0 +1,184 @@
+"""From the link's bytes to the journal, and only then to whoever listens. The one path every sample takes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Any
+
+from spikedaq.device.clock import ClockKeeper
+from spikedaq.device.identify import Identification
+from spikedaq.device.requests import Requests
+from spikedaq.device.seams import DeviceJournal, DeviceListener
+from spikedaq.model import Block, Event, EventKind, Gap
+from spikedaq.wire import BadFrame, Connection, Description, Hello, Log, Pong, Rebooted, Reply, Status
+
+_STALE_US = 10_000_000
+"""A block is never under way for longer than this; a device whose newest one is older is stopped."""
+
+
+class Receiver:
+    """What came from a device, over all its links.
+
+    Attributes
+    ----------
+    connection : Connection
+        Lives as long as the same board answers, so that its sequence shows what was lost between two links.
+    blocks, samples : int
+        Since the start.
+    values : dict
+        Newest parameter values by index, as events told them since the last description.
+    status : Status or None
+        The device's newest own status.
+    rebooted : bool
+        A hello of another boot came; who deals with it takes it back.
+    attention, pong : asyncio.Event
+        Set when there is something to look at, and when a pong came.
+    """
+
+    def __init__(self, listener: DeviceListener, requests: Requests, clock: ClockKeeper) -> None:
+        self.connection = Connection()
+        self.blocks = 0
+        self.samples = 0
+        self.blocks_this_link = 0
+        self.values: dict[int, float] = {}
+        self.status: Status | None = None
+        self.block_period_s = 0.0
+        self.rebooted = False
+        self.attention = asyncio.Event()
+        self.pong = asyncio.Event()
+        self._listener = listener
+        self._requests = requests
+        self._clock = clock
+        self._journal: DeviceJournal | None = None
+        self._unique_id: bytes | None = None
+        self._newest_tick = 0
+        self._held: Identification | None = None
+        handlers: dict[type, Callable[[Any, int], None]] = {
+            Block: self._block,
+            Event: self._event,
+            Gap: self._gap,
+            BadFrame: self._bad_frame,
+            Hello: self._hello,
+            Rebooted: self._reboot,
+            Description: self._answer,
+            Reply: self._answer,
+            Pong: self._pong,
+            Status: self._status,
+            Log: self._log,
+        }
+        self._handlers = MappingProxyType(handlers)
+
+    @property
+    def boot_id(self) -> int:
+        """Boot of the newest hello; 0 before one."""
+        return self.connection.info.boot_id if self.connection.info else 0
+
+    # ---- a link's beginning and end ----
+
+    def hold(self, found: Identification) -> None:
+        """Give all bytes to an identification until `begin`."""
+        self._held = found
+        self._journal = None
+        self.blocks_this_link = 0
+
+    def begin(self, journal: DeviceJournal, hello: Hello, t_host_ns: int, url: str, detail: str) -> None:
+        """Take everything held, and from now on what comes, to the journal of the board that answered."""
+        found, self._held = self._held, None
+        self._journal = journal
+        journal.link(found.chunks[0][1] if found and found.chunks else t_host_ns, "opened", url, detail)
+        if hello.unique_id != self._unique_id:
+            self.connection = Connection()
+            self._unique_id = hello.unique_id
+        self.bytes_came(b"\0", t_host_ns)  # ends a frame that the last link left unfinished
+        for data, t_read_ns in found.chunks if found else ():
+            self.bytes_came(data, t_read_ns)
+
+    def release(self) -> None:
+        """Forget the link's journal; what is still read goes nowhere."""
+        self._journal = None
+        self._held = None
+
+    def link(self, t_host_ns: int, state: str, url: str, detail: str) -> None:
+        """Journal what became of the link."""
+        if self._journal is not None:
+            self._journal.link(t_host_ns, state, url, detail)
+
+    def request(self, t_host_ns: int, message: bytes, origin: str) -> None:
+        """Journal a request."""
+        if self._journal is not None:
+            self._journal.request(t_host_ns, message, origin)
+
+    def ping_sent(self, t_send_ns: int, token: int) -> None:
+        """Journal a ping."""
+        if self._journal is not None:
+            self._journal.ping(t_send_ns, token)
+
+    # ---- the path ----
+
+    def bytes_came(self, data: bytes, t_host_ns: int) -> None:
+        """Take bytes of the link, read at ``t_host_ns``."""
+        journal = self._journal
+        if journal is None:
+            if self._held is not None:
+                self._held.take(data, t_host_ns)
+            return
+        connection = self.connection
+        received = connection.receive(data)
+        if connection.last_frames:
+            journal.frames(t_host_ns, connection.last_frames)
+        for item in received:
+            handler = self._handlers.get(item.__class__)
+            if handler is not None:
+                handler(item, t_host_ns)
+
+    def _block(self, block: Block, _: int) -> None:
+        n_samples = block.samples.shape[0]
+        self.blocks += 1
+        self.blocks_this_link += 1
+        self.samples += n_samples
+        self._newest_tick = block.first_tick + n_samples * block.step_us
+        self.block_period_s = n_samples * block.step_us * 1e-6
+        self._listener.block(block, self._clock.map)
+
+    def _event(self, event: Event, _: int) -> None:
+        if event.kind == EventKind.PARAMETER:
+            self.values[event.index] = event.value
+        self._listener.event(event, self._clock.map)
+
+    def _gap(self, gap: Gap, _: int) -> None:
+        self._listener.gap(gap, self._clock.map)
+
+    def _bad_frame(self, bad: BadFrame, t_host_ns: int) -> None:
+        # A malformed one had a good CRC and is in the journal itself.
+        if bad.reason != "malformed" and self._journal is not None:
+            self._journal.bad_frame(t_host_ns, bad.reason, len(bad.raw))
+
+    def _hello(self, hello: Hello, _: int) -> None:
+        self.block_period_s = hello.block_samples * hello.step_us * 1e-6
+        self._clock.boot(hello.boot_id)
+
+    def _reboot(self, reboot: Rebooted, t_host_ns: int) -> None:
+        self._newest_tick = 0
+        self.values.clear()
+        self._hello(reboot.hello, t_host_ns)
+        self.rebooted = True
+        self.attention.set()
+
+    def _answer(self, message: Reply | Description, _: int) -> None:
+        self._requests.answered(message)
+
+    def _pong(self, pong: Pong, t_host_ns: int) -> None:
+        # A block that is still on its way may be older than the pong, never older than the end of the newest block.
+        newest = self._newest_tick if pong.tick - self._newest_tick < _STALE_US else pong.tick
+        piece = self._clock.pong(pong, t_host_ns, newest)
+        if piece is not None and self._journal is not None:
+            self._journal.clock_map(t_host_ns, piece)
+        self.pong.set()
+
+    def _status(self, status: Status, _: int) -> None:
+        self.status = status
+
+    def _log(self, line: Log, _: int) -> None:
+        self._listener.log(line)

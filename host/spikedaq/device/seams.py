@@ -1,0 +1,94 @@
+"""What a device needs from its surroundings, and how long it waits for what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from spikedaq.model import Block, ClockMap, Event, Gap
+from spikedaq.wire import Frame, Hello, Log
+
+
+class DeviceState(StrEnum):
+    """Where a device stands."""
+
+    OPENING = "opening"
+    IDENTIFYING = "identifying"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    SILENT = "silent"
+    """Connected, and nothing has come for `Timing.silent_s`."""
+    LOST = "lost"
+    """The link cannot be opened, or ended; it is opened again by itself."""
+    REFUSED = "refused"
+    """Something answers that cannot be used: another version, another board, another protocol."""
+
+
+class DeviceJournal(Protocol):
+    """Where a device's log goes. Nothing here may raise or wait."""
+
+    def frames(self, t_host_ns: int, frames: list[Frame]) -> None:
+        """Keep good frames, read at ``t_host_ns``."""
+
+    def bad_frame(self, t_host_ns: int, reason: str, n_bytes: int) -> None:
+        """Keep that a bad frame came."""
+
+    def link(self, t_host_ns: int, state: str, url: str, detail: str) -> None:
+        """Keep what became of the link: opened, lost or closed."""
+
+    def request(self, t_host_ns: int, message: bytes, origin: str) -> None:
+        """Keep what was sent to the device."""
+
+    def ping(self, t_send_ns: int, token: int) -> None:
+        """Keep that a ping was sent."""
+
+    def clock_map(self, t_host_ns: int, clock_map: ClockMap) -> None:
+        """Keep the map that holds from the next block on."""
+
+
+class JournalOpener(Protocol):
+    """Opens the journal of the board that answered, once per link."""
+
+    async def __call__(self, hello: Hello) -> DeviceJournal:
+        """Return the journal, or raise: `ConfigError` for a board that must not be used now, `StoreError`."""
+
+
+class DeviceListener(Protocol):
+    """Who is told at once, inside the read callback. Nothing here may raise or wait."""
+
+    def block(self, block: Block, clock_map: ClockMap | None) -> None:
+        """Take a block that is already in the journal."""
+
+    def event(self, event: Event, clock_map: ClockMap | None) -> None:
+        """Take an event."""
+
+    def gap(self, gap: Gap, clock_map: ClockMap | None) -> None:
+        """Take a gap."""
+
+    def log(self, log: Log) -> None:
+        """Take a line that the device says."""
+
+    def state(self, state: DeviceState, detail: str) -> None:
+        """Take a change of state, with one clear line about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Periods and patience of a device, in seconds of host time."""
+
+    hello_period_s: float = 0.5
+    identify_s: float = 6.0
+    """A Nano's boot loader listens for 2 s after the port is opened, before the firmware can answer."""
+    reply_s: float = 0.5
+    tries: int = 4
+    quick_pings: int = 8
+    quick_ping_s: float = 0.0237
+    """Between them: from pings in one instant nobody knows how fast the device's clock runs."""
+    quick_pong_s: float = 0.2
+    ping_period_s: float = 0.937
+    """Not round, so that it beats with no other period (USB frames, status, a user's stimulus)."""
+    silent_s: float = 2.0
+    reopen_s: float = 5.0
+    backoff_first_s: float = 0.2
+    backoff_last_s: float = 5.0
