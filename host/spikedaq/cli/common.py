@@ -1,0 +1,80 @@
+"""What the commands share: options, output, texts of quantities."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+
+from spikedaq.inlet import ControlClient, control_url
+
+
+def add_url_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--url``."""
+    parser.add_argument(
+        "--url", help="the daemon's control endpoint (default: $SPIKEDAQ_URL, else tcp://127.0.0.1:5571)"
+    )
+
+
+def add_json_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--json``."""
+    parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
+
+
+def open_client(arguments: argparse.Namespace) -> ControlClient:
+    """Return a client of the daemon that the arguments or the environment name."""
+    return ControlClient(control_url(arguments.url))
+
+
+def console() -> Console:
+    """Return a console on stdout; it writes no control characters where stdout is no terminal."""
+    return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def print_json(value: Any) -> None:
+    """Print a value that came from the daemon, as one JSON document on one line."""
+    print(json.dumps(value, default=_jsonable), flush=True)
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.hex()
+    raise TypeError(f"{type(value).__name__} cannot stand in JSON")
+
+
+def bytes_text(n: float | None) -> str:
+    """Return a size as ``3.4 MB`` (powers of ten, as df -H and file managers)."""
+    if n is None:
+        return "-"
+    for unit in ("B", "kB", "MB", "GB"):
+        if n < 1000:
+            return f"{n:.0f} {unit}" if unit == "B" else f"{n:.1f} {unit}"
+        n /= 1000
+    return f"{n:.1f} TB"
+
+
+def rate_text(rate_hz: float) -> str:
+    """Return a sampling rate as ``10000 Hz``."""
+    return f"{rate_hz:.0f} Hz"
+
+
+def clock_text(uncertainty_ns: int | None) -> str:
+    """Return a clock uncertainty as ``±52 us``; ``not fitted`` for None."""
+    if uncertainty_ns is None:
+        return "not fitted"
+    us = uncertainty_ns / 1000
+    return f"±{us:.0f} us" if us < 1000 else f"±{us / 1000:.1f} ms"
+
+
+def gaps_text(gaps: Mapping[str, int]) -> str:
+    """Return missing samples by cause: ``none``, or ``3 lost, 1 dropped``."""
+    return ", ".join(f"{n} {cause}" for cause, n in gaps.items() if n) or "none"
+
+
+def number_text(value: float | None) -> str:
+    """Return a parameter's value without needless digits (parameters are 32-bit floats on a device)."""
+    return "-" if value is None else f"{value:.7g}"

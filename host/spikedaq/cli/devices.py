@@ -1,0 +1,167 @@
+"""`spikedaq devices | status | get | set | device start|stop`."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from spikedaq.bus import DeviceStatus, RecordingStatus
+from spikedaq.cli.common import (
+    add_json_option,
+    add_url_option,
+    bytes_text,
+    console,
+    number_text,
+    open_client,
+    print_json,
+)
+from spikedaq.cli.display import Growth, recording_caption, status_table
+from spikedaq.model import CommandRejected
+
+Commands = Any  # argparse gives the type of subparsers no public name
+
+
+def add_commands(commands: Commands) -> None:
+    """Add this module's commands."""
+    parser = commands.add_parser("devices", help="list the devices of the bench")
+    add_url_option(parser)
+    add_json_option(parser)
+    parser.set_defaults(run=run_devices)
+
+    parser = commands.add_parser("status", help="show what every device and the recording are doing")
+    add_url_option(parser)
+    add_json_option(parser)
+    parser.set_defaults(run=run_status)
+
+    parser = commands.add_parser("get", help="show parameters of a device")
+    parser.add_argument("device")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="parameters (default: all)")
+    add_url_option(parser)
+    add_json_option(parser)
+    parser.set_defaults(run=run_get)
+
+    parser = commands.add_parser("set", help="set parameters of a device, all or none")
+    parser.add_argument("device")
+    parser.add_argument(
+        "values", nargs="+", type=assignment, metavar="NAME=VALUE", help="NAME= hands the parameter back to its knob"
+    )
+    add_url_option(parser)
+    parser.set_defaults(run=run_set)
+
+    parser = commands.add_parser("device", help="start or stop a device's sampling")
+    parser.add_argument("action", choices=("start", "stop"))
+    parser.add_argument("device")
+    add_url_option(parser)
+    parser.set_defaults(run=run_start_stop)
+
+
+def assignment(text: str) -> tuple[str, float | None]:
+    """Read ``name=value``; an empty value is None."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE, such as i_clamp=15")
+    if not value:
+        return name, None
+    try:
+        return name, float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"the value {value!r} of {name} is not a number") from None
+
+
+def run_devices(arguments: argparse.Namespace) -> int:
+    """List the devices."""
+    with open_client(arguments) as client:
+        entries = client.call("list")
+    if arguments.json:
+        print_json(entries)
+        return 0
+    table = Table(box=None, pad_edge=False)
+    for heading in ("device", "state", "board", "firmware", "id", "link"):
+        table.add_column(heading, no_wrap=heading != "link", overflow="fold")
+    statuses = [DeviceStatus.from_map({"device": entry["name"], **entry}) for entry in entries]
+    for status in statuses:
+        state = status.state
+        table.add_row(status.device, state, status.board, status.firmware, status.unique_id, status.url)
+    out = console()
+    if not statuses:
+        out.print("this bench has no devices; give spikedaqd some with --device NAME=URL")
+        return 0
+    out.print(table)
+    _print_details(out, statuses)
+    return 0
+
+
+def run_status(arguments: argparse.Namespace) -> int:
+    """Show the state of everything once."""
+    with open_client(arguments) as client:
+        status = client.call("status")
+    if arguments.json:
+        print_json(status)
+        return 0
+    out = console()
+    out.print(
+        f"spikedaqd {status['version']}, bench {status['bench']}, process {status['pid']}, "
+        f"up {status['uptime_s']:.0f} s, data in {status['data']} ({bytes_text(status['free_bytes'])} free)"
+    )
+    statuses = [DeviceStatus.from_map({"device": entry["name"], **entry}) for entry in status["devices"]]
+    out.print(status_table(statuses, Growth(), width=out.width, once=True))
+    _print_details(out, statuses)
+    recording = status.get("recording")
+    if recording is None:
+        out.print("not recording")
+    else:
+        out.print(recording_caption(RecordingStatus.from_map(recording)))
+    return 0
+
+
+def _print_details(out: Console, statuses: list[DeviceStatus]) -> None:
+    for status in statuses:
+        if status.detail and status.state not in ("running", "stopped"):
+            out.print(f"{status.device}: {status.detail}", markup=False)
+
+
+def run_get(arguments: argparse.Namespace) -> int:
+    """Show parameters."""
+    with open_client(arguments) as client:
+        description = client.call("describe", device=arguments.device)
+        known = {parameter["name"]: parameter for parameter in description["parameters"]}
+        for name in arguments.names:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known)}"
+                raise CommandRejected(
+                    f"device {arguments.device!r} has no parameter {name!r}; {hint}", code="unknown_parameter"
+                )
+        names = arguments.names or list(known)
+        rows = [{**known[name], **client.call("get", device=arguments.device, name=name)} for name in names]
+    if arguments.json:
+        print_json(rows)
+        return 0
+    table = Table(box=None, pad_edge=False)
+    table.add_column("parameter")
+    table.add_column("value", justify="right")
+    for heading in ("unit", "held by", "range"):
+        table.add_column(heading, no_wrap=True)
+    for row in rows:
+        bounds = f"{number_text(row['minimum'])} to {number_text(row['maximum'])}"
+        table.add_row(row["name"], number_text(row["value"]), row["unit"], str(row["holder"]), bounds)
+    console().print(table)
+    return 0
+
+
+def run_set(arguments: argparse.Namespace) -> int:
+    """Set parameters."""
+    with open_client(arguments) as client:
+        client.call("set", device=arguments.device, values=dict(arguments.values))
+    return 0
+
+
+def run_start_stop(arguments: argparse.Namespace) -> int:
+    """Start or stop a device."""
+    with open_client(arguments) as client:
+        client.call(arguments.action, device=arguments.device)
+    return 0

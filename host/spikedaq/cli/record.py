@@ -1,0 +1,131 @@
+"""`spikedaq record start|stop|status` and `spikedaq note`."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from typing import Any
+
+from rich.table import Table
+
+from spikedaq.bus import FileStatus, RecordingStatus
+from spikedaq.cli.common import (
+    add_json_option,
+    add_url_option,
+    bytes_text,
+    console,
+    gaps_text,
+    open_client,
+    print_json,
+)
+from spikedaq.cli.display import recording_caption
+from spikedaq.model import check_session_name
+
+# The answer comes once the first block of every device can be read from disk; closing may have to write a last chunk.
+RECORD_TIMEOUT_S = 60.0
+
+
+def add_commands(commands: Any) -> None:
+    """Add this module's commands."""
+    group = commands.add_parser("record", help="start, stop and look at a recording")
+    actions = group.add_subparsers(metavar="start|stop|status", required=True)
+
+    parser = actions.add_parser("start", help="start recording; returns once the first block is readable on disk")
+    parser.add_argument("session", metavar="NAME", help="letters, digits, '.', '_' and '-'")
+    parser.add_argument("--device", action="append", metavar="NAME", help="record only this one (again for more)")
+    parser.add_argument("--roll", type=positive_seconds, metavar="SECONDS", help="begin a new file this often")
+    parser.add_argument("--folder", metavar="DIR", help="instead of recordings/ in the daemon's data folder")
+    parser.add_argument("--notes", default="", help="free text that goes into the files")
+    add_url_option(parser)
+    add_json_option(parser)
+    parser.set_defaults(run=run_start)
+
+    parser = actions.add_parser("stop", help="stop recording; returns once every file is closed")
+    parser.add_argument("session", nargs="?", metavar="NAME", help="default: the one that runs")
+    add_url_option(parser)
+    add_json_option(parser)
+    parser.set_defaults(run=run_stop)
+
+    parser = actions.add_parser("status", help="show the recording and its files")
+    add_url_option(parser)
+    add_json_option(parser)
+    parser.set_defaults(run=run_status)
+
+    parser = commands.add_parser("note", help="write a note into the journal and the recording")
+    parser.add_argument("text")
+    parser.add_argument("--device", metavar="NAME", help="about this device only")
+    add_url_option(parser)
+    parser.set_defaults(run=run_note)
+
+
+def positive_seconds(text: str) -> float:
+    """Read a positive number of seconds."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number of seconds")
+    return seconds
+
+
+def run_start(arguments: argparse.Namespace) -> int:
+    """Start a recording."""
+    session = check_session_name(arguments.session)
+    with open_client(arguments) as client:
+        value = client.call(
+            "record_start",
+            session=session,
+            devices=arguments.device,
+            folder=arguments.folder,
+            roll_s=arguments.roll,
+            notes=arguments.notes,
+            timeout_s=RECORD_TIMEOUT_S,
+        )
+    return show(value, as_json=arguments.json)
+
+
+def run_stop(arguments: argparse.Namespace) -> int:
+    """Stop the recording."""
+    with open_client(arguments) as client:
+        value = client.call("record_stop", session=arguments.session, timeout_s=RECORD_TIMEOUT_S)
+    return show(value, as_json=arguments.json)
+
+
+def run_status(arguments: argparse.Namespace) -> int:
+    """Show the recording."""
+    with open_client(arguments) as client:
+        value = client.call("record_status")
+    return show(value, as_json=arguments.json)
+
+
+def show(value: dict[str, Any] | None, *, as_json: bool) -> int:
+    """Print a session status."""
+    if as_json:
+        print_json(value)
+        return 0
+    out = console()
+    if value is None:
+        out.print("not recording")
+        return 0
+    recording = RecordingStatus.from_map(value)
+    out.print(recording_caption(recording), markup=False)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("device", "state", "samples", "gaps", "size", "file"):
+        table.add_column(heading, justify="right" if heading in ("samples", "size") else "left", overflow="fold")
+    for name, entry in recording.devices.items():
+        file = FileStatus.from_map(entry)
+        size = bytes_text(file.bytes) if file.file else "-"
+        table.add_row(name, file.state, str(file.samples), gaps_text(file.gaps), size, file.file or "-")
+    out.print(table)
+    for name, entry in recording.devices.items():
+        if entry.get("error"):
+            out.print(f"{name}: {entry['error']}", markup=False)
+    return 0
+
+
+def run_note(arguments: argparse.Namespace) -> int:
+    """Write a note."""
+    with open_client(arguments) as client:
+        client.call("note", device=arguments.device, text=arguments.text)
+    return 0

@@ -1,0 +1,188 @@
+"""The commands against a scripted daemon on a real control socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from spikedaq.bus import DeviceStatus, FileStatus, RecordingStatus, encode, status_header, topic_for
+from spikedaq.cli.main import main
+from spikedaq.model import CommandRejected
+from spikedaq.outlet import ControlServer, Publisher
+
+FILE = FileStatus("recording", file="/d/recordings/s/alpha/f.nwb", bytes=1000, samples=20000).to_map()
+SESSION = RecordingStatus("s", "recording", "/d/recordings/s", devices={"alpha": FILE}).to_map()
+ALPHA = DeviceStatus("alpha", "sim:alpha", "running", board="native", unique_id="ab12", rate_hz=1e4, free_bytes=10**10)
+BETA = DeviceStatus("beta", "serial:/dev/ttyUSB9", "opening", detail="there is no /dev/ttyUSB9; plug the board in")
+PARAMETER = {
+    "name": "i_clamp", "unit": "a.u.", "type": "float", "minimum": -100.0, "maximum": 100.0, "default": 0.0,
+    "value": 0.0, "holder": "knob", "read_only": False, "has_knob": True,
+}  # fmt: skip
+
+
+class ScriptedDaemon:
+    """Answers as docs/reference/bus.md says, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.publisher = Publisher("tcp://127.0.0.1:0")
+        self.devices = [{**status.to_map(), "name": status.device} for status in (ALPHA, BETA)]
+        self.ready = threading.Event()
+        self.thread = threading.Thread(target=lambda: asyncio.run(self.serve()))
+        self.thread.start()
+        self.ready.wait()
+
+    async def serve(self) -> None:
+        server = ControlServer("tcp://127.0.0.1:0", self.answer)
+        self.url = server.endpoint
+        self.loop = asyncio.get_running_loop()
+        self.end = asyncio.Event()
+        task = asyncio.create_task(server.run())
+        self.ready.set()
+        n = 0
+        while not self.end.is_set():
+            for status in (ALPHA, BETA):
+                topic = topic_for("b", status.device, "status")
+                self.publisher.publish(topic, encode(topic, status_header(status, n=n, epoch="e", t_ns=n)))
+            n += 1
+            try:
+                await asyncio.wait_for(self.end.wait(), 0.02)
+            except TimeoutError:
+                continue
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    async def answer(self, op: str, args: dict[str, Any], who: str) -> Any:
+        self.asked.append((op, args))
+        if args.get("device") not in (None, "alpha", "beta"):
+            raise CommandRejected(
+                f"there is no device {args['device']!r}; there are alpha, beta", code="unknown_device"
+            )
+        common = {"bench": "b", "version": "1", "epoch": "e", "pid": 1, "data": "/d"}
+        values: dict[str, Any] = {
+            "hello": {**common, "publish": self.publisher.endpoint},
+            "list": self.devices,
+            "status": {**common, "uptime_s": 5.0, "free_bytes": 10**10, "devices": self.devices, "recording": SESSION},
+            "describe": {"name": "alpha", "parameters": [PARAMETER]},
+            "get": {"value": 15.0, "holder": "host"},
+            "record_start": SESSION,
+            "record_stop": {**SESSION, "state": "complete"},
+            "record_status": SESSION,
+        }
+        return values.get(op)
+
+    def close(self) -> None:
+        self.loop.call_soon_threadsafe(self.end.set)
+        self.thread.join()
+        self.publisher.close()
+
+
+@pytest.fixture
+def daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedDaemon]:
+    daemon = ScriptedDaemon()
+    monkeypatch.setenv("SPIKEDAQ_URL", daemon.url)
+    monkeypatch.setenv("COLUMNS", "160")
+    yield daemon
+    daemon.close()
+
+
+def test_devices_lists_them_with_what_is_wrong(daemon: ScriptedDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["devices"]) == 0
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "alpha" in out
+    assert "ab12" in out
+    assert "beta: there is no /dev/ttyUSB9; plug the board in" in out
+
+
+@pytest.mark.parametrize(
+    "argv", [["devices"], ["status"], ["get", "alpha"], ["record", "status"], ["record", "start", "s"]]
+)
+def test_json_is_one_document(argv: list[str], daemon: ScriptedDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*argv, "--json"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)
+    assert captured.err == ""
+
+
+def test_status_shows_devices_recording_and_disk(daemon: ScriptedDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status"]) == 0
+    out = capsys.readouterr().out
+    for text in ("bench b", "alpha", "running", "10000 Hz", "10.0 GB", "session s: recording, in /d/recordings/s"):
+        assert text in out
+
+
+def test_get_shows_values_and_names_what_it_does_not_know(
+    daemon: ScriptedDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["get", "alpha", "i_clamp"]) == 0
+    out = capsys.readouterr().out
+    assert "15" in out
+    assert "host" in out
+    assert main(["get", "alpha", "i_clmp"]) == 1
+    assert "did you mean 'i_clamp'?" in capsys.readouterr().err
+
+
+def test_set_sends_all_values_at_once(daemon: ScriptedDaemon) -> None:
+    assert main(["set", "alpha", "i_clamp=15", "preset=", "a=-0.5"]) == 0
+    assert daemon.asked == [("set", {"device": "alpha", "values": {"i_clamp": 15.0, "preset": None, "a": -0.5}})]
+
+
+def test_start_and_stop(daemon: ScriptedDaemon) -> None:
+    assert main(["device", "start", "alpha"]) == 0
+    assert main(["device", "stop", "beta"]) == 0
+    assert daemon.asked == [("start", {"device": "alpha"}), ("stop", {"device": "beta"})]
+
+
+def test_record_start_says_what_it_was_told(daemon: ScriptedDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["record", "start", "trial-1", "--device", "alpha", "--device", "beta", "--roll", "10", "--notes", "n"]
+    assert main(argv) == 0
+    expected = {"session": "trial-1", "devices": ["alpha", "beta"], "folder": None, "roll_s": 10.0, "notes": "n"}
+    assert daemon.asked == [("record_start", expected)]
+    assert "/d/recordings/s/alpha/f.nwb" in capsys.readouterr().out
+
+
+def test_record_stop_and_note(daemon: ScriptedDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["record", "stop"]) == 0
+    assert "complete" in capsys.readouterr().out
+    assert main(["note", "light on", "--device", "alpha"]) == 0
+    assert daemon.asked[-1] == ("note", {"device": "alpha", "text": "light on"})
+
+
+def test_a_refusal_is_one_line_on_stderr_and_exit_status_1(
+    daemon: ScriptedDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["set", "gamma", "i_clamp=1"]) == 1
+    captured = capsys.readouterr()
+    assert captured.err == "spikedaq: there is no device 'gamma'; there are alpha, beta\n"
+    assert captured.out == ""
+
+
+def test_watch_off_a_terminal_prints_lines(daemon: ScriptedDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["watch", "--seconds", "0.5"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.isprintable() for line in lines)
+    assert {line.split(":")[0] for line in lines} == {"alpha", "beta"}
+
+
+def test_watch_as_json_prints_the_statuses(daemon: ScriptedDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["watch", "--seconds", "0.5", "--json"]) == 0
+    headers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {header["device"] for header in headers} == {"alpha", "beta"}
+
+
+def test_no_daemon_is_one_line_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SPIKEDAQ_URL", "tcp://127.0.0.1:9")
+    for argv in (["devices"], ["status"], ["watch"], ["record", "stop"], ["set", "alpha", "a=1"]):
+        assert main(argv) == 1
+        err = capsys.readouterr().err
+        assert len(err.splitlines()) == 1
+        assert "no spikedaqd answers at tcp://127.0.0.1:9" in err
+        assert "spikedaqd --device NAME=URL --data DIR" in err

@@ -1,0 +1,199 @@
+"""What the commands print, without a daemon."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from spikedaq.bus import DeviceStatus, FileStatus, RecordingStatus
+from spikedaq.cli import demo, sim
+from spikedaq.cli.common import bytes_text, clock_text, gaps_text, number_text
+from spikedaq.cli.devices import assignment
+from spikedaq.cli.display import Growth, shorten_left, status_line, status_table
+from spikedaq.cli.main import main
+from spikedaq.cli.watch import Board
+from spikedaq.link import parse_url
+from spikedaq.model import LinkOpenError
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.s = 0.0
+
+    def __call__(self) -> float:
+        return self.s
+
+
+def status(**changes: object) -> DeviceStatus:
+    recording = FileStatus("recording", file="/data/s/alpha/s_alpha_20260501T000000Z_0001.nwb", bytes=3_400_000)
+    values: dict[str, object] = {
+        "state": "running", "rate_hz": 9999.6, "nominal_hz": 10000.0, "clock_u_ns": 52_000,
+        "recording": {**recording.to_map(), "session": "s"}, "free_bytes": 18_000_000_000,
+    }  # fmt: skip
+    return DeviceStatus(device="alpha", url="sim:alpha", **{**values, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("n", "text"),
+    [(None, "-"), (0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (3_400_000, "3.4 MB"), (18e9, "18.0 GB")],
+)  # fmt: skip
+def test_sizes(n: float | None, text: str) -> None:
+    assert bytes_text(n) == text
+
+
+def test_quantities_have_units_and_unknown_ones_say_so() -> None:
+    assert clock_text(None) == "not fitted"
+    assert clock_text(52_400) == "±52 us"
+    assert clock_text(2_500_000) == "±2.5 ms"
+    assert gaps_text({"lost": 0, "overrun": 0, "dropped": 0}) == "none"
+    assert gaps_text({"lost": 3, "overrun": 0, "dropped": 1}) == "3 lost, 1 dropped"
+    assert number_text(0.20000000298023224) == "0.2"
+
+
+def test_a_line_says_everything_and_has_no_control_characters() -> None:
+    growth = Growth(Clock())
+    text = status_line(status(), growth)
+    assert text == (
+        "alpha: running 10000 Hz, gaps none, clock ±52 us, "
+        "file s_alpha_20260501T000000Z_0001.nwb 3.4 MB growing, 18.0 GB free"
+    )
+    hostile = status_line(status(state="lost", detail="gone\x1b[31m\nnow", recording=None), growth)
+    assert hostile.endswith("not recording, 18.0 GB free, gone [31m now")
+    assert hostile.isprintable()
+
+
+def test_a_file_that_does_not_grow_is_noticed_and_one_that_does_is_not() -> None:
+    clock = Clock()
+    growth = Growth(clock)
+    growth.update(status())
+    clock.s = 4.9
+    assert growth.stalled_s("alpha") is None
+    clock.s = 6.0
+    assert growth.stalled_s("alpha") == 6.0
+    assert "3.4 MB NOT growing for 6 s" in status_line(status(), growth)
+    bigger = FileStatus("recording", file="/x.nwb", bytes=3_500_000).to_map()
+    growth.update(status(recording=bigger))
+    assert growth.stalled_s("alpha") is None
+    growth.update(status(recording=None))
+    clock.s = 60.0
+    assert growth.stalled_s("alpha") is None
+
+
+def test_a_failed_recorder_is_told_with_its_reason() -> None:
+    failed = FileStatus("failed", file="/x.nwb", error="No space left on device").to_map()
+    assert "failed: No space left on device" in status_line(status(recording=failed), Growth())
+
+
+def rendered(width: int, *statuses: DeviceStatus, stale: frozenset[str] = frozenset()) -> list[str]:
+    console = Console(file=io.StringIO(), width=width, force_terminal=False)
+    console.print(status_table(statuses, Growth(), width=width, stale=stale))
+    return console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("width", [80, 100, 130, 200])
+def test_the_table_fits_the_terminal_with_one_row_per_device(width: int) -> None:
+    lines = rendered(width, status(), status())
+    assert len(lines) == 3
+    assert max(len(line.rstrip()) for line in lines) <= width
+    assert "10000 Hz" in lines[1]
+    assert "0001.nwb" in lines[1]
+    assert "3.4 MB" in lines[1]
+    assert "18.0 GB" in lines[1]
+
+
+def test_a_device_without_news_is_not_shown_as_running() -> None:
+    clock = Clock()
+    board = Board(clock)
+    board.take(status().to_map())
+    assert board.stale() == frozenset()
+    clock.s = 10.0
+    assert board.stale() == {"alpha"}
+    assert "no news" in rendered(120, status(), stale=board.stale())[1]
+    assert board.take({"device": "alpha"}) is None
+
+
+def test_the_end_of_a_name_is_what_is_kept() -> None:
+    assert shorten_left("s_alpha_0001.nwb", 20) == "s_alpha_0001.nwb"
+    assert shorten_left("s_alpha_0001.nwb", 9) == "…0001.nwb"
+
+
+@pytest.mark.parametrize("synapses", [False, True])
+def test_the_demo_makes_links_that_can_be_opened(synapses: bool) -> None:
+    devices = demo.demo_devices(rate_hz=5000, synapses=synapses, sockets=Path("/tmp/x"))
+    assert len(devices) == (3 if synapses else 2)
+    for name, url in devices.items():
+        parsed = parse_url(url)
+        assert (parsed.scheme, parsed.target, parsed.option("rate", "")) == ("sim", name, "5000")
+    seeds = [parse_url(url).option("seed", "") for url in devices.values()]
+    assert len(set(seeds)) == len(seeds)
+    if synapses:
+        target = parse_url(devices["target"])
+        assert target.option("syn1", "") == parse_url(devices["exc"]).option("axon", "-")
+        assert target.option("syn2", "") == parse_url(devices["inh"]).option("axon", "-")
+        assert float(target.option("param.syn1_gain", "")) > 0 > float(target.option("param.syn2_gain", ""))
+
+
+def test_the_demo_ends_with_real_paths_to_open() -> None:
+    files = {name: FileStatus("closed", file=f"/d/s/{name}/f.nwb", samples=5).to_map() for name in ("alpha", "beta")}
+    lines = demo.closing_lines(RecordingStatus("s", "complete", "/d/s", devices=files))
+    assert lines[0] == "session s is complete: /d/s"
+    assert any("h5dump" in line and "/d/s/alpha/f.nwb" in line for line in lines)
+    assert any(line.endswith("export /d/s") for line in lines)
+    nothing = demo.closing_lines(RecordingStatus("s", "complete", "/d/s", devices={"a": FileStatus("closed").to_map()}))
+    assert "no file was written" in nothing[-1]
+
+
+def test_the_ready_line_of_a_virtual_device_becomes_its_url() -> None:
+    assert sim.url_of("ready pty /dev/pts/5\n") == "pty:/dev/pts/5"
+    assert sim.url_of("ready tcp 127.0.0.1:4321\n") == "tcp:127.0.0.1:4321"
+    with pytest.raises(LinkOpenError, match="did not start"):
+        sim.url_of("unknown option\n")
+
+
+def test_assignments() -> None:
+    assert assignment("i_clamp=15") == ("i_clamp", 15.0)
+    assert assignment("i_clamp=-1.5e1") == ("i_clamp", -15.0)
+    assert assignment("i_clamp=") == ("i_clamp", None)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "",
+        "nonsense",
+        "set alpha",
+        "set alpha i_clamp",
+        "set alpha i_clamp=x",
+        "set alpha =1",
+        "record",
+        "record start",
+        "record start x --roll 0",
+        "record start x --roll nan",
+        "watch --seconds -1",
+        "demo --rate 0",
+        "demo --rate 3333",
+        "demo --rate 1e4",
+        "devices --nonsense",
+        "device restart alpha",
+        "export x --time unix",
+    ],
+)
+def test_wrong_use_is_exit_status_2_and_says_why(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(command.split())
+    assert caught.value.code == 2
+    assert "error:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "two words", "../../etc"])
+def test_a_session_name_that_cannot_be_is_refused_before_anything_is_asked(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPIKEDAQ_URL", "nonsense")
+    assert main(["record", "start", name]) == 1
+    err = capsys.readouterr().err
+    assert "session name" in err
+    assert len(err.splitlines()) == 1
