@@ -52,19 +52,24 @@ def parameter(name, unit, value, *, default=None, kind=ParameterType.FLOAT, hold
 
 def parameters(**changed):
     """The parameters of the virtual board; ``changed`` overrides values."""
-    integer = ParameterType.INTEGER
     rows = [
-        ("preset", "1", 0, integer),
-        *[(n, u, v, ParameterType.FLOAT) for n, u, v in [
-            ("a", "1", 0.02), ("b", "1", 0.2), ("c", "mV", -65), ("d", "1", 6), ("v_rest", "mV", -70),
-            ("i_clamp", "a.u.", 0), ("noise_sd", "a.u.", 0), ("photo_gain", "1", -2.5), ("photo_decay", "1/step", 0.001),
-            ("photo_recovery", "1/step", 0.025), ("syn1_gain", "a.u.", 0), ("syn1_decay", "1/step", 0.995),
-            ("syn2_gain", "a.u.", 0), ("syn2_decay", "1/step", 0.99), ("stim_strength", "%", 0),
-        ]],
-        ("stim_period", "step", 510, integer),
-        ("step_us", "us", 100, integer),
-    ]  # fmt: skip
-    return tuple(parameter(n, u, changed.get(n, v), default=v, kind=k) for n, u, v, k in rows)
+        *[
+            ("preset", "1", 0),
+            ("a", "1", 0.02),
+            ("b", "1", 0.2),
+            ("c", "mV", -65),
+            ("d", "1", 6),
+            ("v_rest", "mV", -70),
+        ],
+        *[("i_clamp", "a.u.", 0), ("noise_sd", "a.u.", 0), ("photo_gain", "1", -2.5), ("photo_decay", "1/step", 0.001)],
+        *[("photo_recovery", "1/step", 0.025), ("syn1_gain", "a.u.", 0), ("syn1_decay", "1/step", 0.995)],
+        *[("syn2_gain", "a.u.", 0), ("syn2_decay", "1/step", 0.99), ("stim_strength", "%", 0)],
+        *[("stim_period", "step", 510), ("step_us", "us", 100)],
+    ]
+    kinds = dict.fromkeys(("preset", "stim_period", "step_us"), ParameterType.INTEGER)
+    return tuple(
+        parameter(n, u, changed.get(n, v), default=v, kind=kinds.get(n, ParameterType.FLOAT)) for n, u, v in rows
+    )
 
 
 def device_info(boot_id=7, **changed):

@@ -73,11 +73,14 @@ def export_csv(
     """
     if time not in TIME_HEADERS:
         raise ConfigError(f"the time column cannot be {time!r}; it is 'model' or 'wall'")
-    runs = find_runs(Path(source), device)
-    paths = _output_paths(runs, out)
-    for csv, description in paths:
-        refuse_existing(csv, overwrite=overwrite)
-        refuse_existing(description, overwrite=overwrite)
+    try:
+        runs = find_runs(Path(source), device)
+        paths = _output_paths(runs, out)
+        for csv, description in paths:
+            refuse_existing(csv, overwrite=overwrite)
+            refuse_existing(description, overwrite=overwrite)
+    except OSError as error:
+        raise StoreError(f"cannot look at {error.filename}: {error.strerror}; check the path and its rights") from error
     total = sum(run.n_rows for run in runs)
     exported: list[ExportedFile] = []
     done = 0
@@ -104,8 +107,9 @@ def _output_paths(runs: list[Run], out: Path | None) -> list[tuple[Path, Path]]:
     elif out.suffix == ".csv":
         devices = sorted({run.device for run in runs})
         if len(devices) > 1:
+            names_of = ", ".join(devices)
             raise StoreError(
-                f"{out} is one file and there are {len(devices)} devices; name one with --device, or a folder"
+                f"{out} is one file, but the recording has {names_of}; name one with --device, or a folder"
             )
         if not out.parent.is_dir():
             raise StoreError(f"{out.parent} is not a folder; create it first")

@@ -25,16 +25,18 @@ def written_whole(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
     refuse_existing(path, overwrite=overwrite)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with partial.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        refuse_existing(path, overwrite=overwrite)
-        partial.replace(path)
+        with partial.open("xb") as file:
+            try:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+                refuse_existing(path, overwrite=overwrite)
+                partial.replace(path)
+            except BaseException:
+                partial.unlink(missing_ok=True)
+                raise
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror or error}; choose another place with --out") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def refuse_existing(path: Path, *, overwrite: bool) -> None:

@@ -124,7 +124,8 @@ class RunReport:
 
     def _settings(self, recording: RecordingFile, history: History) -> None:
         """Follow parameters, requests and stimulus through a file, in the order of the journal."""
-        stimulus = self._stimulus = self._stimulus or StimulusFollower(history)
+        capacity = recording.device_info.stimulus_capacity
+        stimulus = self._stimulus = self._stimulus or StimulusFollower(history, capacity)
         rows: list[StoredParameter | StoredNote | StoredEvent]
         rows = [*recording.parameters, *recording.notes]
         rows += [e for e in recording.events if e.kind in (EventKind.TRIGGER, EventKind.STIMULUS_END)]

@@ -17,8 +17,8 @@ SQUARE = "square wave"
 WAVEFORM = "waveform"
 SILENCE = "silence after the waveform"
 
-# The recorder keeps requests that are no parameters as notes of this form.
-_KEY = "request"
+# The recorder keeps requests other than of parameters as notes that start so.
+_REQUEST = '{"request"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,14 @@ class _Play:
 
 
 class StimulusFollower:
-    """Puts uploads, plays and triggers together, in the order of the journal."""
+    """Puts uploads, plays and triggers together, in the order of the journal.
 
-    def __init__(self, history: History) -> None:
+    ``capacity`` is the number of rows that the board has room for; it refuses more.
+    """
+
+    def __init__(self, history: History, capacity: int) -> None:
         self._history = history
+        self._capacity = capacity
         self._rows: list[Any] | None = None
         self._asked: _Play | None = None
         self._stopped_by: str | None = None
@@ -41,20 +45,27 @@ class StimulusFollower:
 
     def note(self, note: StoredNote) -> None:
         """Take a note, which may be a request."""
-        request = _request(note.text)
-        if request is None:
+        if not note.text.startswith(_REQUEST):
             return
-        kind = request[_KEY]
+        try:
+            self._request(json.loads(note.text), note)
+        except (ValueError, TypeError, KeyError):
+            return  # somebody's own text
+
+    def _request(self, request: dict[str, Any], note: StoredNote) -> None:
+        kind = request["request"]
         if kind == "stimulus_begin":
-            self._rows = [UNKNOWN] * int(request["n_rows"])
+            n_rows = int(request["n_rows"])
+            self._rows = [UNKNOWN] * n_rows if 0 <= n_rows <= self._capacity else None
             self._stop(note.origin)
         elif kind == "stimulus_data" and self._rows is not None:
             first, piece = int(request["first_row"]), np.frombuffer(bytes.fromhex(request["rows"]), "<i2")
-            self._rows[first : first + len(piece)] = (piece / 100).tolist()
+            if 0 <= first <= len(self._rows) - len(piece):
+                self._rows[first : first + len(piece)] = (piece / 100).tolist()
         elif kind == "stimulus_play":
             rows = UNKNOWN if self._rows is None else list(self._rows)
-            n_rows = UNKNOWN if self._rows is None else len(self._rows)
-            waveform = {"n_rows": n_rows, "loop": bool(request["loop"]), "unit": "%", "rows": rows}
+            n_rows_known = UNKNOWN if self._rows is None else len(self._rows)
+            waveform = {"n_rows": n_rows_known, "loop": bool(request["loop"]), "unit": "%", "rows": rows}
             self._asked, self._is_open = _Play(waveform, note.origin), False
         elif kind == "stimulus_stop":
             self._stop(note.origin)
@@ -99,13 +110,3 @@ class StimulusFollower:
 
     def _stop(self, by: str) -> None:
         self._stopped_by, self._is_open = by, False
-
-
-def _request(text: str) -> dict[str, Any] | None:
-    if not text.startswith(f'{{"{_KEY}"'):
-        return None
-    try:
-        request = json.loads(text)
-    except ValueError:
-        return None
-    return request if isinstance(request, dict) else None
