@@ -210,6 +210,11 @@ class Lane:
             facts = Facts(facts.info, clock)
         self._facts = facts
         reference_ns = self._reference_ns()
+        if self._is_before_session(clock.host_ns(block.first_tick), reference_ns):
+            self._held.clear()
+            self._gaps.clear()
+            self._cursor = item.end_offset
+            return True
         reason = self._roll_reason(block, info, reference_ns)
         if reason is not None:
             self._close(reason)
@@ -234,6 +239,10 @@ class Lane:
             writer.flush()
             self._announce()
         return True
+
+    def _is_before_session(self, t_host_ns: int, reference_ns: int) -> bool:
+        """Tell whether a block was under way when the session began: times in a file are never negative."""
+        return self._writer is None and not self._folder.manifest.files and t_host_ns < reference_ns
 
     # -- facts
 
