@@ -162,9 +162,9 @@ def test_a_closed_port_is_told_at_once_with_how_to_start_a_daemon() -> None:
 
 @pytest.mark.parametrize("reply", [b"\xc1", msgpack.packb({"v": 1, "id": "", "ok": False})])
 def test_an_answer_that_is_none_is_an_error_of_the_other_side(reply: bytes) -> None:
-    with FakeDaemon(lambda _: [reply]) as daemon, ControlClient(daemon.url) as client:
-        with pytest.raises(RemoteProtocolError):
-            client.call("hello")
+    refused = pytest.raises(RemoteProtocolError)
+    with FakeDaemon(lambda _: [reply]) as daemon, ControlClient(daemon.url) as client, refused:
+        client.call("hello")
 
 
 def test_a_request_that_is_too_large_is_not_sent() -> None:

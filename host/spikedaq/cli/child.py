@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from spikedaq.inlet import ControlClient
-from spikedaq.model import CommandError, CommandTimeout
+from spikedaq.model import CommandError, CommandTimeout, StoreError
 
 START_TIMEOUT_S = 20.0
 # Closing the files of a long demo: the last chunks, and a checksum over each file.
@@ -31,6 +31,15 @@ def free_ports(n: int) -> list[int]:
             probe.close()
 
 
+def _open_log(path: Path) -> BinaryIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("ab")
+    except OSError as error:
+        text = f"the data folder {path.parent} cannot be used ({error.strerror}); name another with --data"
+        raise StoreError(text) from error
+
+
 class DaemonChild:
     """`spikedaqd` on free loopback ports, ended with this process.
 
@@ -42,13 +51,12 @@ class DaemonChild:
         control, publish = free_ports(2)
         self.url = f"tcp://127.0.0.1:{control}"
         self.log_path = data / "spikedaqd.log"
-        data.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "spikedaq.cli.daemon", "--end-with-stdin"]
         command += ["--data", str(data), "--bench", bench, "--control", self.url]
         command += ["--publish", f"tcp://127.0.0.1:{publish}"]
         for name, url in devices.items():
             command += ["--device", f"{name}={url}"]
-        with self.log_path.open("ab") as log:
+        with _open_log(self.log_path) as log:
             self._log_start = log.tell()
             self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
@@ -87,7 +95,9 @@ class DaemonChild:
         with self.log_path.open("rb") as log:
             log.seek(self._log_start)
             lines = [line.strip() for line in log.read().decode(errors="replace").splitlines() if line.strip()]
-        return f": {lines[-1]}; its log is {self.log_path}" if lines else f"; its log {self.log_path} is empty"
+        # What it says to people comes before what it logs.
+        said = [line.removeprefix("spikedaqd: ") for line in lines if line.startswith("spikedaqd: ")] or lines
+        return f": {said[-1]} (its log is {self.log_path})" if said else f"; its log {self.log_path} is empty"
 
     def end(self) -> None:
         """End it cleanly; kill it only if it does not end within `END_TIMEOUT_S`."""

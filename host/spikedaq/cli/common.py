@@ -12,6 +12,9 @@ from rich.console import Console
 
 from spikedaq.inlet import ControlClient, control_url
 
+# Wider than any line of ours: what reads a pipe wants one line per thing.
+_PIPE_WIDTH = 2000
+
 
 def add_url_option(parser: argparse.ArgumentParser) -> None:
     """Add ``--url``."""
@@ -31,8 +34,9 @@ def open_client(arguments: argparse.Namespace) -> ControlClient:
 
 
 def console() -> Console:
-    """Return a console on stdout; it writes no control characters where stdout is no terminal."""
-    return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
+    """Return a console on stdout; where that is no terminal it writes no control characters and wraps nothing."""
+    width = None if sys.stdout.isatty() else _PIPE_WIDTH
+    return Console(file=sys.stdout, highlight=False, width=width)
 
 
 def print_json(value: Any) -> None:

@@ -112,11 +112,10 @@ def _show(out: Console, daemon: DaemonChild, stop: threading.Event, seconds: flo
         daemon.check_alive()
         return stop.is_set() or (end_s is not None and time.monotonic() >= end_s)
 
+    _say(out, f"elsewhere: SPIKEDAQ_URL={daemon.url} {command_name()} status")
+    started_s = time.monotonic()
     with connect(daemon.url) as bench, bench.subscribe(STATUS) as subscriber:
-        title = f"Ctrl-C ends; elsewhere: SPIKEDAQ_URL={daemon.url} {command_name()} status"
-        if not out.is_terminal:
-            _say(out, title)
-        watch(subscriber, out, until=until, title=title)
+        watch(subscriber, out, until=until, title=lambda: f"{time.monotonic() - started_s:.0f} s; Ctrl-C ends")
 
 
 def _wait_until_running(daemon: DaemonChild, names: list[str], stop: threading.Event) -> None:

@@ -81,7 +81,7 @@ def run_devices(arguments: argparse.Namespace) -> int:
         return 0
     table = Table(box=None, pad_edge=False)
     for heading in ("device", "state", "board", "firmware", "id", "link"):
-        table.add_column(heading, no_wrap=heading != "link", overflow="fold")
+        table.add_column(heading, no_wrap=True)
     statuses = [DeviceStatus.from_map({"device": entry["name"], **entry}) for entry in entries]
     for status in statuses:
         state = status.state
@@ -148,7 +148,8 @@ def run_get(arguments: argparse.Namespace) -> int:
         table.add_column(heading, no_wrap=True)
     for row in rows:
         bounds = f"{number_text(row['minimum'])} to {number_text(row['maximum'])}"
-        table.add_row(row["name"], number_text(row["value"]), row["unit"], str(row["holder"]), bounds)
+        holder = "default" if row["holder"] == "knob" and not row["has_knob"] else str(row["holder"])
+        table.add_row(row["name"], number_text(row["value"]), row["unit"], holder, bounds)
     console().print(table)
     return 0
 

@@ -17,7 +17,9 @@ STALLED_S = 5.0
 # From this width on there is room for words.
 _WIDE = 110
 _PADDING = 2
-_FILE = 5
+# Columns whose texts change their length from second to second have room for the usual ones, so that nothing jumps.
+_LEAST_WIDTHS = {"device": 6, "state": 7, "rate": 8, "gaps": 4, "clock": 7, "file": 4, "size": 9, "free": 7}
+_FILE = list(_LEAST_WIDTHS).index("file")
 _SHORTEST_NAME = 9
 # A rate is measured over one second of host time; a few per cent are the granularity of blocks and wakeups.
 _SLOW_SHARE = 0.05
@@ -102,13 +104,18 @@ def status_table(
     cannot tell whether a file grows.
     """
     rows = [_cells(status, growth, stale=status.device in stale, once=once, short=width < _WIDE) for status in statuses]
-    headings = ("device", "state", "rate", "gaps", "clock", "file", "size", "free")
-    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    headings = tuple(_LEAST_WIDTHS)
+    widths = [max(_LEAST_WIDTHS[column[0]], *map(len, column)) for column in zip(headings, *rows, strict=True)]
     for_name = max(_SHORTEST_NAME, width - sum(widths) + widths[_FILE] - _PADDING * len(headings))
     table = Table(box=None, pad_edge=False, padding=(0, _PADDING, 0, 0), header_style="dim")
     for heading in headings:
         right = heading in ("rate", "clock", "free")
-        table.add_column(heading, justify="right" if right else "left", no_wrap=heading not in ("gaps", "size"))
+        table.add_column(
+            heading,
+            justify="right" if right else "left",
+            no_wrap=heading not in ("gaps", "size"),
+            min_width=_LEAST_WIDTHS[heading],
+        )
     for row in rows:
         name = row[_FILE]
         table.add_row(*row[:_FILE], Text(shorten_left(name.plain, for_name), style=name.style), *row[_FILE + 1 :])

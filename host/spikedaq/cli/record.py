@@ -111,14 +111,17 @@ def show(value: dict[str, Any] | None, *, as_json: bool) -> int:
     recording = RecordingStatus.from_map(value)
     out.print(recording_caption(recording), markup=False)
     table = Table(box=None, pad_edge=False)
-    for heading in ("device", "state", "samples", "gaps", "size", "file"):
-        table.add_column(heading, justify="right" if heading in ("samples", "size") else "left", overflow="fold")
+    for heading in ("device", "state", "samples", "gaps", "newest file"):
+        table.add_column(heading, justify="right" if heading in ("samples", "newest file") else "left")
     for name, entry in recording.devices.items():
         file = FileStatus.from_map(entry)
         size = bytes_text(file.bytes) if file.file else "-"
-        table.add_row(name, file.state, str(file.samples), gaps_text(file.gaps), size, file.file or "-")
+        table.add_row(name, file.state, str(file.samples), gaps_text(file.gaps), size)
     out.print(table)
     for name, entry in recording.devices.items():
+        if entry.get("file"):
+            # To be copied whole: never wrapped.
+            out.print(entry["file"], markup=False, soft_wrap=True)
         if entry.get("error"):
             out.print(f"{name}: {entry['error']}", markup=False)
     return 0

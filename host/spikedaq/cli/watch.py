@@ -43,7 +43,7 @@ def run_watch(arguments: argparse.Namespace) -> int:
                 subscriber,
                 out,
                 until=lambda: end_s is not None and time.monotonic() >= end_s,
-                title=title,
+                title=lambda: title,
                 as_json=arguments.json,
             )
         except KeyboardInterrupt:
@@ -52,7 +52,7 @@ def run_watch(arguments: argparse.Namespace) -> int:
 
 
 def watch(
-    subscriber: Subscriber, out: Console, *, until: Callable[[], bool], title: str = "", as_json: bool = False
+    subscriber: Subscriber, out: Console, *, until: Callable[[], bool], title: Callable[[], str], as_json: bool = False
 ) -> None:
     """Show statuses as they come until ``until`` says so: a live table on a terminal, lines elsewhere."""
     board = Board()
@@ -69,7 +69,7 @@ def watch(
             message = subscriber.recv(_POLL_S)
             if message is not None:
                 board.take(message.header)
-            live.update(board.render(title, out.width), refresh=True)
+            live.update(board.render(title(), out.width), refresh=True)
 
 
 class Board:
