@@ -118,10 +118,11 @@ def clock(boot_id=7):
 class Maker:
     """Writes one device's files, with journal offsets that rise by themselves."""
 
-    def __init__(self, session_folder: Path, *, device="alpha", info=None):
+    def __init__(self, session_folder: Path, *, device="alpha", info=None, session="demo"):
         self.folder = Path(session_folder) / device
         self.folder.mkdir(parents=True, exist_ok=True)
         self.device = device
+        self.session = session
         self.info = info or device_info()
         self.number = 0
         self.offset = 0
@@ -132,10 +133,10 @@ class Maker:
     def open(self, info=None):
         """Start the next file."""
         self.info = info or self.info
-        name = file_name("demo", self.device, "20260501T093456Z", self.number)
+        name = file_name(self.session, self.device, "20260501T093456Z", self.number)
         self.paths.append(self.folder / name)
         self.writer = RecordingWriter.create(
-            self.paths[-1], meta(self.info, device=self.device, number=self.number), self.offset
+            self.paths[-1], meta(self.info, device=self.device, number=self.number, session=self.session), self.offset
         )
         self.number += 1
         return self

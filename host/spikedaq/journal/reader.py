@@ -31,7 +31,7 @@ class Entry:
     offset, end_offset : int
         Journal offsets of its first byte and of the byte after its closing 00.
     item : Frame or record
-        A device frame, or a host record.
+        A device frame, its ``offset`` that of the entry, or a host record.
     """
 
     offset: int
@@ -164,16 +164,18 @@ class JournalReader:
     def _entries(self, data: bytes) -> list[Entry]:
         entries = []
         for frame in decode_frames(data):
+            start = self.offset + frame.offset
             item: Frame | Record | UnknownRecord | None = None
             if isinstance(frame, Frame):
                 number = message_type(frame.message)
-                device = number is None or number < FIRST_RECORD_TYPE
-                item = frame if device else decode_record(frame.message)
+                if number is None or number < FIRST_RECORD_TYPE:
+                    item = Frame(frame.message, frame.raw, start)
+                else:
+                    item = decode_record(frame.message)
             if item is None:
                 self._damage(len(frame.raw))
-                continue
-            start = self.offset + frame.offset
-            entries.append(Entry(start, start + len(frame.raw), item))
+            else:
+                entries.append(Entry(start, start + len(frame.raw), item))
         return entries
 
     def _damage(self, n_bytes: int) -> None:

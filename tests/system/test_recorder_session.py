@@ -1,0 +1,341 @@
+"""The recorder process on journals made by a deterministic device: what is in the files is what was produced."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
+from fake_stream import T0_NS, FakeDevice, check_files, record_plan, recorder_process
+
+from spikedaq.journal import (
+    JournalGap,
+    JournalWriter,
+    LinkRecord,
+    NoteRecord,
+    RequestRecord,
+    SessionStart,
+    SessionStop,
+)
+from spikedaq.model import GapCause
+from spikedaq.wire import Reset, Set, encode_message
+
+
+class Bench:
+    """A journal being written and a session folder."""
+
+    def __init__(self, tmp_path: Path, *, roll_s: float | None = None, segment_bytes: int = 2**20) -> None:
+        self.journal, self.folder, self.roll_s = tmp_path / "journal" / "alpha", tmp_path / "recordings" / "s", roll_s
+        self.device = FakeDevice()
+        self.writer = JournalWriter(
+            self.journal, device="alpha", unique_id="01", segment_bytes=segment_bytes, host_boot_id="b"
+        )
+
+    def begin(self) -> None:
+        start = self.writer.append(SessionStart(self.device.t_host_ns, "s", 0, "{}"))
+        record_plan(self.folder, "s", {"alpha": self.journal}, roll_s=self.roll_s, start=start)
+
+    def send(self, *frames: bytes) -> None:
+        self.writer.append_frames(self.device.t_host_ns, frames)
+
+    def blocks(self, n: int) -> None:
+        for frame in self.device.frames(n):
+            self.send(frame)
+
+    def end(self, reason: str = "asked") -> None:
+        self.writer.append(SessionStop(self.device.t_host_ns, "s", reason))
+
+    def record(self, status: int = 0) -> list[dict]:
+        with recorder_process(self.folder) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            if status == 3:
+                process.stdin.close()
+            lines = [json.loads(line) for line in process.stdout]
+            assert process.wait(60) == status, process.stderr.read().decode()
+        return lines
+
+    def manifest(self) -> dict:
+        return json.loads((self.folder / "alpha" / "manifest.json").read_text())
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_a_session_from_start_to_stop(bench: Bench) -> None:
+    """Only what lies between start and stop is recorded, with 64-bit ticks across the counter's wrap."""
+    bench.device.introduce(bench.writer)
+    bench.blocks(3)
+    del bench.device.produced[:]
+    first_tick, first_t_ns = bench.device.tick, bench.device.t_host_ns
+    bench.begin()
+    bench.blocks(60)
+    produced = list(bench.device.produced)
+    bench.end()
+    bench.blocks(5)
+    lines = bench.record()
+    (file,) = check_files(bench.folder, produced)
+    assert int(file.blocks["first_tick"][0]) == first_tick
+    assert int(file.blocks["first_tick"][-1]) > 6 * 2**32 > first_tick, "the 32-bit counter wrapped on the way"
+    assert file.timestamps()[0] == pytest.approx((first_t_ns - T0_NS) / 1e9, abs=2e-6)
+    assert bench.manifest()["state"] == "complete"
+    assert bench.manifest()["reason"] == "asked"
+    assert [line["state"] for line in lines][-1] == "closed"
+    assert lines[-1]["samples"] == lines[-1]["rows_on_disk"] == 6000
+    first = next(line for line in lines if line["rows_on_disk"])
+    assert first["rows_on_disk"] == 100, "the first readable block is told at once"
+
+
+def test_rolled_files_are_contiguous(tmp_path: Path) -> None:
+    """File k+1 starts with the very next sample, at the first block a full period after file k's first sample."""
+    bench = Bench(tmp_path, roll_s=0.255, segment_bytes=100_000)
+    bench.device.introduce(bench.writer)
+    bench.begin()
+    bench.blocks(100)
+    bench.end()
+    bench.record()
+    files = check_files(bench.folder, bench.device.produced)
+    assert [f.n_samples for f in files] == [2600, 2600, 2600, 2200]
+    stops = [f["last_step"] + 1 for f in bench.manifest()["files"]]
+    assert [f["first_step"] for f in bench.manifest()["files"]] == [0, *stops[:-1]]
+
+
+def test_missing_samples_have_their_cause(bench: Bench) -> None:
+    """Lost on the wire, overrun on the device, dropped by a full disk, stopped by the user: each by its name."""
+    device = bench.device
+    device.introduce(bench.writer)
+    bench.begin()
+    bench.blocks(5)
+    device.block(70)
+    device.produced.pop()
+    bench.blocks(5)
+    bench.send(device.overrun(33))
+    bench.blocks(5)
+    device.block(40)
+    device.produced.pop()
+    bench.writer.append(JournalGap(device.t_host_ns, 1))
+    bench.blocks(5)
+    device.skip(500)
+    device.flags = 4
+    bench.blocks(5)
+    bench.end()
+    lines = bench.record()
+    (file,) = check_files(bench.folder, device.produced)
+    assert [(g.gap.cause, g.gap.n_steps) for g in file.gaps] == [
+        (GapCause.LOST, 70),
+        (GapCause.OVERRUN, 33),
+        (GapCause.DROPPED, 40),
+        (GapCause.STOPPED, 500),
+    ]
+    assert bench.manifest()["gaps"] == {"lost": 70, "overrun": 33, "dropped": 40, "stopped": 500}
+    assert lines[-1]["gaps"] == {"lost": 70, "overrun": 33, "dropped": 40}
+
+
+def test_a_gap_before_the_session_is_not_the_sessions(bench: Bench) -> None:
+    device = bench.device
+    device.introduce(bench.writer)
+    bench.blocks(2)
+    device.block()
+    bench.begin()
+    del device.produced[:]
+    bench.blocks(5)
+    bench.end()
+    bench.record()
+    (file,) = check_files(bench.folder, device.produced)
+    assert file.gaps == []
+
+
+@pytest.mark.parametrize("what", ["reboot", "step", "channels"])
+def test_what_a_file_cannot_hold_starts_a_new_one(bench: Bench, what: str) -> None:
+    """Another boot, another period, other channels: a file has one of each."""
+    device = bench.device
+    device.introduce(bench.writer)
+    bench.begin()
+    bench.blocks(20)
+    if what == "reboot":
+        device.reboot(9)
+        device.introduce(bench.writer)
+    elif what == "step":
+        device.step_us = 200
+    else:
+        renamed = (("vm2", "mV", 1, -2, 0), *device.channels[1:])
+        device.channels = renamed
+        bench.send(*device.descriptions())
+    bench.blocks(20)
+    bench.end()
+    bench.record()
+    files = check_files(bench.folder, device.produced)
+    assert [f.n_samples for f in files] == [2000, 2000]
+    reason = bench.manifest()["files"][0]["closed_reason"]
+    assert {"reboot": "rebooted", "step": "100 to 200", "channels": "channel descriptions"}[what] in reason
+
+
+def test_blocks_before_any_clock_map_wait_for_it(bench: Bench) -> None:
+    """The journal is the buffer: nothing is written before the map comes, and then everything is, by that map."""
+    device = bench.device
+    device.introduce(bench.writer, clock=False)
+    bench.begin()
+    bench.blocks(30)
+    with recorder_process(bench.folder) as process:
+        waiting = json.loads(process.stdout.readline())
+        assert (waiting["state"], waiting["samples"]) == ("waiting", 0)
+        late = device.clock_map()
+        bench.writer.append(late)
+        bench.blocks(30)
+        bench.end()
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    (file,) = check_files(bench.folder, device.produced)
+    assert file.clock_maps[0] == late.map
+    assert file.timestamps()[0] == pytest.approx(0, abs=2e-6)
+
+
+def test_a_device_that_was_never_fitted_keeps_its_samples(bench: Bench) -> None:
+    device = bench.device
+    device.introduce(bench.writer, clock=False)
+    bench.begin()
+    bench.blocks(30)
+    bench.end()
+    bench.record()
+    (file,) = check_files(bench.folder, device.produced)
+    assert file.clock_maps[0].uncertainty_ns >= 10**9
+
+
+def test_a_session_without_a_sample(bench: Bench) -> None:
+    """No file, and the manifest says why."""
+    bench.device.introduce(bench.writer)
+    bench.begin()
+    bench.end("asked")
+    bench.record()
+    assert list((bench.folder / "alpha").glob("*.nwb")) == []
+    assert bench.manifest()["state"] == "complete"
+    assert bench.manifest()["reason"] == "no sample arrived; asked"
+    assert bench.record()[-1]["state"] == "closed", "a recorder that comes later has nothing to do"
+
+
+def test_two_devices_one_of_them_not_seen_yet(tmp_path: Path) -> None:
+    """A device whose journal is not there yet is waited for; the other is recorded meanwhile."""
+    bench = Bench(tmp_path)
+    bench.device.introduce(bench.writer)
+    start = bench.writer.append(SessionStart(0, "s", 0, "{}"))
+    other = tmp_path / "journal" / "beta"
+    record_plan(bench.folder, "s", {"alpha": bench.journal, "beta": other}, start=start)
+    bench.blocks(20)
+    bench.end()
+    with recorder_process(bench.folder) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            report = json.loads(line)
+            if report["device"] == "alpha" and report["state"] == "closed":
+                break
+        late = FakeDevice(boot_id=5)
+        writer = JournalWriter(other, device="beta", unique_id="02")
+        # Its journal is younger than the plan: offsets start at 0, so the daemon gives 0.
+        late.introduce(writer)
+        for frame in late.frames(20):
+            writer.append_frames(late.t_host_ns, [frame])
+        writer.append(SessionStop(late.t_host_ns, "s", "asked"))
+        process.communicate(b"\n", timeout=60)
+        assert process.returncode == 0
+    check_files(bench.folder, bench.device.produced)
+
+
+def test_events_notes_and_requests_are_in_the_file_once(tmp_path: Path) -> None:
+    """Also those before the first block, and those at a roll or after the end of stdin."""
+    bench = Bench(tmp_path, roll_s=0.1)
+    device = bench.device
+    device.introduce(bench.writer)
+    bench.begin()
+    bench.writer.append(NoteRecord(device.t_host_ns, "before", "me"))
+    for i in range(60):
+        bench.send(device.event(0, value=30.0), device.block())
+        bench.writer.append(NoteRecord(device.t_host_ns, f"note {i}", "me"))
+    bench.writer.append(RequestRecord(device.t_host_ns, encode_message(Set(1, (0, 4.5))), "me"))
+    bench.writer.append(RequestRecord(device.t_host_ns, encode_message(Reset(1, 0)), "me"))
+    bench.writer.append(LinkRecord(device.t_host_ns, "lost", "pty:/x", "gone"))
+    bench.record(3)
+    assert bench.manifest()["state"] == "interrupted"
+    for i in range(60, 70):
+        bench.send(device.event(0, value=30.0), device.block())
+        bench.writer.append(NoteRecord(device.t_host_ns, f"note {i}", "me"))
+    bench.end()
+    bench.record()
+    files = check_files(bench.folder, device.produced)
+    notes = [n.text for f in files for n in f.notes]
+    own = [n for n in notes if n.startswith(("note", "before"))]
+    assert own == ["before", *(f"note {i}" for i in range(70))]
+    assert [n for n in notes if n not in own] == ['{"request": "reset", "scope": 0}', "link lost: pty:/x (gone)"]
+    spikes = [e.step for f in files for e in f.events if e.kind == 0]
+    assert spikes == [100 * i for i in range(70)]
+    changes = [(p.name, p.value, p.origin) for f in files for p in f.parameters if p.origin != "initial"]
+    assert changes == [("i_clamp", 4.5, "me")]
+
+
+def test_the_end_of_stdin_leaves_valid_files_and_a_session_to_resume(bench: Bench) -> None:
+    """Everything that the journal holds is drained; the next recorder goes on in a new file at the next sample."""
+    bench.device.introduce(bench.writer)
+    bench.begin()
+    bench.blocks(33)
+    assert bench.record(3)[-1]["state"] == "waiting"
+    check_files(bench.folder, bench.device.produced)
+    assert bench.manifest()["files"][0]["closed_reason"] == "the daemon ended"
+    bench.blocks(10)
+    bench.end()
+    bench.record()
+    files = check_files(bench.folder, bench.device.produced)
+    assert [f.n_samples for f in files] == [3300, 1000]
+
+
+def test_a_second_recorder_is_refused(bench: Bench) -> None:
+    bench.device.introduce(bench.writer)
+    bench.begin()
+    with recorder_process(bench.folder) as first:
+        first.stdout.readline()
+        with recorder_process(bench.folder) as second:
+            assert second.wait(30) == 5
+            assert b"another recorder" in second.stderr.read()
+        bench.end()
+        assert first.wait(30) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [(None, "does not exist"), ("{", "not JSON"), ("{}", "version"), ('{"version": 9}', "version 9")]
+)
+def test_a_plan_that_cannot_be_read(tmp_path: Path, text: str | None, says: str) -> None:
+    if text is not None:
+        (tmp_path / "session.json").write_text(text)
+    with recorder_process(tmp_path) as process:
+        assert process.wait(30) == 2
+        assert says in process.stderr.read().decode()
+
+
+def test_after_a_restart_of_the_computer_times_go_on_by_utc(tmp_path: Path) -> None:
+    """CLOCK_BOOTTIME starts anew; a new file counts from the same reference time all the same."""
+    bench = Bench(tmp_path)
+    device = bench.device
+    device.introduce(bench.writer)
+    bench.begin()
+    bench.blocks(20)
+    bench.writer.close()
+    device.t_host_ns = 5_000_000_000
+    utc_ns = 1_800_000_000_000_000_000 + 60 * 10**9
+    bench.writer = JournalWriter(
+        bench.journal,
+        device="alpha",
+        unique_id="01",
+        host_boot_id="c",
+        boottime_ns=lambda: device.t_host_ns,
+        utc_ns=lambda: utc_ns,
+    )
+    bench.writer.append(device.clock_map())
+    bench.blocks(20)
+    bench.end()
+    bench.record()
+    files = check_files(bench.folder, device.produced)
+    assert [f.n_samples for f in files] == [2000, 2000]
+    assert files[1].timestamps()[0] == pytest.approx(60.0, abs=1e-5)
