@@ -25,15 +25,18 @@ _TOLERANCE_SHARE: Final = 0.1
 _OUTLIER_NS: Final = 20_000_000
 _MAX_OUTLIERS: Final = 3
 
+# A correction is spread over five seconds, or over twice the time between calls if that is more: a piece that holds
+# longer than its correction needs would overshoot, and from twice that on swing ever wider.
 _SLEW_TICKS: Final = 5_000_000
+_MAX_SLEW_TICKS: Final = 120_000_000
 _MAX_SLEW: Final = 0.001
 _LEAST_CHANGE_NS: Final = 2_000.0
 
-_GRID: Final = np.linspace(-1.0, 1.0, 33)
-_LEVELS: Final = 5  # each narrows the slope 16-fold: 1 % / 16**5 is 0.01 ppm
-_UNIT_GRID: Final = np.linspace(0.0, 1.0, 65)
-# Distances from a slope, in ns per tick, at which its neighbours are tried: 0.01 ppm to 1 %, each 1.5 times the last.
-_OUTWARD: Final = np.concatenate(([0.0], 1e-5 * 1.5 ** np.arange(36)))
+_GRID: Final = np.linspace(-1.0, 1.0, 17)
+_LEVELS: Final = 7  # each narrows the slope 8-fold: 1 % / 8**7 is 0.005 ppm
+_UNIT_GRID: Final = np.linspace(0.0, 1.0, 33)
+# Distances from a slope, in ns per tick, at which its neighbours are tried: 0.01 ppm to 1 %, each twice the last.
+_OUTWARD: Final = np.concatenate(([0.0], 1e-5 * 2.0 ** np.arange(21)))
 _REACH_TICKS: Final = 1_000_000
 
 _Floats = npt.NDArray[np.float64]
@@ -101,6 +104,7 @@ class ClockFit:
         self._estimate: Estimate | None = None
         self._stale = False
         self._map: ClockMap | None = None
+        self._asked_tick = 0  # of the newest call of next_map
 
     def add(self, t_send_ns: int, t_receive_ns: int, tick: int) -> None:
         """Take one ping.
@@ -163,20 +167,23 @@ class ClockFit:
             return None
         last = self._map
         if last is None:
+            self._asked_tick = newest_tick
             start_ns = fit.host_ns(newest_tick)
             slope = fit.ns_per_tick
         else:
             if newest_tick <= last.tick0:
                 return None
             start_ns = last.host_ns(newest_tick)
-            ahead = newest_tick + _SLEW_TICKS
+            slew_ticks = min(max(_SLEW_TICKS, 2 * (newest_tick - self._asked_tick)), _MAX_SLEW_TICKS)
+            self._asked_tick = max(self._asked_tick, newest_tick)
+            ahead = newest_tick + slew_ticks
             least = max(_LEAST_CHANGE_NS, fit.uncertainty_ns / 50)
             if (
                 abs(fit.host_ns(newest_tick) - start_ns) < least
                 and abs(fit.host_ns(ahead) - last.host_ns(ahead)) < least
             ):
                 return None
-            slope = (fit.host_ns(ahead) - start_ns) / _SLEW_TICKS
+            slope = (fit.host_ns(ahead) - start_ns) / slew_ticks
             slope = min(max(slope, fit.ns_per_tick * (1 - _MAX_SLEW)), fit.ns_per_tick * (1 + _MAX_SLEW))
         # What has not been slewed away yet is uncertain, too.
         distance = abs(fit.host_ns(newest_tick) - start_ns)
@@ -272,7 +279,7 @@ class _Corridor:
             low, high = self.bounds(slopes)
             best = int((high - low).argmax())
             centre, width = float(slopes[best]), float(high[best] - low[best])
-            radius /= 16
+            radius /= 8
         return centre, width
 
     def nearest(self, preferred: float, best: float, least_width: float) -> float:
