@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import msgpack
@@ -90,6 +92,9 @@ def test_an_address_that_makes_no_sense_is_named() -> None:
     for make in (Subscriber, ControlClient):
         with pytest.raises(ConfigError, match="nonsense"):
             make("nonsense")
+
+
+REFERENCE = Path(__file__).parents[2] / "docs/reference/bus.md"
 
 
 class FakeDaemon:
@@ -225,3 +230,34 @@ def test_a_bench_gives_blocks_with_what_was_missed_before_each() -> None:
             assert [(b.first_step, b.missed) for b in blocks] == [(0, 0), (10, 0), (50, 3)]
             assert blocks[2].samples.tolist() == [[5] * 8] * 10
             assert blocks[2].t_host_ns == 5
+
+
+def test_the_reference_s_client_without_spikedaq_runs_as_it_stands() -> None:
+    (example, _) = re.findall(r"```python\n(.*?)```", REFERENCE.read_text(), re.DOTALL)
+    topic = topic_for("bench", "alpha", "samples")
+    ended = threading.Event()
+    with Publisher("tcp://127.0.0.1:0") as publisher:
+
+        def answer(request: Any) -> list[bytes]:
+            return [encode_reply(request.id, {"bench": "bench", "publish": publisher.endpoint})]
+
+        def publish() -> None:
+            n = 0
+            while not ended.is_set():
+                samples = np.arange(80, dtype=np.int16).reshape(10, 8)
+                block = Block(1, n, 0, n * 10, n * 1000, 100, BlockFlag(0), samples)
+                publisher.publish(topic, encode_samples(topic, block, n=n, epoch="e", t_ns=n, u_ns=1))
+                n += 1
+                ended.wait(0.001)
+
+        thread = threading.Thread(target=publish)
+        thread.start()
+        names: dict[str, Any] = {}
+        try:
+            with FakeDaemon(answer) as daemon:
+                exec(example.replace("tcp://127.0.0.1:5571", daemon.url), names)
+        finally:
+            ended.set()
+            thread.join()
+            names["context"].destroy(linger=0)
+    assert names["samples"].tolist() == np.arange(80).reshape(10, 8).tolist()

@@ -16,7 +16,7 @@ from spikedaq.cli.main import EXIT_FAILURE, one_line
 from spikedaq.cli.record import positive_seconds
 from spikedaq.daemon import DaemonConfig, load_config, run, with_overrides
 from spikedaq.model import ConfigError, SpikedaqError
-from spikedaq.outlet import Publisher
+from spikedaq.outlet import check_free
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -79,8 +79,8 @@ def check(config: DaemonConfig) -> int:
     ConfigError
         An endpoint that cannot be bound, or a data folder that cannot be written.
     """
-    for endpoint in (config.control, config.publish):
-        Publisher(endpoint).close()
+    check_free(config.control, option="--control")
+    check_free(config.publish, option="--publish")
     folder = config.data.absolute()
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not existing.is_dir():

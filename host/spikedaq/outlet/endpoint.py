@@ -65,6 +65,15 @@ def bind(socket_: zmq.Socket[Any], endpoint: str, *, option: str) -> str:
     return str(socket_.getsockopt_string(zmq.LAST_ENDPOINT))
 
 
+def check_free(endpoint: str, *, option: str) -> None:
+    """Bind and let go again; raises as `bind` does."""
+    context = zmq.Context()
+    try:
+        bind(context.socket(zmq.ROUTER), endpoint, option=option)
+    finally:
+        context.destroy(linger=0)
+
+
 def _in_use(endpoint: str, option: str) -> str:
     holder = holder_of(endpoint)
     by = f"held by {holder}" if holder else "held by another process"
