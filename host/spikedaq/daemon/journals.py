@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -68,8 +69,7 @@ class Journal:
         return self.writer.offset - self.first_offset
 
     def trim(self, needed_from: int | None) -> None:
-        """Sync it, and delete what nobody needs; for a thread."""
-        self.writer.sync()
+        """Delete what nobody needs; for a thread."""
         self.writer.retain(self.writer.offset if needed_from is None else needed_from)
         self.first_offset = _first_offset(self.writer.folder)
 
@@ -134,18 +134,25 @@ class Journals:
             self._open[device] = journal
             return journal
 
-    async def sync(self, needed_from: dict[str, int]) -> None:
-        """Bring every journal to the disk, and delete what nobody needs.
+    async def sync(self) -> None:
+        """Bring every journal to the disk itself."""
+        async with self._opening:
+            for journal in self._open.values():
+                await asyncio.to_thread(journal.writer.sync)
+
+    async def trim(self, needed_from: Callable[[], dict[str, int]]) -> None:
+        """Delete what nobody needs.
 
         Parameters
         ----------
-        needed_from : dict
-            Journal offset by device from which on a recorder still reads; the end where it is not named.
+        needed_from : callable
+            Called in a thread; journal offset by device from which on samples are not in closed files yet, the end
+            where a device is not named.
         """
         async with self._opening:
-            journals = list(self._open.values())
-            for journal in journals:
-                await asyncio.to_thread(journal.trim, needed_from.get(journal.device))
+            offsets = await asyncio.to_thread(needed_from)
+            for journal in self._open.values():
+                await asyncio.to_thread(journal.trim, offsets.get(journal.device))
 
     async def close(self) -> None:
         """Close them all; nothing may use them any more."""

@@ -7,7 +7,7 @@ import contextlib
 import json
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ import structlog
 from spikedaq.bus import FileStatus
 from spikedaq.model import RemoteProtocolError
 
-EXIT_DONE = 0
+EXIT_DONE, EXIT_BAD_PLAN, EXIT_BUSY = 0, 2, 5
+"""Of the recorder's exit statuses those that matter here."""
+BUSY_S = 0.1
 QUICK_RESTARTS = 1
 BACKOFF_FIRST_S = 0.5
 BACKOFF_LAST_S = 10.0
@@ -34,25 +36,25 @@ class RecorderProcess:
     ----------
     files : dict of str to FileStatus
         By device, what the recorder said last.
-    offsets : dict of str to int
-        By device, the journal offset from which on it still reads.
     restarts : int
     error : str or None
         Why the newest one ended before its time.
     finished : asyncio.Event
-        It has ended with everything in closed files.
+        It has ended for good.
+    complete : bool
+        With everything in closed files. Otherwise ``error`` says why no recorder can do it.
     changed : asyncio.Event
         Set at each report; who waits for one clears it.
     """
 
-    def __init__(self, folder: Path, offsets: dict[str, int]) -> None:
+    def __init__(self, folder: Path, devices: Iterable[str]) -> None:
         self.folder = folder
-        self.files = {device: FileStatus(state="waiting") for device in offsets}
-        self.offsets = dict(offsets)
+        self.files = {device: FileStatus(state="waiting") for device in devices}
         self.restarts = 0
         self.error: str | None = None
         self.pid: int | None = None
         self.finished = asyncio.Event()
+        self.complete = False
         self.changed = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
         self._said: deque[str] = deque(maxlen=_SAID_LINES)
@@ -63,7 +65,13 @@ class RecorderProcess:
         """Keep a recorder going until the session is finished; cancelled, let it close its files and go."""
         while True:
             status = await self._run_once()
-            if status == EXIT_DONE:
+            if status == EXIT_BUSY:
+                # That of a daemon that was killed is still closing its files.
+                await asyncio.sleep(BUSY_S)
+                continue
+            if status in (EXIT_DONE, EXIT_BAD_PLAN):
+                self.complete = status == EXIT_DONE
+                self.error = None if self.complete else "; ".join(self._said)
                 self.finished.set()
                 self.changed.set()
                 return
@@ -95,6 +103,8 @@ class RecorderProcess:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
+                # A Ctrl-C in our terminal is for us; the recorder ends with its session, or with its stdin.
+                start_new_session=True,
             )
         except OSError as error:
             self._said.append(f"it cannot be started: {error.strerror}")
@@ -169,7 +179,6 @@ class RecorderProcess:
         name = fields.get("file")
         status = FileStatus.from_map({**fields, "file": str(self.folder / device / name) if name else None})
         self.files[device] = status
-        self.offsets[device] = max(self.offsets[device], status.offset)
         if status.rows_on_disk > known.rows_on_disk:
             # It works: the next failure is restarted at once again.
             self._failures = 0

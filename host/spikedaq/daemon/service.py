@@ -23,6 +23,7 @@ from spikedaq.outlet import ControlServer, Publisher
 EXIT_OK = 0
 EXIT_CONFIG = 2
 _PERIOD_S = 1.0
+_SYNCS_PER_TRIM = 30
 
 log = structlog.get_logger(__name__)
 
@@ -113,10 +114,12 @@ class Daemon:
             await asyncio.sleep(_PERIOD_S)
 
     async def _sync(self, journals: Journals, sessions: Sessions) -> None:
-        """Bring the journals to the disk itself at most once a second, and trim them."""
+        """Bring the journals to the disk itself at most once a second, and trim them now and then."""
         while True:
-            await asyncio.sleep(_PERIOD_S)
-            await journals.sync(sessions.needed_from())
+            for _ in range(_SYNCS_PER_TRIM):
+                await asyncio.sleep(_PERIOD_S)
+                await journals.sync()
+            await journals.trim(sessions.needed_from)
 
 
 def run(config: DaemonConfig) -> int:

@@ -21,9 +21,11 @@ from spikedaq.daemon.recorder_process import RecorderProcess
 from spikedaq.journal import SessionStart, SessionStop
 from spikedaq.link import host_now_ns
 from spikedaq.model import CommandRejected, CommandTimeout, ConfigError, SpikedaqError, StoreError, check_session_name
+from spikedaq.recorder import read_manifest
 
 START_TIMEOUT_S = 10.0
 """How long a recorder has to bring the first block of every device to the disk."""
+MAX_START_RESTARTS = 2
 STOP_TIMEOUT_S = 60.0
 SESSION_FILE = "session.json"
 _POINTER_FILE = "active-session.json"
@@ -46,8 +48,8 @@ class Session:
     def __init__(self, folder: Path, plan: dict[str, Any]) -> None:
         self.folder = folder
         self.plan = plan
-        offsets = {entry["name"]: int(entry["start_offset"]) for entry in plan["devices"]}
-        self.recorder = RecorderProcess(folder, offsets)
+        self._start_offsets = {entry["name"]: int(entry["start_offset"]) for entry in plan["devices"]}
+        self.recorder = RecorderProcess(folder, list(self._start_offsets))
         self.task: asyncio.Task[None] | None = None
 
     @property
@@ -72,6 +74,17 @@ class Session:
             reason=self.plan["reason"],
         )
 
+    def needed_from(self) -> dict[str, int]:
+        """Journal offset by device before which everything is in closed files, as the manifests say."""
+        offsets = {}
+        for device, start_offset in self._start_offsets.items():
+            offsets[device] = start_offset
+            with contextlib.suppress(SpikedaqError, OSError):
+                manifest = read_manifest(self.folder / device)
+                if manifest is not None and manifest.cursor is not None:
+                    offsets[device] = max(start_offset, manifest.cursor)
+        return offsets
+
     async def save(self, state: str, reason: str | None) -> None:
         """Write session.json with a new state."""
         self.plan = {**self.plan, "state": state, "reason": reason}
@@ -89,6 +102,7 @@ class Sessions:
         self._sessions: dict[str, Session] = {}
         self._last: RecordingStatus | None = None
         self._turn = asyncio.Lock()
+        self._ending = False
 
     @property
     def current(self) -> Session | None:
@@ -100,8 +114,8 @@ class Sessions:
         return self.current.status() if self.current else self._last
 
     def needed_from(self) -> dict[str, int]:
-        """Journal offset by device from which on a recorder still reads."""
-        return {name: offset for s in self._sessions.values() for name, offset in s.recorder.offsets.items()}
+        """Journal offset by device before which everything is in closed files; for a thread."""
+        return {name: offset for s in list(self._sessions.values()) for name, offset in s.needed_from().items()}
 
     def of(self, device: str) -> Session | None:
         """Return the session that records a device."""
@@ -123,6 +137,8 @@ class Sessions:
         """
         async with self._turn:
             check_session_name(name)
+            if self._ending:
+                raise CommandRejected("the daemon is ending; record once it is started again", code="ending")
             if self.current is not None:
                 message = f"session {self.current.name!r} is being recorded; stop it first, or wait until it is closed"
                 raise CommandRejected(message, code="busy")
@@ -196,7 +212,7 @@ class Sessions:
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 while any(file.rows_on_disk == 0 for file in recorder.files.values()):
-                    if recorder.restarts > 2:
+                    if recorder.restarts > MAX_START_RESTARTS or recorder.finished.is_set():
                         raise StoreError(f"session {session.name!r} cannot be recorded: {recorder.error}")
                     recorder.changed.clear()
                     await recorder.changed.wait()
@@ -241,7 +257,11 @@ class Sessions:
                 asked = "" if name is None else f"session {name!r} is not being recorded; "
                 raise CommandRejected(f"{asked}{what}", code="not_recording")
             if session.plan["state"] == "recording":
-                await session.save("stopping", reason)
+                try:
+                    await session.save("stopping", reason)
+                except StoreError as error:
+                    # The journal says it too, and has room where the disk is full for everybody else.
+                    log.warning("stopping, but this cannot be written down", session=session.name, reason=str(error))
             self._journal_stop(session, reason)
         session.recorder.poke()
         try:
@@ -270,13 +290,15 @@ class Sessions:
     async def _keep(self, session: Session) -> None:
         """Run the recorder to its end, and then close the books."""
         await session.recorder.run()
+        state = "complete" if session.recorder.complete else "interrupted"
+        reason = (session.plan["reason"] or "user") if session.recorder.complete else session.recorder.error
         try:
-            await session.save("complete", session.plan["reason"] or "user")
+            await session.save(state, reason)
         except StoreError as error:
-            log.warning("complete, but this cannot be written down", session=session.name, reason=str(error))
+            log.warning("ended, but this cannot be written down", session=session.name, reason=str(error))
         self._last = session.status()
         self._forget(session)
-        log.info("recording complete", session=session.name, folder=str(session.folder))
+        log.info("recording ended", session=session.name, folder=str(session.folder), state=state, reason=reason)
 
     def _unpin(self, session: Session) -> None:
         for entry in session.plan["devices"]:
@@ -312,6 +334,7 @@ class Sessions:
 
     async def finish(self, reason: str) -> None:
         """End everything in order before the daemon ends; what cannot be closed in time is resumed by the next one."""
+        self._ending = True
         for session in list(self._sessions.values()):
             try:
                 await self.stop(session.name, reason)

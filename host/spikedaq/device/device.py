@@ -356,7 +356,7 @@ class Device:
             if blocks != (blocks := self.received.blocks) or not self.wanted:
                 block_s = now_s
             quiet_s = now_s - frame_s
-            stall_s = max(self._timing.silent_s, 4 * self.received.block_period_s)
+            stall_s = max(self._timing.stall_s, 4 * self.received.block_period_s)
             if quiet_s >= self._timing.reopen_s:
                 raise LinkLostError(
                     f"{self.name} has been silent for {quiet_s:.1f} s; the link is opened again", url=self.url

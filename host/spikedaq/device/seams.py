@@ -90,5 +90,7 @@ class Timing:
     """Not round, so that it beats with no other period (USB frames, status, a user's stimulus)."""
     silent_s: float = 2.0
     reopen_s: float = 5.0
+    stall_s: float = 2.0
+    """Without a block although it answers, and at least four block periods, before it is started again."""
     backoff_first_s: float = 0.2
     backoff_last_s: float = 5.0

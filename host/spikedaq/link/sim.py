@@ -82,6 +82,8 @@ async def open_sim(url: LinkUrl) -> SimLink:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            # A Ctrl-C in our terminal is for us; the child ends with its link, or with us.
+            start_new_session=True,
         )
     except OSError as error:
         raise LinkOpenError(f"{program} cannot be started ({error.strerror}); {_BUILD}", url=url.text) from error

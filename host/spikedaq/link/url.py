@@ -14,6 +14,8 @@ SIM_OPTIONS = {
     "preset": "--preset",
     "seed": "--seed",
     "id": "--id",
+    "boot_id": "--boot-id",
+    "tick_start": "--tick-start",
     "duration": "--duration",
     "truth": "--record-truth",
     "axon": "--axon",
