@@ -291,6 +291,44 @@ def test_the_end_of_stdin_leaves_valid_files_and_a_session_to_resume(bench: Benc
     assert [f.n_samples for f in files] == [3300, 1000]
 
 
+def test_a_gap_at_the_very_point_of_resumption_is_seen(bench: Bench) -> None:
+    """What preceded the cursor is read again, so that a loss right behind it is no less a gap than any other."""
+    device = bench.device
+    device.introduce(bench.writer)
+    bench.begin()
+    bench.blocks(300)
+    bench.record(3)
+    device.block()
+    device.produced.pop()
+    bench.blocks(10)
+    bench.end()
+    bench.record()
+    files = check_files(bench.folder, device.produced)
+    assert [[(g.gap.cause, g.gap.first_step, g.gap.n_steps) for g in f.gaps] for f in files] == [
+        [],
+        [(GapCause.LOST, 30_000, 100)],
+    ]
+
+
+def test_a_recorder_that_starts_far_into_a_journal_knows_the_device(tmp_path: Path) -> None:
+    """Hello, descriptions, clock map and the high half of the tick come from the head of the segment."""
+    bench = Bench(tmp_path, segment_bytes=300_000)
+    device = bench.device
+    device.introduce(bench.writer)
+    for _ in range(400):
+        bench.send(device.block())
+    del device.produced[:]
+    first_tick = device.tick
+    bench.begin()
+    for _ in range(200):
+        bench.send(device.block())
+    bench.end()
+    bench.record()
+    (file,) = check_files(bench.folder, device.produced)
+    assert int(file.blocks["first_tick"][0]) == first_tick
+    assert [c.name for c in file.channels] == [c[0] for c in device.channels]
+
+
 def test_a_second_recorder_is_refused(bench: Bench) -> None:
     bench.device.introduce(bench.writer)
     bench.begin()

@@ -169,6 +169,20 @@ def test_after_a_restart_of_the_computer_no_offset_is_used_twice(tmp_path: Path)
     assert state.clock_map is None, "CLOCK_BOOTTIME has started anew"
 
 
+@pytest.mark.parametrize("rubbish", [b"\x05torn\x00", b"\x00\x00\x00", b"\x03ab\x00\x00\x02c", b"\x01\x00" * 50])
+def test_the_last_segment_is_cut_off_after_its_last_good_frame(tmp_path: Path, rubbish: bytes) -> None:
+    """What follows it is no frame, whether or not a zero closes it."""
+    device, writer = FakeDevice(), make(tmp_path / "j", host_boot_id="b")
+    end = writer.append_frames(1, [device.block()])
+    writer.close()
+    path = next((tmp_path / "j").glob("*.spj"))
+    with path.open("ab") as file:
+        file.write(rubbish)
+    writer = make(tmp_path / "j", host_boot_id="b")
+    assert writer.offset == path.stat().st_size == end
+    assert writer.counters.torn_bytes == len(rubbish)
+
+
 def test_another_device_in_the_folder_starts_without_the_old_ones_state(tmp_path: Path) -> None:
     device, writer = FakeDevice(), make(tmp_path / "j", host_boot_id="b")
     device.introduce(writer)
