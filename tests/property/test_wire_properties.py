@@ -90,6 +90,7 @@ def key(received):
     return (type(received).__name__, *astuple(received))
 
 
+@settings(deadline=None)
 @given(messages)
 def test_message_round_trip(message):
     """Every message comes back equal through msgpack, CRC and COBS."""
@@ -97,6 +98,7 @@ def test_message_round_trip(message):
     assert decode_message(frame.message) == message
 
 
+@settings(deadline=None)
 @given(messages, st.integers(0, 10**6), st.integers(0, 7))
 def test_single_bit_flip_is_always_seen(message, position, bit):
     """No frame with one bit changed passes for a good frame, unless the bytes it decodes to are the same."""
@@ -109,6 +111,7 @@ def test_single_bit_flip_is_always_seen(message, position, bit):
     assert not [item for item in found if isinstance(item, Frame)]
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=60) | messages.map(lambda m: encode_frame(encode_message(m))), max_size=12),
        st.lists(st.integers(0, 10**6), max_size=12))  # fmt: skip
 def test_decoder_does_not_see_the_cuts(parts, cuts):
@@ -121,6 +124,7 @@ def test_decoder_does_not_see_the_cuts(parts, cuts):
     assert [item for k in range(len(data)) for item in decoder.feed(data[k : k + 1])] == whole
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(min_size=1, max_size=3000), max_size=30))
 def test_random_bytes_are_bounded(pieces):
     """Random bytes never raise and never make the decoder hold more than one frame."""
@@ -134,6 +138,7 @@ def test_random_bytes_are_bounded(pieces):
         connection.receive(piece)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_random_messages_never_surprise(message):
     """Whatever stands in a frame with a good CRC, decoding gives a message or RemoteProtocolError."""
@@ -147,6 +152,7 @@ def test_random_messages_never_surprise(message):
 noisy_type = st.sampled_from([1, 2, 3, 4, 5, 6, 7, 8, 9, 33, 39, 64])
 
 
+@settings(deadline=None)
 @given(noisy_type, st.lists(KINDS["any"] | st.integers(0, 300), max_size=20))
 def test_random_fields_never_surprise(code, items):
     """Messages of known types with fields of every sort neither raise nor change what good frames give."""
@@ -155,15 +161,13 @@ def test_random_fields_never_surprise(code, items):
         decoded = decode_message(message)
     except RemoteProtocolError:
         decoded = None
-    if decoded is not None and not isinstance(decoded, UnknownMessage):
-        assert decode_message(encode_message(decoded)) == decoded or code == 1 or has_nan(decoded)
+    if decoded is not None and not isinstance(decoded, UnknownMessage) and getattr(decoded, "major", 1) == 1:
+        # An integer or f64 becomes the nearest f32 when it is written, and then stays.
+        written = encode_message(decoded)
+        assert encode_message(decode_message(written)) == written
     connection = Connection()
     connection.receive(encode_frame(encode_message(HELLO)))
     connection.receive(encode_frame(message))
-
-
-def has_nan(message):
-    return "nan" in repr(message)
 
 
 # A device as a list of what happens to each frame it sends.
@@ -215,7 +219,7 @@ def device_bytes(script):
     return b"".join(stream), arrived
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(happenings, st.lists(st.integers(0, 10**6), max_size=10))
 def test_live_and_replay_agree_and_every_sample_is_accounted_for(script, cuts):
     """Any chunking and the frame-wise path give the same; blocks and gaps tile the steps of each boot exactly."""
@@ -254,6 +258,7 @@ def test_live_and_replay_agree_and_every_sample_is_accounted_for(script, cuts):
             position[r.boot_id] += r.n_steps
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=5, max_size=400))
 def test_crc_residue(data):
     """The one-pass residue check is the same as comparing the CRC."""
