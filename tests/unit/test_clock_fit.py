@@ -154,6 +154,18 @@ def test_not_before_four_pings():
         assert (fit.next_map(newest) is None) == (n < 4)
 
 
+@pytest.mark.parametrize("ppm", [-4000, -100, 100, 4000])
+def test_first_map_knows_how_little_it_knows(ppm):
+    """After four pings within 60 ms the speed is a guess; a second later the truth is still inside the uncertainty."""
+    device, fit = Device(ppm=ppm, jitter=lambda _rng: 0.0, seed=1, ppm_per_hour=0), ClockFit(7)
+    for _ in range(4):
+        newest = device.ping(fit)
+        device.t_ns += 20_000_000
+    piece = fit.next_map(newest)
+    device.t_ns += SECOND - 20_000_000
+    assert abs(piece.host_ns(device.tick(device.t_ns)) - device.t_ns) <= piece.uncertainty_ns
+
+
 def test_no_new_map_without_need():
     """Once the map agrees with the fit, and no ping comes, nothing changes; a tick already mapped gives nothing."""
     device, fit = Device(ppm=10, jitter=lambda _rng: 0.0, seed=1, ppm_per_hour=0), ClockFit(7)
