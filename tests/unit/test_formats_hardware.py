@@ -127,6 +127,13 @@ def test_handing_back_makes_it_the_knobs_value(tmp_path):
     assert got["requests"][0]["set"] == {"i_clamp": None}
 
 
+def test_handing_back_without_a_knob_is_the_default(tmp_path):
+    """There is no knob to speak of."""
+    maker = made(tmp_path, i_clamp=5).asked("i_clamp", 0.15, None, who="me").changed("i_clamp", 1501, 0).close()
+    (change,) = hardware(maker)["changes"]
+    assert (change["origin"], change["by"]) == ("default", "me")
+
+
 def test_a_preset_brings_its_parameters_in_one_change(tmp_path):
     """By the protocol a preset copies a to v_rest; the board's own reports of them add nothing."""
     maker = made(tmp_path).asked("preset", 0.15, 1, who="me").changed("preset", 1501, 1)

@@ -58,6 +58,10 @@ class HardwareState:
         """Whether a parameter has a knob, and the knob held it last."""
         return name in self._infos and self._infos[name].has_knob and self._origins[name] == "knob"
 
+    def base(self, name: str) -> str:
+        """Return who decides a parameter that no host holds: "knob", or "default" where there is no knob."""
+        return "knob" if name in self._infos and self._infos[name].has_knob else "default"
+
     def apply(self, name: str, value: float, origin: str) -> dict[str, Any]:
         """Take one change.
 
@@ -67,7 +71,7 @@ class HardwareState:
         value : float
             New value, in the parameter's unit.
         origin : str
-            "knob", "host" or "unknown".
+            "knob", "default", "host" or "unknown".
 
         Returns
         -------

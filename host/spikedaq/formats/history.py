@@ -24,8 +24,8 @@ _NEURON = ("preset", *SHAPE)
 class Change:
     """Something that is different from ``step`` on.
 
-    ``step`` is None where only the host's time is known. ``origin`` is "knob", "host", "board" or "unknown"; ``by``
-    says who asked, where somebody did. ``settings`` has the new values by name.
+    ``step`` is None where only the host's time is known. ``origin`` is "knob", "default", "host", "board" or "unknown";
+    ``by`` says who asked, where somebody did. ``settings`` has the new values by name.
     """
 
     step: int | None
@@ -81,7 +81,8 @@ class History:
             return
         if row.origin not in _NOT_ASKED:
             self._pending[row.name] = _Request(row.time_s, row.value, row.origin)
-            self.requests.append(Change(row.step, row.time_s, "host", row.origin, {row.name: row.value}))
+            value = None if row.value is None else self._state.tidied(row.name, row.value)
+            self.requests.append(Change(row.step, row.time_s, "host", row.origin, {row.name: value}))
             return
         if row.value is None:
             return
@@ -128,7 +129,7 @@ class History:
         if request is not None and self._is_recent(request, row):
             if request.value is None:
                 del self._pending[row.name]
-                return "knob", request.by  # handed back: the value is the knob's again
+                return self._state.base(row.name), request.by  # handed back
             if self._state.tidied(row.name, request.value) == self._state.tidied(row.name, row.value or 0.0):
                 del self._pending[row.name]
                 return "host", request.by

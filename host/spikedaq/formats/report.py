@@ -156,7 +156,7 @@ class RunReport:
 
     def _gap(self, stored: StoredGap) -> None:
         gap = stored.gap
-        if gap.boot_id != self._run.boot_id or gap.stream != 0 or gap.first_step < self.first_step:
+        if gap.boot_id != self._run.boot_id or gap.first_step < self.first_step:
             return
         self.missing[gap.cause.value] += gap.n_steps
         self._gaps.append(
