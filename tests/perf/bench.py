@@ -95,6 +95,7 @@ def measure_naive(seconds: float, folder: Path) -> tuple[float, float]:
         text=True,
         check=True,
     )
+    board.kill()  # nobody reads any more, so it would wait for ever
     board.wait()
     cpu_s, n = script.stdout.split()
     return 100 * float(cpu_s) / seconds, int(n) / (10_000 * seconds)

@@ -12,7 +12,7 @@ class ProtocolError(SpikedaqError):
 
 
 class LocalProtocolError(ProtocolError):
-    """This side asked for something that the protocol's state does not allow."""
+    """A request that the protocol's state does not allow, made on our side."""
 
 
 class RemoteProtocolError(ProtocolError):
