@@ -10,7 +10,7 @@ from typing import Any
 
 from spikedaq.model import StoreError
 from spikedaq.store.ends import count_saturated
-from spikedaq.store.extent import columns, read_rows, series_datasets
+from spikedaq.store.extent import columns, read_extent, read_rows, series_datasets
 from spikedaq.store.hdf5 import open_file, translated
 from spikedaq.store.layout import BLOCKS, ENDING, ENDING_BYTES, GAPS, TABLES, channel_storages
 from spikedaq.store.meta import ClosedFile, no_gaps
@@ -56,17 +56,18 @@ def describe_closed(path: Path) -> ClosedFile:
         Not ours, or not closed: resume and close it.
     """
     path = Path(path)
-    with translated(path, "read", "repair it first"), open_file(path, "r") as file:
+    with translated(path, "read", "repair it first"), open_file(path, "r", locking=None) as file:
         meta, _ = read_meta(file, path)
         reason = read_ending(file)
         if reason is None:
             raise StoreError(f"{path} is not closed; resume it, then close it")
-        blocks = read_rows(file, BLOCKS)
+        extent = read_extent(file)
+        blocks = read_rows(file, BLOCKS, extent)
         gaps = no_gaps()
-        for gap in read_rows(file, GAPS):
+        for gap in read_rows(file, GAPS, extent):
             gaps[gap["cause"].decode()] += int(gap["n_steps"])
         times = series_datasets(file, [s.name for s in channel_storages(meta.info.channels)])[-1]
-        n = int(times.shape[0])
+        n = extent.n_samples
         start_s, stop_s = (float(times[0]), float(times[n - 1])) if n else (0.0, 0.0)
     with translated(path, "read"):
         digest = _sha256(path)

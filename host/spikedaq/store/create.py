@@ -12,12 +12,15 @@ from typing import Any
 import h5py
 import numpy as np
 
+from spikedaq.store.extent import empty
 from spikedaq.store.hdf5 import open_file, text_dtype
 from spikedaq.store.layout import (
     BLOCKS,
+    COMPLETE,
     ENDING,
     ENDING_BYTES,
     META,
+    SMALL_TABLES,
     TABLES,
     ChannelStorage,
     Column,
@@ -47,7 +50,7 @@ def make_file(path: Path, meta: FileMeta, start_offset: int) -> bool:
         _put_general(file, meta, start_offset)
         _put_series(file, meta)
         put_tables(file, meta)
-        _put_ending(file)
+        _put_state(file, start_offset)
         return _put_specifications(file)
 
 
@@ -211,12 +214,16 @@ def _put_column(group: Any, column: Column, chunk: int, compressed: bool) -> Non
         dataset.attrs["unit"] = "seconds"
 
 
-def _put_ending(file: Any) -> None:
-    """Text of fixed length, so that it can be overwritten under SWMR."""
-    dataset = file.create_dataset(ENDING, shape=(), dtype=text_dtype(ENDING_BYTES))
-    _typed(dataset, "ScratchData")
-    dataset.attrs["notes"] = "JSON: how the file ended; state is open until it is closed."
-    dataset[()] = b'{"state": "open"}'
+def _put_state(file: Any, start_offset: int) -> None:
+    """Of fixed size, so that they can be overwritten under SWMR."""
+    ending = _typed(file.create_dataset(ENDING, shape=(), dtype=text_dtype(ENDING_BYTES)), "ScratchData")
+    ending.attrs["notes"] = "JSON: how the file ended; state is open until it is closed."
+    ending[()] = b'{"state": "open"}'
+    complete = _typed(file.create_dataset(COMPLETE, data=empty(start_offset).record()), "ScratchData")
+    tables = ", ".join(t.name for t in SMALL_TABLES)
+    complete.attrs["notes"] = (
+        f"What is on disk for certain: samples, blocks, journal offset after them, rows of {tables}."
+    )
 
 
 def _put_specifications(file: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from spikedaq.model import BlockFlag
-from spikedaq.store.extent import read_rows
+from spikedaq.store.extent import Extent, read_rows
 from spikedaq.store.layout import BLOCKS, CLOCK_MAPS, GAPS, PARAMETERS, TRIGGERS
 from spikedaq.store.meta import LastBlock, no_gaps
 
@@ -40,28 +40,28 @@ class Ends:
     has_initial_parameters: bool = False
 
 
-def read_ends(file: Any, n_blocks: int) -> Ends:
-    """Read the ends of a file that was cut to ``n_blocks`` complete blocks."""
+def read_ends(file: Any, extent: Extent) -> Ends:
+    """Read the ends of a file that was cut to its extent."""
     ends = Ends()
-    blocks = read_rows(file, BLOCKS, n_blocks)
-    if n_blocks:
+    blocks = read_rows(file, BLOCKS, extent)
+    if len(blocks):
         ends.first_step = int(blocks["first_step"][0])
         ends.last_row = blocks[-1].item()
     ends.saturated_blocks = count_saturated(blocks)
-    gaps = read_rows(file, GAPS)
+    gaps = read_rows(file, GAPS, extent)
     for cause, n_steps in zip(gaps["cause"], gaps["n_steps"], strict=True):
         ends.gap_samples[cause.decode()] += int(n_steps)
         ends.gap_counts[cause.decode()] += 1
     if len(gaps):
         ends.last_gap_s = float(gaps["start_time"][-1])
-    triggers = read_rows(file, TRIGGERS)
+    triggers = read_rows(file, TRIGGERS, extent)
     if len(triggers):
         t = triggers[-1]
         ends.last_trigger = LastTrigger(int(t["boot_id"]), int(t["loop"]), float(t["timestamp"]), int(t["step"]))
-    maps = read_rows(file, CLOCK_MAPS)
+    maps = read_rows(file, CLOCK_MAPS, extent)
     ends.n_maps = len(maps)
     ends.last_map = maps[-1].item() if len(maps) else None
-    ends.has_initial_parameters = len(read_rows(file, PARAMETERS, 1)) > 0
+    ends.has_initial_parameters = len(read_rows(file, PARAMETERS, extent)) > 0
     return ends
 
 

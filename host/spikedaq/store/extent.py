@@ -1,4 +1,8 @@
-"""How far a file is complete, and cutting it there."""
+"""How far a file is complete, and cutting it there.
+
+The record ``/scratch/complete`` says how many samples and rows are on disk for certain. It is written after all of them
+were flushed, in place and in one piece; whatever is beyond it may be half there, or zeros where a write failed.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +13,30 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spikedaq.store.layout import BLOCKS, SMALL_TABLES, Table
+from spikedaq.model import StoreError
+from spikedaq.store.layout import BLOCKS, COMPLETE, SMALL_TABLES, Table
 
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """Complete blocks of a file: those whose row is whole and whose samples are in every series."""
+    """What is complete: samples and rows, up to a block's last sample, and the journal offset after that block.
 
-    n_blocks: int
+    ``n_rows`` counts the rows of the small tables, in the layout's order.
+    """
+
     n_samples: int
+    n_blocks: int
     cursor: int
+    n_rows: tuple[int, ...]
+
+    def record(self) -> npt.NDArray[np.int64]:
+        """Return it as it is stored."""
+        return np.array([self.n_samples, self.n_blocks, self.cursor, *self.n_rows], np.int64)
+
+
+def empty(start_offset: int) -> Extent:
+    """Return the extent of a file without a block."""
+    return Extent(0, 0, start_offset, (0,) * len(SMALL_TABLES))
 
 
 def series_datasets(file: Any, names: Sequence[str]) -> list[Any]:
@@ -33,51 +51,63 @@ def columns(file: Any, table: Table) -> list[Any]:
     return [] if group is None else [*(group[c.name] for c in table.columns), group["id"]]
 
 
-def read_rows(file: Any, table: Table, limit: int | None = None) -> npt.NDArray[Any]:
+def read_extent(file: Any) -> Extent:
+    """Return how far the file is complete."""
+    dataset = file[COMPLETE]
+    # A growing file: the record is read anew, before the lengths of what it speaks of.
+    dataset.refresh()
+    n_samples, n_blocks, cursor, *n_rows = dataset[:].tolist()
+    return Extent(n_samples, n_blocks, cursor, tuple(n_rows))
+
+
+def read_rows(file: Any, table: Table, extent: Extent) -> npt.NDArray[Any]:
     """Return a table's complete rows as a structured array."""
-    datasets = columns(file, table)
-    n = min((d.shape[0] for d in datasets), default=0)
-    rows = np.empty(n if limit is None else min(n, limit), table.dtype)
-    if len(rows):
-        for column, dataset in zip(table.columns, datasets, strict=False):
-            rows[column.name] = dataset[: len(rows)]
+    n = extent.n_blocks if table is BLOCKS else extent.n_rows[SMALL_TABLES.index(table)]
+    rows = np.empty(n, table.dtype)
+    if n:
+        group = file[table.path]
+        for column in table.columns:
+            dataset = group[column.name]
+            if dataset.shape[0] < n:
+                dataset.refresh()
+            rows[column.name] = dataset[:n]
     return rows
 
 
-def measure(file: Any, names: Sequence[str], start_offset: int) -> Extent:
-    """Return how far the file is complete; ``start_offset`` is the cursor of a file without a block."""
-    n_samples = min(d.shape[0] for d in series_datasets(file, names))
-    n_rows = min((d.shape[0] for d in columns(file, BLOCKS)), default=0)
-    if n_rows:
-        group = file[BLOCKS.path]
-        ends = group["first_sample"][:n_rows] + group["n_samples"][:n_rows].astype(np.int64)
-        n_blocks = int(np.searchsorted(ends, n_samples, side="right"))
-        if n_blocks:
-            return Extent(n_blocks, int(ends[n_blocks - 1]), int(group["journal_offset"][n_blocks - 1]))
-    return Extent(0, 0, start_offset)
+def at_cursor(file: Any, extent: Extent) -> Extent:
+    """Return the extent without the rows made from what the journal has after the cursor.
+
+    It is read on from there, so they would come twice.
+    """
+    kept = []
+    for table in SMALL_TABLES:
+        offsets = read_rows(file, table, extent)["journal_offset"]
+        kept.append(int(np.searchsorted(offsets, extent.cursor, side="right")))
+    return Extent(extent.n_samples, extent.n_blocks, extent.cursor, tuple(kept))
 
 
-def excess(file: Any, names: Sequence[str], extent: Extent) -> list[tuple[Any, int]]:
-    """Return the datasets that go beyond the complete blocks, with the length that each has to be cut to.
+def beyond(file: Any, names: Sequence[str], extent: Extent) -> list[tuple[Any, int]]:
+    """Return the datasets that are longer than they should be, with the length that they should have.
 
-    A row of a small table stays where its journal offset is at or below the cursor: the journal is read on from there,
-    so everything is in the file exactly once.
+    Raises
+    ------
+    StoreError
+        One is shorter than the file says of itself.
     """
     wanted = [(d, extent.n_samples) for d in series_datasets(file, names)]
     wanted += [(d, extent.n_blocks) for d in columns(file, BLOCKS)]
-    for table in SMALL_TABLES:
-        datasets = columns(file, table)
-        if datasets:
-            n_rows = min(d.shape[0] for d in datasets)
-            offsets = file[table.path]["journal_offset"][:n_rows]
-            kept = int(np.searchsorted(offsets, extent.cursor, side="right"))
-            wanted += [(d, kept) for d in datasets]
-    return [(d, n) for d, n in wanted if d.shape[0] != n]
+    for table, n in zip(SMALL_TABLES, extent.n_rows, strict=True):
+        wanted += [(d, n) for d in columns(file, table)]
+    short = [d.name for d, n in wanted if d.shape[0] < n]
+    if short:
+        raise StoreError(f"{file.filename}: {short[0]} is shorter than the file says; rebuild it from the journal")
+    return [(d, n) for d, n in wanted if d.shape[0] > n]
 
 
-def cut(file: Any, names: Sequence[str], extent: Extent) -> bool:
-    """Cut a file that is open for writing to its complete blocks. Returns whether anything was beyond them."""
-    beyond = excess(file, names, extent)
-    for dataset, n in beyond:
+def cut(file: Any, names: Sequence[str], extent: Extent) -> None:
+    """Cut a file that is open for writing, outside SWMR, to an extent."""
+    # First the record: killed in between, the next repair cuts the rest.
+    file[COMPLETE][:] = extent.record()
+    file.flush()
+    for dataset, n in beyond(file, names, extent):
         dataset.id.set_extent((n,))
-    return bool(beyond)

@@ -40,10 +40,20 @@ def translated(path: Path, doing: str, remedy: str = "") -> Iterator[None]:
         raise StoreError(f"cannot {doing} {path}: {text}" + (f"; {remedy}" if remedy else "")) from error
 
 
-def open_file(path: Path, mode: str, *, swmr: bool = False) -> Any:
-    """Open with the settings that every file of ours needs; for writing without HDF5's own locks (lock.py)."""
-    locking = None if mode == "r" else False
+def open_file(path: Path, mode: str, *, swmr: bool = False, locking: bool | None = False) -> Any:
+    """Open with the settings that every file of ours needs, for a start without HDF5's own locks (lock.py)."""
     return h5py.File(path, mode, libver=LIBVER, swmr=swmr, rdcc_nbytes=CHUNK_CACHE_BYTES, locking=locking)
+
+
+def open_to_read(path: Path) -> tuple[Any, bool]:
+    """Open plainly, or as a growing file. Returns the file and whether it is marked as growing."""
+    try:
+        # HDF5's usual locks: within one process all who have a file open must agree, and other libraries use them.
+        return open_file(path, "r", locking=None), False
+    except OSError as error:
+        if "locking flag" in str(error):  # this very process writes it
+            return open_file(path, "r"), True
+    return open_file(path, "r", swmr=True, locking=None), True
 
 
 class Growing:

@@ -260,10 +260,11 @@ OTHERS = Table(
 )
 
 SMALL_TABLES = (CLOCK_MAPS, GAPS, LOOPS, SPIKES, TRIGGERS, PARAMETERS, NOTES, OTHERS)
-"""All tables but the block table, which is written after them so that its rows vouch for theirs."""
+"""All tables but the block table, in the order in which /scratch/complete counts their rows: add at the end only."""
 TABLES = (*SMALL_TABLES, BLOCKS)
 
 ENDING = "/scratch/ending"
+COMPLETE = "/scratch/complete"
 META = "/general/data_collection"
 
 

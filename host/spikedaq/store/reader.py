@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from spikedaq.model import ChannelInfo, ClockMap, DeviceInfo, EventKind, Gap, GapCause, StoreError
 from spikedaq.store.closing import read_ending
-from spikedaq.store.extent import Extent, measure, read_rows, series_datasets
-from spikedaq.store.hdf5 import open_file, translated
+from spikedaq.store.extent import empty, read_extent, read_rows, series_datasets
+from spikedaq.store.hdf5 import open_to_read, translated
 from spikedaq.store.layout import (
     BLOCKS,
     CLOCK_MAPS,
@@ -24,7 +24,6 @@ from spikedaq.store.layout import (
     OTHERS,
     PARAMETERS,
     SPIKES,
-    TABLES,
     TRIGGERS,
     channel_storages,
 )
@@ -96,10 +95,7 @@ def open_recording(path: Path) -> RecordingFile:
     if not path.is_file():
         raise StoreError(f"cannot open {path}: there is no such file")
     with translated(path, "open", "if its writer was killed, repair it"):
-        try:
-            file, is_live = open_file(path, "r"), False
-        except OSError:
-            file, is_live = open_file(path, "r", swmr=True), True
+        file, is_live = open_to_read(path)
     try:
         return RecordingFile(path, file, is_live)
     except BaseException:
@@ -127,7 +123,7 @@ class RecordingFile:
             self._storage = channel_storages(self.meta.info.channels)
             self._names = [s.name for s in self._storage]
             self._series = series_datasets(file, self._names)
-        self._extent = Extent(0, 0, self._start_offset)
+        self._extent = empty(self._start_offset)
         self._blocks = np.empty(0, BLOCKS.dtype)
         self.refresh()
 
@@ -146,19 +142,12 @@ class RecordingFile:
     def refresh(self) -> int:
         """Look how far a growing file has come. Returns the samples that can be read."""
         with translated(self.path, "read", "repair it or rebuild it from the journal"):
+            self._extent = read_extent(self._file)
             if self.is_live:
-                self._refresh_datasets()
-            self._extent = measure(self._file, self._names, self._start_offset)
-            self._blocks = read_rows(self._file, BLOCKS, self._extent.n_blocks)
+                for dataset in self._series:
+                    dataset.refresh()
+            self._blocks = self._rows(BLOCKS)
         return self._extent.n_samples
-
-    def _refresh_datasets(self) -> None:
-        for dataset in self._series:
-            dataset.id.refresh()
-        for table in TABLES:
-            if table.path in self._file:
-                for dataset in self._file[table.path].values():
-                    dataset.id.refresh()
 
     # -- what it is
 
@@ -187,7 +176,7 @@ class RecordingFile:
         """Reason for which the file was closed; None while it is open, or where its writer was killed."""
         with translated(self.path, "read"):
             if self.is_live:
-                self._file[ENDING].id.refresh()
+                self._file[ENDING].refresh()
             return read_ending(self._file)
 
     @property
@@ -239,7 +228,7 @@ class RecordingFile:
 
     def _rows(self, table: Any) -> npt.NDArray[Any]:
         with translated(self.path, "read"):
-            return read_rows(self._file, table)
+            return read_rows(self._file, table, self._extent)
 
     @property
     def blocks(self) -> npt.NDArray[Any]:

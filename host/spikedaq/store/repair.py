@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from spikedaq.model import StoreError
-from spikedaq.store.extent import Extent, cut, excess, measure
+from spikedaq.store.extent import Extent, at_cursor, beyond, cut, read_extent
 from spikedaq.store.hdf5 import open_file, translated
 from spikedaq.store.layout import META, channel_storages
 from spikedaq.store.lock import WriteLock
@@ -74,10 +74,11 @@ def repair(path: Path) -> RepairResult:
 
 def _cut_to_blocks(path: Path) -> tuple[Extent, bool]:
     with open_file(path, "r") as file:
-        meta, start_offset = read_meta(file, path)
+        meta, _ = read_meta(file, path)
         names = [s.name for s in channel_storages(meta.info.channels)]
-        extent = measure(file, names, start_offset)
-        needs_cut = bool(excess(file, names, extent))
+        stated = read_extent(file)
+        extent = at_cursor(file, stated)
+        needs_cut = extent != stated or bool(beyond(file, names, extent))
     if needs_cut:
         with open_file(path, "r+") as file:
             cut(file, names, extent)

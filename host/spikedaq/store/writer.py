@@ -14,11 +14,12 @@ from spikedaq.model import Block, BlockFlag, ClockMap, Event, EventKind, Gap, St
 from spikedaq.store.closing import OPEN, describe_closed, finish
 from spikedaq.store.create import make_file, put_tables
 from spikedaq.store.ends import LastTrigger, last_block, read_ends
-from spikedaq.store.extent import columns, cut, measure, series_datasets
+from spikedaq.store.extent import Extent, at_cursor, columns, cut, read_extent, series_datasets
 from spikedaq.store.hdf5 import Growing, fit_text, open_file, translated
 from spikedaq.store.layout import (
     BLOCKS,
     CLOCK_MAPS,
+    COMPLETE,
     ENDING,
     GAPS,
     LOOPS,
@@ -132,14 +133,15 @@ class RecordingWriter:
         self.has_schema = "specifications" in file
         self._storages = channel_storages(self.meta.info.channels)
         names = [s.name for s in self._storages]
-        extent = measure(file, names, self._start_offset)
+        extent = at_cursor(file, read_extent(file))
         cut(file, names, extent)
         put_tables(file, self.meta)
         file[ENDING][()] = OPEN
-        self._ends = read_ends(file, extent.n_blocks)
+        self._ends = read_ends(file, extent)
         file.swmr_mode = True
         self._series = [Growing(d) for d in series_datasets(file, names)]
         self._tables = {t.path: [Growing(d) for d in columns(file, t)] for t in TABLES}
+        self._complete = file[COMPLETE]
         self._chunk = chunk_samples(self.meta.step_us, self.meta.info.block_samples)
         self._chunk_rows = chunk_blocks(self._chunk, self.meta.info.block_samples)
         self.cursor = extent.cursor
@@ -195,6 +197,8 @@ class RecordingWriter:
         if self._poison is not None or self._closed:
             self._refuse()
         n, n_channels = block.samples.shape
+        if n == 0:
+            return
         if n_channels != len(self._storages):
             raise StoreError(f"{self.path} has {len(self._storages)} channels, the block {n_channels}; roll the file")
         ends, flags = self._ends, int(block.flags)
@@ -355,10 +359,9 @@ class RecordingWriter:
             for table in SMALL_TABLES:
                 self._write_rows(table, self._rows[table.path])
                 self._rows[table.path].clear()
-            self._n_rows_waiting = 0
+            last_row = self._write_block_rows(force or blocks_are_late)
             self._file.flush()
-            # Only then the rows that say how far the file is complete: all that they vouch for is on disk.
-            self._write_block_rows(force or blocks_are_late)
+            self._commit(last_row)
         return self.n_readable
 
     def _first_row_is_written(self) -> bool:
@@ -392,8 +395,8 @@ class RecordingWriter:
             dataset.append(np.array(values, dtype=column.dtype))
         identifiers.append(np.arange(identifiers.n, identifiers.n + len(rows), dtype=np.int64))
 
-    def _write_block_rows(self, everything: bool) -> None:
-        """Write rows in whole chunks or all, and only those whose samples are all in."""
+    def _write_block_rows(self, everything: bool) -> tuple[int, ...] | None:
+        """Write rows in whole chunks or all, and only those whose samples are all in. Returns the last one."""
         rows, n_before = self._block_rows, self._tables[BLOCKS.path][-1].n
         n = len(rows)
         if not everything:
@@ -401,12 +404,20 @@ class RecordingWriter:
         while n and rows[n - 1][8] + rows[n - 1][6] > self._n_written:
             n -= 1
         if n == 0:
-            return
+            return None
         self._write_rows(BLOCKS, rows[:n])
-        self._file.flush()
-        last = rows[n - 1]
-        self.n_readable, self.cursor = last[8] + last[6], last[10]
+        last_row = rows[n - 1]
         del rows[:n]
+        return last_row
+
+    def _commit(self, last_row: tuple[int, ...] | None) -> None:
+        """Say that everything so far is on disk, now that it is."""
+        self._n_rows_waiting = 0
+        n_samples, cursor = (last_row[8] + last_row[6], last_row[10]) if last_row else (self.n_readable, self.cursor)
+        n_blocks, *n_rows = (self._tables[t.path][-1].n for t in (BLOCKS, *SMALL_TABLES))
+        self._complete[:] = Extent(n_samples, n_blocks, cursor, tuple(n_rows)).record()
+        self._complete.flush()
+        self.n_readable, self.cursor = n_samples, cursor
 
     @contextmanager
     def _poisoning(self, doing: str) -> Iterator[None]:

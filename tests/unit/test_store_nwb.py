@@ -1,0 +1,180 @@
+"""Recording files as others see them: PyNWB, its validator, NWB Inspector, HDF5 1.10."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pynwb
+import pytest
+from nwbinspector import inspect_nwbfile
+
+from spikedaq.model import GapCause
+from spikedaq.store import RecordingWriter, create, open_recording, specifications_path
+from store_data import META, PARAMETERS, Entry, apply, expected_samples, make_journal, meta_for, record
+
+needs_schema = pytest.mark.skipif(specifications_path() is None, reason="made by tools/make_specifications.py")
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """PyNWB warns of things in its own dependencies."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def messages(path: Path) -> list[str]:
+    found = inspect_nwbfile(nwbfile_path=str(path))
+    return [f"{m.importance.name} {m.check_function_name} {m.object_name}: {m.message}" for m in found]
+
+
+def resumed(path: Path) -> None:
+    journal = make_journal(300, seed=12)
+    writer = RecordingWriter.create(path, META)
+    for _ in apply(writer, journal[:170]):
+        pass
+    writer.close("interrupted")
+    writer = RecordingWriter.resume(path)
+    for _ in apply(writer, journal):
+        pass
+    writer.close("stopped")
+
+
+def quiet(n_blocks: int, **how: int) -> list[Entry]:
+    return make_journal(n_blocks, seed=4, events=False, gaps=False, **how)
+
+
+MAKERS = {
+    "plain": lambda p: record(p, quiet(150)),
+    "gaps and events": lambda p: record(p, make_journal(400, seed=2)),
+    "resumed": resumed,
+    "slow motion": lambda p: record(p, quiet(40, step_us=2000, n=50), meta_for(2000, 50)),
+    "a second at 1 kHz": lambda p: record(p, quiet(10, step_us=1000), meta_for(1000)),
+    "no notes, nobody": lambda p: record(p, quiet(20), meta_for(notes="", experimenter=None)),
+}
+
+
+@needs_schema
+@pytest.mark.parametrize("kind", MAKERS)
+def test_valid_and_inspected(tmp_path: Path, kind: str) -> None:
+    """PyNWB's validator finds no error, and the inspector has nothing at all to say."""
+    path = tmp_path / "a.nwb"
+    MAKERS[kind](path)
+    assert pynwb.validate(path=str(path)) == []
+    assert messages(path) == []
+
+
+@needs_schema
+def test_tables_of_one_row(tmp_path: Path) -> None:
+    """Where there is one gap or one note the inspector suggests another kind of object, and nothing else."""
+    path = tmp_path / "a.nwb"
+    writer = RecordingWriter.create(path, META)
+    for _ in apply(writer, quiet(40)):
+        pass
+    writer.append_note(META.reference_host_ns + 10**9, "one", "me", 10**6)
+    writer.close("stopped")
+    assert pynwb.validate(path=str(path)) == []
+    assert [m.split()[:2] for m in messages(path)] == [["BEST_PRACTICE_SUGGESTION", "check_single_row"]]
+
+
+@needs_schema
+def test_the_inspector_would_speak_up(tmp_path: Path) -> None:
+    """The count of messages can fail: a file without its subject and with a regular clock has some."""
+    path = tmp_path / "a.nwb"
+    record(path, make_journal(30, seed=4))
+    with h5py.File(path, "r+") as file:
+        del file["general/subject"]
+        file["acquisition/vm/timestamps"][:] = np.arange(file["acquisition/vm/timestamps"].shape[0]) / 1024
+    assert {"check_subject_exists", "check_regular_timestamps"} <= {m.split()[1] for m in messages(path)}
+
+
+def test_pynwb_reads_what_was_recorded(tmp_path: Path) -> None:
+    """Values in their units, one shared time axis, and every table, through PyNWB alone."""
+    path = tmp_path / "a.nwb"
+    journal = make_journal(400, seed=2)
+    record(path, journal)
+    raw = expected_samples(journal)
+    with open_recording(path) as ours, pynwb.NWBHDF5IO(str(path), "r") as io:
+        nwb = io.read()
+        assert nwb.session_id == META.session
+        assert nwb.session_start_time.isoformat() == "2026-09-21T14:13:20.123456+00:00"
+        vm = nwb.acquisition["vm"]
+        assert isinstance(vm, pynwb.icephys.CurrentClampSeries)
+        assert vm.unit == "volts"
+        assert np.allclose(vm.data[:] * vm.conversion, raw[:, 0] * 1e-5, rtol=1e-12)
+        assert vm.electrode.device.serial_number == META.info.unique_id
+        for k, (name, unit) in enumerate((c.name, c.unit) for c in META.info.channels):
+            series = nwb.acquisition[name]
+            per_raw = {"mV": 1e-5, "a.u.": 0.01}.get(unit, 1.0)
+            assert series.unit == {"mV": "volts"}.get(unit, unit)
+            assert np.allclose(series.data[:] * series.conversion + series.offset, raw[:, k] * per_raw, rtol=1e-12)
+            assert np.array_equal(series.timestamps[:], ours.timestamps())
+        gaps = nwb.invalid_times
+        assert gaps["start_time"][:].tolist() == [g.start_s for g in ours.gaps]
+        assert gaps["n_steps"][:].tolist() == [g.gap.n_steps for g in ours.gaps]
+        assert [GapCause(c.decode()) for c in gaps["cause"][:]] == [g.gap.cause for g in ours.gaps]
+        spikes = [e for e in ours.events if e.label == "spike"]
+        assert nwb.events["spikes"]["timestamp"][:].tolist() == [e.time_s for e in spikes]
+        assert nwb.events["spikes"]["step"][:].tolist() == [e.step for e in spikes]
+        parameters = nwb.events["parameters"]
+        assert [p.decode() for p in parameters["parameter"][:4]] == [p.name for p in PARAMETERS]
+        assert nwb.processing["icephys"]["blocks"]["seq"][:].tolist() == ours.blocks["seq"].tolist()
+        assert len(nwb.processing["icephys"]["clock_maps"]) == len(ours.clock_maps)
+        assert len(nwb.intervals["stimulus_loops"]) > 3
+        assert nwb.events["notes"].to_dataframe().shape[0] >= len(ours.notes) > 0
+        assert '"unique_id": "0011223344556677"' in nwb.data_collection
+
+
+def test_one_time_axis_for_all(tmp_path: Path) -> None:
+    """Timestamps are stored once, the other series link to them."""
+    record(tmp_path / "a.nwb", make_journal(5))
+    with h5py.File(tmp_path / "a.nwb") as file:
+        links = [file[f"acquisition/{c.name}"].get("timestamps", getlink=True) for c in META.info.channels]
+    assert isinstance(links[0], h5py.HardLink)
+    assert {link.path for link in links[1:]} == {"/acquisition/vm/timestamps"}
+
+
+def test_hdf5_1_10_opens_a_closed_file(tmp_path: Path) -> None:
+    """h5dump of HDF5 1.10 shows every object of a closed file and its data."""
+    if shutil.which("h5dump") is None:
+        pytest.skip("h5dump is not installed")
+    path = tmp_path / "a.nwb"
+    journal = make_journal(30, seed=2)
+    record(path, journal)
+    everything = subprocess.run(["h5dump", str(path)], capture_output=True, text=True, check=False)
+    assert everything.returncode == 0, everything.stderr[-500:]
+    shown = subprocess.run(
+        ["h5dump", "-y", "-w", "0", "-d", "/acquisition/vm/data", "-s", "100", "-c", "5", str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    values = ", ".join(str(v * 10) for v in expected_samples(journal)[100:105, 0].tolist())
+    assert values in shown.stdout
+
+
+def test_without_the_schema(tmp_path: Path, monkeypatch: Any) -> None:
+    """A package without specifications.h5 writes files that say so and that PyNWB reads with its own schema."""
+    monkeypatch.setattr(create, "specifications_path", lambda: None)
+    writer = RecordingWriter.create(tmp_path / "a.nwb", META)
+    assert not writer.has_schema
+    for _ in apply(writer, make_journal(20)):
+        pass
+    writer.close("stopped")
+    with pynwb.NWBHDF5IO(str(tmp_path / "a.nwb"), "r") as io:
+        assert "vm" in io.read().acquisition
+
+
+def test_resume_keeps_the_schema_flag(tmp_path: Path) -> None:
+    """Whether the schema is in is read from the file, not from the package."""
+    record(tmp_path / "a.nwb", make_journal(3))
+    writer = RecordingWriter.resume(tmp_path / "a.nwb")
+    assert writer.has_schema == (specifications_path() is not None)
+    writer.close("stopped")
