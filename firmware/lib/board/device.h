@@ -83,7 +83,10 @@ class Device final : public command::Target {
   uint64_t step() const override { return step_; }
   wire::ReplyCode Start(uint16_t block_samples, uint64_t* first_step) override;
   void Stop() override;
-  void PlayWaveform(bool loop) override { neuron_.PlayWaveform(loop); }
+  void PlayWaveform(bool loop) override {
+    neuron_.SetWaveform(waveform_.rows(), waveform_.n_rows());
+    neuron_.PlayWaveform(loop);
+  }
   void StopWaveform() override { neuron_.StopWaveform(); }
   void ForgetWaveform() override { neuron_.SetWaveform(nullptr, 0); }
   void Reset(bool parameters_too) override;

@@ -13,7 +13,7 @@ from spikedaq.recorder.lookahead import Facts, Lookahead, facts_of, filled, gues
 from spikedaq.recorder.plan import DevicePlan, SessionPlan
 from spikedaq.recorder.source import Item, JournalSource
 from spikedaq.store import FileMeta, RecordingWriter
-from spikedaq.wire import Set, StimulusData, decode_message
+from spikedaq.wire import Describe, Get, HelloRequest, Set, StimulusData, decode_message
 
 STEP_ITEMS = 2000
 """Items per turn of a device, so that one that catches up does not hold up the others: 20 s of blocks at 10 kHz."""
@@ -373,6 +373,8 @@ def _write_request(writer: RecordingWriter, record: RequestRecord, offset: int) 
             name = infos[int(index or 0)].name if int(index or 0) < len(infos) else f"parameter {index}"
             writer.append_parameter(record.t_host_ns, name, value, record.origin, offset)
         return
+    if isinstance(message, Describe | Get | HelloRequest):
+        return  # they ask and change nothing
     fields = {name: getattr(message, name) for name in type(message).__slots__ if name != "request_id"}
     if isinstance(message, StimulusData):
         fields["rows"] = message.rows.hex()
