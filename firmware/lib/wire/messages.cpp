@@ -4,11 +4,12 @@ namespace spikedaq {
 namespace wire {
 
 Status ReadType(Reader& r, uint8_t* type, uint32_t* n_fields) {
-  int64_t value = 0;
+  bool negative = false;
+  uint64_t value = 0;
   uint32_t n = 0;
   if (r.Array(&n) != Status::kOk || n == 0) return Status::kMalformed;
-  if (r.Signed(INT64_MIN, INT64_MAX, &value) != Status::kOk) return Status::kMalformed;
-  *type = value >= 0 && value <= UINT8_MAX ? static_cast<uint8_t>(value) : 0;  // no message has type 0
+  if (r.Integer(&negative, &value) != Status::kOk) return Status::kMalformed;
+  *type = !negative && value <= UINT8_MAX ? static_cast<uint8_t>(value) : 0;  // no message has type 0
   *n_fields = n - 1;
   return Status::kOk;
 }

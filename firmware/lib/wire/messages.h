@@ -437,6 +437,13 @@ void Encode(const M& message, Writer& w) {
 /// @returns kOk, or kMalformed if it is not an array that starts with an integer.
 Status ReadType(Reader& r, uint8_t* type, uint32_t* n_fields);
 
+/// What the types of the fields do not say.
+template <class M>
+bool WithinBounds(const M&) {
+  return true;
+}
+inline bool WithinBounds(const Hello& m) { return m.unique_id.size >= 4 && m.unique_id.size <= 16; }
+
 /// Reads the fields of a message whose type has been read; the whole content must be one msgpack array.
 ///
 /// @returns kOk or kMalformed.
@@ -445,7 +452,8 @@ Status DecodeFields(Reader& r, uint32_t n_fields, M* message) {
   FieldReader reader{r, n_fields};
   M::Fields(reader, *message);
   reader.SkipRest();
-  return r.left() == 0 ? reader.status : Status::kMalformed;
+  if (r.left() != 0 || (reader.status == Status::kOk && !WithinBounds(*message))) return Status::kMalformed;
+  return reader.status;
 }
 
 /// Reads a message of a known type.

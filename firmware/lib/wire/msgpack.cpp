@@ -21,6 +21,26 @@ float FloatOfBits(uint32_t bits) {
   return value;
 }
 
+// Whether bytes are UTF-8: no overlong form, no surrogate, nothing above U+10FFFF (RFC 3629, section 4).
+bool IsUtf8(const uint8_t* bytes, size_t n) {
+  size_t i = 0;
+  while (i < n) {
+    const uint8_t first = bytes[i++];
+    if (first < 0x80) continue;
+    if (first < 0xC2 || first > 0xF4) return false;
+    const size_t more = first < 0xE0 ? 1 : (first < 0xF0 ? 2 : 3);
+    if (more > n - i) return false;
+    const uint8_t low = first == 0xE0 ? 0xA0 : (first == 0xF0 ? 0x90 : 0x80);
+    const uint8_t high = first == 0xED ? 0x9F : (first == 0xF4 ? 0x8F : 0xBF);
+    if (bytes[i] < low || bytes[i] > high) return false;
+    for (size_t k = 1; k < more; ++k) {
+      if ((bytes[i + k] & 0xC0) != 0x80) return false;
+    }
+    i += more;
+  }
+  return true;
+}
+
 }  // namespace
 
 Text TextOf(const char* text) { return Text{text, strlen(text)}; }
@@ -213,7 +233,7 @@ Status Reader::String(Text* text) {
     return Status::kMalformed;
   }
   const uint8_t* bytes = nullptr;
-  if (Take(n, &bytes) != Status::kOk) return Status::kMalformed;
+  if (Take(n, &bytes) != Status::kOk || !IsUtf8(bytes, static_cast<size_t>(n))) return Status::kMalformed;
   *text = Text{reinterpret_cast<const char*>(bytes), static_cast<size_t>(n)};
   return Status::kOk;
 }

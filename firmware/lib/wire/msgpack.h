@@ -74,9 +74,12 @@ class Reader {
   Status Unsigned(uint64_t maximum, uint64_t* value);
   /// An integer of any width from `minimum` to `maximum`.
   Status Signed(int64_t minimum, int64_t maximum, int64_t* value);
+  /// An integer of any width and sign: its 64 bits in two's complement.
+  Status Integer(bool* negative, uint64_t* bits);
   /// A number: f32, f64 (rounded to f32) or an integer.
   Status Float(float* value);
   Status Bool(bool* value);
+  /// Text, which must be UTF-8.
   Status String(Text* text);
   Status Binary(Bytes* bytes);
   /// Any one item, with all it contains.
@@ -90,7 +93,6 @@ class Reader {
 
  private:
   Status BigEndian(uint8_t bytes, uint64_t* value);
-  Status Integer(bool* negative, uint64_t* bits);
   Status Take(uint64_t n, const uint8_t** bytes);
 
   const uint8_t* data_;
