@@ -159,7 +159,19 @@ class Device:
         for first in range(0, len(pairs), per_request):
             flat = tuple(item for pair in pairs[first : first + per_request] for item in pair)
             await self._requests.call(lambda i, flat=flat: Set(i, flat), what=what, origin=origin)  # type: ignore[misc]
-        return {name: await self.get(name, origin=origin) for name in values}
+        return {name: await self._described_anew(name, origin=origin) for name in values}
+
+    async def _described_anew(self, name: str, *, origin: str) -> tuple[float, Holder]:
+        """Read a parameter back as a description, so that the journal knows its new holder, too."""
+        index = parameter_index(self.name, self._described(), name)
+        what = f"describe {name}"
+        await self._requests.call(lambda i: Describe(i, DescriptionKind.PARAMETER, index), what=what, origin=origin)
+        hello = self.connection.info
+        if hello is None:
+            raise RemoteProtocolError(f"{self.name} rebooted while {name} was being set; set it again")
+        parameter = device_info(hello, self.connection.descriptions.values()).parameters[index]
+        self._remember(index, parameter.value, parameter.holder)
+        return parameter.value, parameter.holder
 
     async def start(self, *, origin: str = "") -> int:
         """Start the blocks; return the first step. The device is kept started from now on."""
