@@ -139,8 +139,10 @@ def test_limits_of_raw_values(tmp_path: Path, value: int) -> None:
         assert vm.dtype == np.int32
         assert vm[0] == value * 10
         assert vm.attrs["conversion"] == 1e-6
-        assert file["acquisition/i_total/data"].dtype == np.int16
-        assert file["acquisition/i_total/data"].attrs["conversion"] == 0.01
+        current = file["acquisition/i_total/data"]
+        assert (current.dtype, current[0], current.attrs["conversion"]) == (np.int32, value * 10, 1e-3)
+        trigger = file["acquisition/trigger/data"]
+        assert (trigger.dtype, trigger[0], trigger.attrs["conversion"]) == (np.int16, value, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -148,10 +150,11 @@ def test_limits_of_raw_values(tmp_path: Path, value: int) -> None:
     [
         (ChannelInfo("x", "mV", 1, -2, -500), "int32", "volts"),
         (ChannelInfo("x", "mV", -3, 0, 7), "int32", "volts"),
-        (ChannelInfo("x", "mV", 1, -4), "int16", "volts"),
-        (ChannelInfo("x", "mV", 10**5, 0), "int16", "volts"),
+        (ChannelInfo("x", "mV", 1, -4), "int32", "volts"),
+        (ChannelInfo("x", "mV", 10**5, 0), "int32", "volts"),
+        (ChannelInfo("x", "mV", 123457, -8), "int16", "volts"),
         (ChannelInfo("x", "mV", 0, 0), "int16", "volts"),
-        (ChannelInfo("x", "deg C", 5, -1, -400), "int16", "deg C"),
+        (ChannelInfo("x", "deg C", 5, -1, -400), "int32", "deg C"),
         (ChannelInfo("x", "", 1, 0), "int16", "1"),
     ],
 )

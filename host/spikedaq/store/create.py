@@ -123,7 +123,7 @@ def _put_general(file: Any, meta: FileMeta, start_offset: int) -> None:
     _text(general, "experiment_description", meta.notes or "Recording of a Spikeling.")
     _text(general, "institution", _stated(meta, "institution"))
     _text(general, "lab", _stated(meta, "lab"))
-    general.create_dataset("keywords", data=["Spikeling", "model neuron", "spikedaq"], dtype=_TEXT)
+    # No keywords: Neo's NWB reader fails on any file that has them.
     _text(general, "session_id", meta.session)
     if meta.notes:
         _text(general, "notes", meta.notes)

@@ -70,20 +70,24 @@ def channel_storages(channels: Sequence[ChannelInfo]) -> list[ChannelStorage]:
 def channel_storage(channel: ChannelInfo) -> ChannelStorage:
     """Return how to store one channel.
 
-    Millivolts become int32 microvolts: Neo's NWB reader takes a conversion of 1e-6 and refuses 1e-5. All else stays
-    int16, and so do millivolts on a scale that is not a whole number of microvolts.
+    The conversion is a power of 1000, the only ones that Neo's NWB reader takes: hundredths of a millivolt become int32
+    microvolts, hundredths of another unit int32 thousandths. Where that is no whole number or does not fit, the raw
+    int16 stay, with whatever conversion they need.
     """
-    if channel.unit == "mV":
-        microvolt = Fraction(10) ** (channel.scale_exponent + 3)
-        factor, shift = channel.scale_mantissa * microvolt, channel.offset_mantissa * microvolt
+    is_potential = channel.unit == "mV"
+    unit = "volts" if is_potential else channel.unit
+    exponent = channel.scale_exponent - 3 if is_potential else channel.scale_exponent
+    for thousandths in (0, 3, 6, 9):
+        power = Fraction(10) ** (exponent + thousandths)
+        factor, shift = channel.scale_mantissa * power, channel.offset_mantissa * power
         fits = abs(factor) * RAW_MAX + abs(shift) <= INT32_MAX
         if factor.denominator == 1 and shift.denominator == 1 and factor != 0 and fits:
-            return ChannelStorage(channel.name, "i4", int(factor), int(shift), "volts", 1e-6, 0.0)
-        exponent = channel.scale_exponent - 3
-        conversion = float(f"{channel.scale_mantissa}e{exponent}")
-        offset = float(f"{channel.offset_mantissa}e{exponent}")
-        return ChannelStorage(channel.name, "i2", 1, 0, "volts", conversion, offset)
-    return ChannelStorage(channel.name, "i2", 1, 0, channel.unit or "1", channel.scale, channel.offset)
+            dtype = "i2" if (factor, shift) == (1, 0) else "i4"
+            conversion = float(f"1e-{thousandths}")
+            return ChannelStorage(channel.name, dtype, int(factor), int(shift), unit or "1", conversion, 0.0)
+    conversion = float(f"{channel.scale_mantissa}e{exponent}")
+    offset = float(f"{channel.offset_mantissa}e{exponent}")
+    return ChannelStorage(channel.name, "i2", 1, 0, unit or "1", conversion, offset)
 
 
 @dataclass(frozen=True, slots=True)
