@@ -171,7 +171,7 @@ def read_with_ours(recording: RecordingFile) -> tuple[int, np.ndarray]:
 def read_with_h5py(file: h5py.File) -> tuple[int, np.ndarray]:
     data = file["acquisition/i_total/data"]
     data.refresh()
-    return data.shape[0], data[:]
+    return data.shape[0], data[:] // 10  # stored as thousandths, sent as hundredths
 
 
 def read_with_pynwb(path: Path) -> tuple[int, np.ndarray]:
@@ -179,7 +179,7 @@ def read_with_pynwb(path: Path) -> tuple[int, np.ndarray]:
         warnings.simplefilter("ignore")
         with h5py.File(path, "r", swmr=True) as file, pynwb.NWBHDF5IO(file=file, mode="r") as io:
             data = io.read().acquisition["i_total"].data
-            return data.shape[0], data[:]
+            return data.shape[0], data[:] // 10
 
 
 @pytest.mark.parametrize("reader", ["ours", "h5py", "pynwb"])
