@@ -139,6 +139,23 @@ def test_killed_device_comes_back_by_itself(tmp_path: Path, board: Board) -> Non
         assert daemon.stop() == 0
 
 
+def test_reboot_is_followed(tmp_path: Path, board: Board) -> None:
+    """A reboot is another boot on the same link: described again, streaming again, parameters as the board has them."""
+    board.start()
+    with DaemonProcess(tmp_path / "data", {"alpha": board.url}) as daemon:
+        wait_for("the device to run", lambda: entry(daemon)["state"] == "running")
+        daemon.call("set", device="alpha", values={"i_clamp": 3})
+        boot = entry(daemon)["boot"]
+        daemon.call("reset", device="alpha", scope="reboot")
+        wait_for("the new boot", lambda: entry(daemon)["boot"] not in (boot, None))
+        wait_for("the device to run", lambda: entry(daemon)["state"] == "running")
+        samples = entry(daemon)["samples"]
+        wait_for("samples", lambda: entry(daemon)["samples"] > samples)
+        assert daemon.call("get", device="alpha", name="i_clamp")["value"] != 3
+        assert entry(daemon)["reconnects"] == 0
+        assert daemon.stop() == 0
+
+
 def test_stopped_process_is_silent_then_back(tmp_path: Path, board: Board) -> None:
     """A device that hangs (SIGSTOP) is reported silent, and runs again once it goes on."""
     board.start()

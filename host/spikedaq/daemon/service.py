@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import secrets
 import signal
 import sys
@@ -125,6 +126,9 @@ class Daemon:
 def run(config: DaemonConfig) -> int:
     """Run a daemon with its log on stderr; return the exit status: 0, or 2 where it cannot be started like this."""
     set_up_logging()
+    # What is loaded by now stays to the end; leaving it out of every collection keeps their pauses short.
+    gc.collect()
+    gc.freeze()
     try:
         asyncio.run(Daemon(config).run())
     except ConfigError as error:

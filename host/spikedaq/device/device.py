@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 
@@ -26,6 +26,7 @@ from spikedaq.model import (
     Holder,
     LinkLostError,
     LinkOpenError,
+    ProtocolError,
     RemoteProtocolError,
     StoreError,
 )
@@ -233,7 +234,6 @@ class Device:
         backoff_s = self._timing.backoff_first_s
         opened = 0
         while True:
-            ready = False
             try:
                 if self.state is DeviceState.OPENING:
                     self._set_state(DeviceState.OPENING, f"opening {self.url}")
@@ -241,19 +241,18 @@ class Device:
                 opened += 1
                 self.reconnects = opened - 1
                 try:
-                    ready = await self._serve(link)
+                    await self._serve(link)
                 finally:
                     await self._let_go(link)
             except LinkOpenError as error:
                 self._set_state(DeviceState.LOST, str(error))
             except LinkLostError as error:
-                ready = self.received.blocks_this_link > 0
+                if self.received.blocks_this_link:
+                    backoff_s = self._timing.backoff_first_s
                 self._set_state(DeviceState.LOST, str(error))
             except _Refused as error:
                 self._set_state(DeviceState.REFUSED, str(error))
                 backoff_s = self._timing.backoff_last_s
-            if ready:
-                backoff_s = self._timing.backoff_first_s
             await asyncio.sleep(backoff_s)
             backoff_s = min(2 * backoff_s, self._timing.backoff_last_s)
 
@@ -272,8 +271,8 @@ class Device:
         self.received.release()
         await link.close()
 
-    async def _serve(self, link: Link) -> bool:
-        """Use an open link; returns only by an exception."""
+    async def _serve(self, link: Link) -> NoReturn:
+        """Use an open link until it is lost or refused."""
         self._lost = None
         self.received.attention.clear()
         self._set_state(DeviceState.IDENTIFYING, f"waiting for a hello on {link.detail}")
@@ -297,7 +296,7 @@ class Device:
             try:
                 await self._set_up()
                 await self._watch()
-            except (CommandError, RemoteProtocolError) as error:
+            except (CommandError, ProtocolError) as error:
                 self._check_lost()
                 if not self.received.rebooted:
                     raise LinkLostError(f"{self.name} cannot be set up: {error}", url=self.url) from error
@@ -377,7 +376,7 @@ class Device:
                 what = f"nothing has come from it for {quiet_s:.1f} s; check its cable and power"
                 self._set_state(DeviceState.SILENT, what)
                 next_ping_s = min(next_ping_s, now_s)
-            elif now_s - block_s >= stall_s:
+            elif now_s - block_s >= stall_s and frame_s - block_s >= stall_s / 2:  # else it has just gone silent
                 self._set_state(DeviceState.SILENT, f"it answers, but no block has come for {now_s - block_s:.1f} s")
                 if now_s - asked_s >= self._timing.silent_s:
                     asked_s = now_s
