@@ -54,6 +54,13 @@ TEST_CASE("wiring: 100 ms without data is an unplugged jack: 0 mV and low") {
   CHECK(Play(&jack).vm == 0);
   Axon axon({folder.File("s")});
   axon.Step(0, 3000, true);
+  axon.Step(1, 3000, true);
+  axon.Flush();
+  jack.Receive(0);
+  CHECK(Play(&jack).level);
+  jack.Receive(200000000);  // late, but what has come is played first
+  CHECK(Play(&jack).level);
+  axon.Step(2, 3000, true);
   axon.Flush();
   jack.Receive(0);
   CHECK(Play(&jack).level);
