@@ -1,6 +1,8 @@
 // The queue of events: bounded, counted, and never without room for an overrun.
 #include <doctest/doctest.h>
 
+#include <initializer_list>
+
 #include "board/event_queue.h"
 
 using namespace spikedaq;
