@@ -23,6 +23,8 @@ BUSY_S = 0.1
 QUICK_RESTARTS = 1
 BACKOFF_FIRST_S = 0.5
 BACKOFF_LAST_S = 10.0
+BACKOFF_KILLED_S = 1.0
+"""At most this long between a recorder that a signal ended and the next: a repair takes at most 5 s in all."""
 _KILL_S = 10.0
 _SAID_LINES = 20
 
@@ -83,7 +85,8 @@ class RecorderProcess:
             self.changed.set()
             if self._failures > QUICK_RESTARTS:
                 backoff_s = BACKOFF_FIRST_S * 2.0 ** min(10, self._failures - QUICK_RESTARTS - 1)
-                await asyncio.sleep(min(backoff_s, BACKOFF_LAST_S))
+                # One that was killed has a whole disk to go on with; one that failed by itself may have none.
+                await asyncio.sleep(min(backoff_s, BACKOFF_KILLED_S if status < 0 else BACKOFF_LAST_S))
 
     def poke(self) -> None:
         """Have it look at the journals now."""

@@ -64,7 +64,11 @@ class JournalState:
             typed = decode_message(message)
         except RemoteProtocolError:
             return
-        self.revision += 1
+        # Only what changes the state counts: whoever keeps what it made of it makes it anew, which is not cheap.
+        if isinstance(typed, Hello | Description) or (
+            isinstance(typed, EventMessage) and typed.kind == EventKind.PARAMETER
+        ):
+            self.revision += 1
         if isinstance(typed, Hello):
             if typed.boot_id != self.boot_id:
                 self._new_boot(typed.boot_id)

@@ -22,9 +22,9 @@ from spikedaq.recorder.plan import SessionPlan, read_plan
 _T = TypeVar("_T")
 EXIT_DONE, EXIT_FAILED, EXIT_BAD_PLAN, EXIT_INTERRUPTED, EXIT_DISK, EXIT_BUSY = 0, 1, 2, 3, 4, 5
 LOCK_FILE = ".recorder.lock"
-POLL_S = 0.05
+POLL_S = 0.1
 REPORT_S = 1.0
-FLUSH_SLOTS = 10
+FLUSH_SLOTS = 5
 """A device's file is flushed in one of so many polls, each device in another, so that they do not all write at once."""
 
 
