@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from harness import DaemonProcess, read_truth, wait_for
 
+from harness import DaemonProcess, read_truth, wait_for
 from spikedaq.store import find_files, open_recording
 
 STIMULUS, TRIGGER = 1, 7

@@ -82,7 +82,7 @@ def channel_storage(channel: ChannelInfo) -> ChannelStorage:
         factor, shift = channel.scale_mantissa * power, channel.offset_mantissa * power
         fits = abs(factor) * RAW_MAX + abs(shift) <= INT32_MAX
         if factor.denominator == 1 and shift.denominator == 1 and factor != 0 and fits:
-            dtype = "i2" if (factor, shift) == (1, 0) else "i4"
+            dtype = "i2" if factor == 1 and shift == 0 else "i4"
             conversion = float(f"1e-{thousandths}")
             return ChannelStorage(channel.name, dtype, int(factor), int(shift), unit or "1", conversion, 0.0)
     conversion = float(f"{channel.scale_mantissa}e{exponent}")
