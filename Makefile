@@ -28,7 +28,7 @@ test-cpp: $(VENV)/.dev
 	  -DSPIKEDAQ_TESTS=ON -DSPIKEDAQ_SANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo > $(BUILD)-cmake.log || { cat $(BUILD)-cmake.log; exit 1; }
 	@rm -f $(BUILD)-cmake.log
 	$(VENV)/bin/cmake --build $(BUILD)/test
-	cd $(BUILD)/test && $(abspath $(VENV))/bin/ctest --output-on-failure --verbose | grep -v '^ *$$'
+	cd $(BUILD)/test && $(abspath $(VENV))/bin/ctest --output-on-failure --verbose
 
 test-python: $(VENV)/.dev $(VENV)/.installed $(VENV)/hdf5-1.14
 	@sh tools/need.sh apt-command h5dump hdf5-tools
