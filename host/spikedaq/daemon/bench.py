@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 
 import structlog
@@ -19,6 +18,7 @@ from spikedaq.link import host_now_ns
 from spikedaq.model import CommandRejected
 from spikedaq.wire import Hello
 
+_STALLED_S = 1.5  # without a block for longer than this and than three of them take, the rate is 0
 _AFTER_DEFECT_S = 5.0
 
 log = structlog.get_logger(__name__)
@@ -32,7 +32,7 @@ class Member:
         self.outlet = DeviceOutlet(bus, bench, config.name, epoch, host_now_ns)
         self.device = Device(config.name, config.url, open_journal=self._open_journal, listener=self.outlet)
         self._journals = journals
-        self._counted = (0, time.monotonic())
+        self._counted = (0, 0)
         self._rate_hz = 0.0
         self._session: Session | None = None
         self._free_bytes: int | None = None
@@ -51,11 +51,15 @@ class Member:
 
     def measure(self, session: Session | None, free_bytes: int | None) -> DeviceStatus:
         """Return the status to publish; the rate is that since the last call."""
-        samples_before, t_before_s = self._counted
-        samples, now_s = self.device.received.samples, time.monotonic()
-        self._counted = (samples, now_s)
-        if now_s > t_before_s:
-            self._rate_hz = (samples - samples_before) / (now_s - t_before_s)
+        # From block to block: a second holds 99 or 101 of them as often as 100, and would show as a rate that wobbles.
+        samples_before, t_before_ns = self._counted
+        received = self.device.received
+        samples, t_ns = received.samples, received.t_newest_ns
+        if t_ns > t_before_ns:
+            self._counted = (samples, t_ns)
+            self._rate_hz = (samples - samples_before) * 1e9 / (t_ns - t_before_ns) if t_before_ns else 0.0
+        elif host_now_ns() - t_ns > 1e9 * max(_STALLED_S, 3 * received.block_period_s):
+            self._counted, self._rate_hz = (samples, 0), 0.0
         self._session, self._free_bytes = session, free_bytes
         return self.status_now()
 

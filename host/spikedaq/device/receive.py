@@ -27,6 +27,8 @@ class Receiver:
         Lives as long as the same board answers, so that its sequence shows what was lost between two links.
     blocks, samples : int
         Since the start.
+    t_newest_ns : int
+        When the newest block came, CLOCK_BOOTTIME.
     values : dict
         Newest parameter values by index, as events told them since the last description.
     status : Status or None
@@ -41,6 +43,7 @@ class Receiver:
         self.connection = Connection()
         self.blocks = 0
         self.samples = 0
+        self.t_newest_ns = 0
         self.blocks_this_link = 0
         self.values: dict[int, float] = {}
         self.status: Status | None = None
@@ -133,8 +136,9 @@ class Receiver:
             if handler is not None:
                 handler(item, t_host_ns)
 
-    def _block(self, block: Block, _: int) -> None:
+    def _block(self, block: Block, t_host_ns: int) -> None:
         n_samples = block.samples.shape[0]
+        self.t_newest_ns = t_host_ns
         self.blocks += 1
         self.blocks_this_link += 1
         self.samples += n_samples
