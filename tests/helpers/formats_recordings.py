@@ -9,7 +9,6 @@ import numpy as np
 from spikedaq.model import (
     Block,
     BlockFlag,
-    ChannelInfo,
     ClockMap,
     DeviceInfo,
     Event,
@@ -21,17 +20,7 @@ from spikedaq.model import (
     PresetInfo,
 )
 from spikedaq.store import FileMeta, RecordingWriter, file_name
-
-CHANNELS = (
-    ChannelInfo("vm", "mV", 1, -2),
-    ChannelInfo("stimulus", "%", 1, 0),
-    ChannelInfo("i_total", "a.u.", 1, -2),
-    ChannelInfo("syn1_vm", "mV", 1, -2),
-    ChannelInfo("syn1_i", "a.u.", 1, -2),
-    ChannelInfo("syn2_vm", "mV", 1, -2),
-    ChannelInfo("syn2_i", "a.u.", 1, -2),
-    ChannelInfo("trigger", "1", 1, 0),
-)
+from store_data import CHANNELS
 
 PRESETS = (
     PresetInfo("Tonic spiking", *map(float, np.float32([0.02, 0.2, -65, 6, -70]))),
