@@ -244,7 +244,7 @@ def test_another_major_version_is_refused_naming_both() -> None:
         async with rig(ScriptedBoard(major=9)) as r:
             await r.state(DeviceState.REFUSED)
             assert "9.0" in r.device.detail
-            assert "1.0" in r.device.detail
+            assert "1.1" in r.device.detail
             assert not r.witness.of("open_journal")
             assert not any(isinstance(m, Start) for m in r.board.seen)
 

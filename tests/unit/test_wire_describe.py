@@ -61,7 +61,7 @@ def test_parameter_of_a_type_nobody_knows(position, value):
 def test_check_version():
     """Another minor version passes; another major one is refused naming both."""
     check_version(HELLO)
-    with pytest.raises(RemoteProtocolError, match=r"protocol 2\.5 and this package protocol 1\.0; update this package"):
+    with pytest.raises(RemoteProtocolError, match=r"protocol 2\.5 and this package protocol 1\.1; update this package"):
         check_version(replace(HELLO, major=2, minor=5))
     with pytest.raises(RemoteProtocolError, match="update the device's firmware"):
         check_version(replace(HELLO, major=0))

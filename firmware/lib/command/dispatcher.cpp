@@ -170,6 +170,8 @@ void Dispatcher::OnDescribe(const wire::Describe& m) {
       transmitter_->Send(Describing(m, wire::PresetBody{TextOf(p.name), p.a, p.b, p.c, p.d, p.v_rest}));
       return;
     }
+    case wire::DescriptionKind::kClampChannel:
+      break;
   }
   Refuse(m.request_id, ReplyCode::kOutOfRange, "there is", "no such channel, parameter or preset");
 }

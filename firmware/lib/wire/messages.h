@@ -13,7 +13,7 @@ namespace spikedaq {
 namespace wire {
 
 constexpr uint8_t kProtocolMajor = 1;
-constexpr uint8_t kProtocolMinor = 0;
+constexpr uint8_t kProtocolMinor = 1;
 
 enum class MessageType : uint8_t {
   kHello = 1,
@@ -34,6 +34,7 @@ enum class MessageType : uint8_t {
   kStimulus = 39,
   kResend = 40,
   kReset = 41,
+  kSelfTest = 42,
 };
 
 /// Section 3.3.
@@ -48,7 +49,7 @@ enum class ReplyCode : uint8_t {
   kTooLarge = 7,
 };
 
-enum class DescriptionKind : uint8_t { kChannel = 0, kParameter = 1, kPreset = 2 };
+enum class DescriptionKind : uint8_t { kChannel = 0, kParameter = 1, kPreset = 2, kClampChannel = 3 };
 enum class ParameterType : uint8_t { kFloat = 0, kInteger = 1, kBoolean = 2 };
 enum class Holder : uint8_t { kKnob = 0, kHost = 1 };
 enum class EventKind : uint8_t { kSpike = 0, kTrigger = 1, kParameter = 2, kOverrun = 3, kStimulusEnd = 4 };
@@ -60,6 +61,11 @@ constexpr uint8_t kParameterHasKnob = 2;
 constexpr uint8_t kBlockSaturated = 1;  ///< Bits of a block's flags.
 constexpr uint8_t kBlockAfterOverrun = 2;
 constexpr uint8_t kBlockAfterStart = 4;
+constexpr uint8_t kBlockVoltageClamp = 8;
+
+constexpr uint8_t kTraitTranslated = 1;  ///< Bits of a hello's traits.
+constexpr uint8_t kTraitVoltageClamp = 2;
+constexpr uint8_t kTraitSelfTest = 4;
 
 // ---- from device to host; field names are those of the tables
 
@@ -77,11 +83,13 @@ struct Hello {
   uint8_t codecs;
   uint16_t max_request_bytes;
   bool running;
+  uint8_t traits;
   template <class V, class M>
   static void Fields(V& v, M& m) {
     v(m.seq), v(m.major), v(m.minor), v(m.firmware_version), v(m.build_hash), v(m.board), v(m.unique_id), v(m.boot_id);
     v(m.step_us), v(m.block_samples), v(m.n_channels), v(m.n_parameters), v(m.n_presets), v(m.resend_depth);
     v(m.stimulus_capacity), v(m.codecs), v(m.max_request_bytes), v(m.running);
+    v.Optional(m.traits);  // since 1.1
   }
 };
 
@@ -316,12 +324,26 @@ struct Reset {
   }
 };
 
+struct SelfTest {
+  static constexpr MessageType kType = MessageType::kSelfTest;
+  uint32_t request_id;
+  uint8_t index;
+  template <class V, class M>
+  static void Fields(V& v, M& m) {
+    v(m.request_id), v(m.index);
+  }
+};
+
 // ---- visitors
 
 struct FieldCounter {
   uint32_t n = 0;
   template <class T>
   void operator()(const T&) {
+    ++n;
+  }
+  template <class T>
+  void Optional(const T&) {
     ++n;
   }
   template <class Body>
@@ -343,6 +365,10 @@ struct FieldWriter {
   void operator()(Text value) { w.String(value); }
   void operator()(Bytes value) { w.Binary(value); }
   void operator()(Raw value) { w.Item(value); }
+  template <class T>
+  void Optional(T value) {
+    (*this)(value);
+  }
   template <class Body>
   void Nested(const Body& body) {
     FieldCounter counter;
@@ -367,6 +393,12 @@ struct FieldReader {
     }
     --left;
     status = Read(value);
+  }
+  /// A trailing field of a later minor version than 1.0: zero where the sender does not know it.
+  template <class T>
+  void Optional(T& value) {
+    value = T();
+    if (left > 0) (*this)(value);
   }
   template <class Body>
   void Nested(Body& body) {

@@ -97,6 +97,10 @@ struct FieldChecker {
   void Check(bool ok) { same = same && ok; }
   const Value& Next() { return values.at(at++); }
   template <class T>
+  void Optional(const T& value) {
+    (*this)(value);
+  }
+  template <class T>
   void operator()(const T& value) {
     Check(Next().text == std::to_string(value));
   }
@@ -131,6 +135,10 @@ struct FieldFiller {
   const std::vector<uint8_t>& Keep(std::vector<uint8_t> bytes) {
     store.push_back(std::move(bytes));
     return store.back();
+  }
+  template <class T>
+  void Optional(T& value) {
+    (*this)(value);
   }
   template <class T>
   void operator()(T& value) {
@@ -264,6 +272,8 @@ std::string ExamineAny(Bytes bytes, const vectors::Message* vector) {
       return Examine<Resend>(bytes, "resend", vector);
     case MessageType::kReset:
       return Examine<Reset>(bytes, "reset", vector);
+    case MessageType::kSelfTest:
+      return Examine<SelfTest>(bytes, "self_test", vector);
   }
   return "unknown_type";
 }

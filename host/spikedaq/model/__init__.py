@@ -8,6 +8,7 @@ from spikedaq.model.device import (
     ParameterInfo,
     ParameterType,
     PresetInfo,
+    Trait,
 )
 from spikedaq.model.errors import (
     CommandError,
@@ -52,5 +53,6 @@ __all__ = [
     "RemoteProtocolError",
     "SpikedaqError",
     "StoreError",
+    "Trait",
     "check_session_name",
 ]

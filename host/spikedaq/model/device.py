@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,15 @@ class PresetInfo:
     v_rest: float
 
 
+class Trait(IntFlag):
+    """What a hello says of its sender beyond numbers (protocol/README.md, section 3.1)."""
+
+    TRANSLATED = 1
+    """The frames are made by a host program: seq, steps and ticks say nothing about what the board sent."""
+    VOLTAGE_CLAMP = 2
+    SELF_TEST = 4
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceInfo:
     """Everything a device has said of itself in one boot.
@@ -96,3 +105,10 @@ class DeviceInfo:
     presets: tuple[PresetInfo, ...] = ()
     counts: tuple[int, int, int] = field(default=(0, 0, 0))
     """Number of channels, parameters and presets that the hello announced."""
+    traits: int = 0
+    """Bits of `Trait`."""
+
+    @property
+    def is_translated(self) -> bool:
+        """Whether no gap can be seen in what the board sends, since it numbers nothing (``sequence: none``)."""
+        return bool(self.traits & Trait.TRANSLATED)

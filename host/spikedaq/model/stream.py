@@ -18,6 +18,7 @@ class BlockFlag(IntFlag):
     SATURATED = 1
     AFTER_OVERRUN = 2
     AFTER_START = 4
+    VOLTAGE_CLAMP = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)

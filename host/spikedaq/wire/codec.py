@@ -29,7 +29,10 @@ _UID_BYTES: Final = (4, 16)
 _CLASSES: Final[tuple[type[m.Message], ...]] = (
     m.Hello, m.Description, m.BlockMessage, m.EventMessage, m.Pong, m.Reply, m.Status, m.Log, m.HelloRequest,
     m.Describe, m.Ping, m.Get, m.Set, m.Start, m.Stop, m.Resend, m.Reset,
+    m.SelfTest,
 )  # fmt: skip
+# Hellos of version 1.0 end before their traits, which a dataclass default then stands for.
+_N_REQUIRED: Final[dict[type, int]] = {m.Hello: len(m.Hello.KINDS.split()) - 1}
 _STIMULI: Final[tuple[type[m.StimulusMessage], ...]] = (
     m.StimulusBegin,
     m.StimulusData,
@@ -128,7 +131,7 @@ def message_of(items: tuple[Any, ...]) -> m.Message | m.UnknownMessage:
         return m.UnknownMessage(code, items[1:])
     if cls is m.Hello and len(items) > 2 and items[2].__class__ is int and items[2] != m.PROTOCOL_VERSION[0]:
         return _foreign_hello(items)
-    values = _checked(items[1:], _LAYOUTS[cls], cls.__name__)
+    values = _checked(items[1:], _LAYOUTS[cls], cls.__name__, n_required=_N_REQUIRED.get(cls))
     if cls is m.Description and (layout := _BODIES.get(values[2])):
         values[4] = (*_checked(values[4], layout, "description body"), *values[4][len(layout) :])
     return cls(*values)
@@ -153,12 +156,12 @@ def _foreign_hello(items: tuple[Any, ...]) -> m.Hello:
     return m.Hello(*head, *rest)
 
 
-def _checked(values: tuple[Any, ...], layout: _Layout, what: str) -> list[Any]:
+def _checked(values: tuple[Any, ...], layout: _Layout, what: str, *, n_required: int | None = None) -> list[Any]:
     """Return the fields of a layout, each of its type; what follows them is dropped."""
-    if len(values) < len(layout):
+    if len(values) < (len(layout) if n_required is None else n_required):
         raise RemoteProtocolError(f"{what} ends before its field {layout[len(values)][0]}")
     checked = list(values[: len(layout)])
-    for i, (name, kind) in enumerate(layout):
+    for i, (name, kind) in enumerate(layout[: len(checked)]):
         if not _CHECKS[kind](checked[i]):
             raise RemoteProtocolError(f"{what} has {checked[i]!r:.60} for its field {name}, which is a {kind}")
         if kind == "f32":

@@ -73,6 +73,7 @@ def device_info(hello: Hello, descriptions: Iterable[Description]) -> DeviceInfo
         parameters=tuple(_parameter(body) for body in _bodies(latest, DescriptionKind.PARAMETER)),
         presets=tuple(PresetInfo(*body[:6]) for body in _bodies(latest, DescriptionKind.PRESET)),
         counts=(hello.n_channels, hello.n_parameters, hello.n_presets),
+        traits=hello.traits,
     )
 
 

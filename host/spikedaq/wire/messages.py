@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar
 
-PROTOCOL_VERSION = (1, 0)
+PROTOCOL_VERSION = (1, 1)
 """Major and minor version that this package speaks."""
 
 
@@ -31,6 +31,7 @@ class FrameType(IntEnum):
     STIMULUS = 39
     RESEND = 40
     RESET = 41
+    SELF_TEST = 42
 
 
 class ReplyCode(IntEnum):
@@ -52,6 +53,8 @@ class DescriptionKind(IntEnum):
     CHANNEL = 0
     PARAMETER = 1
     PRESET = 2
+    CLAMP_CHANNEL = 3
+    """A channel as it is in voltage clamp."""
 
 
 # KINDS names the wire type of each dataclass field, in order; the codec checks against it. `uid` is a bin of 4 to 16
@@ -63,7 +66,7 @@ class Hello:
     """What a device says of itself first."""
 
     TYPE: ClassVar[FrameType] = FrameType.HELLO
-    KINDS: ClassVar[str] = "u32 u8 u8 str str str uid u32 u32 u16 u8 u8 u8 u16 u32 u8 u16 bool"
+    KINDS: ClassVar[str] = "u32 u8 u8 str str str uid u32 u32 u16 u8 u8 u8 u16 u32 u8 u16 bool u8"
     seq: int
     major: int
     minor: int
@@ -82,6 +85,7 @@ class Hello:
     codecs: int
     max_request_bytes: int
     running: bool
+    traits: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,6 +321,16 @@ class Reset:
 
 
 @dataclass(frozen=True, slots=True)
+class SelfTest:
+    """Reads one input of the board."""
+
+    TYPE: ClassVar[FrameType] = FrameType.SELF_TEST
+    KINDS: ClassVar[str] = "u32 u8"
+    request_id: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
 class UnknownMessage:
     """A well-formed message of a type that this version does not know; ``fields`` are those after the type."""
 
@@ -326,5 +340,5 @@ class UnknownMessage:
 
 DeviceMessage = Hello | Description | BlockMessage | EventMessage | Pong | Reply | Status | Log
 StimulusMessage = StimulusBegin | StimulusData | StimulusPlay | StimulusStop
-HostMessage = HelloRequest | Describe | Ping | Get | Set | Start | Stop | StimulusMessage | Resend | Reset
+HostMessage = HelloRequest | Describe | Ping | Get | Set | Start | Stop | StimulusMessage | Resend | Reset | SelfTest
 Message = DeviceMessage | HostMessage
