@@ -30,7 +30,7 @@ wire::ReplyCode Waveform::Data(uint32_t first_row, wire::Bytes rows) {
     if (Row(rows, k) > kMaxRow || Row(rows, k) < -kMaxRow) return wire::ReplyCode::kOutOfRange;
   }
   for (size_t k = 0; k < n; ++k) {
-    const size_t at = first_row + k;
+    const size_t at = static_cast<size_t>(first_row) + k;
     const uint8_t bit = static_cast<uint8_t>(1u << at % 8);
     rows_[at] = Row(rows, k);
     if ((stored_[at / 8] & bit) != 0) continue;
