@@ -76,7 +76,9 @@ NativeBoard::NativeBoard(const Options& options)
       jacks_{SynapseJack(options.syn_paths[0]), SynapseJack(options.syn_paths[1])},
       inputs_(options.loopback),
       random_(options.has_seed ? options.seed : SystemRandom()),
-      noise_seed_(options.has_seed ? options.seed : SystemRandom()) {}
+      noise_seed_(options.has_seed ? options.seed : SystemRandom()) {
+  for (const auto& knob : options_.knobs) knob_names_.push_back(knob.first + "_knob");
+}
 
 uint64_t NativeBoard::Random64() {
   const uint64_t high = random_.Next();
@@ -139,6 +141,50 @@ void NativeBoard::ReadInputs(Inputs<float>* inputs) {
   }
   jacks_[0].Play(&inputs->syn1_vm_mv, &inputs->syn1_level);
   jacks_[1].Play(&inputs->syn2_vm_mv, &inputs->syn2_level);
+  inputs_now_ = *inputs;
+}
+
+// The virtual converters have 12 bits and 3.3 V, as those of a v3 board; counts are what would have to stand at them.
+bool NativeBoard::ReadProbe(uint8_t index, board::Probe* probe) {
+  constexpr uint8_t kInputs = 6;
+  const Inputs<float>& now = inputs_now_;
+  const uint32_t step_us = neuron_ == nullptr ? options_.step_us : neuron_->step_us();
+  const auto converter = [probe](const char* name, float counts, uint32_t period_us) {
+    const int32_t raw = RoundHalfAway(Clamp(counts, 0.0f, static_cast<float>(kAdcMax)));
+    *probe = {wire::TextOf(name), raw, static_cast<float>(raw) * 3.3f / kAdcMax, wire::TextOf("V"), period_us};
+  };
+  const auto pin = [probe, step_us](const char* name, bool level) {
+    *probe = {wire::TextOf(name), level, level ? 1.0f : 0.0f, wire::TextOf("1"), step_us};
+  };
+  switch (index) {
+    case 0:
+      converter("photodiode", now.photodiode_drive * 40, step_us);
+      return true;
+    case 1: {
+      const float beyond = now.current_in > 0 ? kDeadZone : (now.current_in < 0 ? -kDeadZone : 0);
+      converter("current_in", kAdcCentre + beyond + now.current_in * 10, step_us);
+      return true;
+    }
+    case 2:
+      converter("syn1_vm", AxonCode(now.syn1_vm_mv), step_us);
+      return true;
+    case 3:
+      converter("syn2_vm", AxonCode(now.syn2_vm_mv), step_us);
+      return true;
+    case 4:
+      pin("syn1_pulse", now.syn1_level);
+      return true;
+    case 5:
+      pin("syn2_pulse", now.syn2_level);
+      return true;
+    default:
+      break;
+  }
+  const size_t knob = static_cast<size_t>(index - kInputs);
+  if (knob >= options_.knobs.size()) return false;
+  // Set on the command line and never turned, so read at boot only.
+  converter(knob_names_[knob].c_str(), options_.knobs[knob].second, 0);
+  return true;
 }
 
 void NativeBoard::SetOutputs(const board::Outputs& outputs) {
@@ -157,6 +203,7 @@ uint16_t NativeBoard::CpuPermille() {
 }
 
 void NativeBoard::Configure(command::ParameterTable* table, command::NeuronParameters* neuron) {
+  neuron_ = neuron;
   for (const auto& knob : options_.knobs) {
     const int16_t index = table->Find(wire::TextOf(knob.first.c_str()));
     float value = 0;

@@ -5,6 +5,8 @@
 #include <stdint.h>
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "board/board.h"
 #include "link.h"
@@ -50,6 +52,7 @@ class NativeBoard final : public board::Board {
   void SetStimulus(float percent) override { stimulus_percent_ = percent; }
   void ReadInputs(Inputs<float>* inputs) override;
   void SetOutputs(const board::Outputs& outputs) override;
+  bool ReadProbe(uint8_t index, board::Probe* probe) override;
   uint16_t CpuPermille() override;
   command::ParameterBank* parameters() override { return &inputs_; }
   void Configure(command::ParameterTable* table, command::NeuronParameters* neuron) override;
@@ -89,6 +92,9 @@ class NativeBoard final : public board::Board {
   uint64_t anchor_tick_ = 0;
   uint64_t anchor_ns_ = 0;
   float stimulus_percent_ = 0;
+  Inputs<float> inputs_now_ = {};  // of the newest step, for the self-test
+  const command::NeuronParameters* neuron_ = nullptr;
+  std::vector<std::string> knob_names_;
   uint64_t cpu_at_ns_ = 0;
   uint64_t cpu_used_ns_ = 0;
   uint8_t read_[512];  // bytes of the link that the device has not asked for yet

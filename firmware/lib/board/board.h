@@ -8,6 +8,7 @@
 
 #include "command/neuron_parameters.h"
 #include "command/parameters.h"
+#include "command/probe.h"
 #include "neuron/neuron.h"
 #include "wire/messages.h"
 
@@ -31,6 +32,8 @@ struct Outputs {
   const int16_t (&raw)[kChannelCount];
 };
 
+using command::Probe;
+
 class Board {
  public:
   virtual Identity Who() const = 0;
@@ -52,6 +55,12 @@ class Board {
 
   /// Share of the step period spent computing since the last call, in 1/1000; 0 where unknown.
   virtual uint16_t CpuPermille() = 0;
+
+  /// Reads one input of the board, counted from 0, for the self-test; changes nothing that the model sees. Not called
+  /// while ReadInputs runs.
+  ///
+  /// @returns false after the last input, and for 0 on a board that cannot test itself.
+  virtual bool ReadProbe(uint8_t index, Probe* probe) = 0;
 
   /// Parameters that only this board has; nullptr for none.
   virtual command::ParameterBank* parameters() = 0;

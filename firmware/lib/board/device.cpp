@@ -70,6 +70,8 @@ wire::Hello Device::Hello() const {
   hello.codecs = 1;
   hello.max_request_bytes = memory_.max_request_bytes;
   hello.running = sampler_.running();
+  Probe probe;
+  if (board_->ReadProbe(0, &probe)) hello.traits |= wire::kTraitSelfTest;
   return hello;
 }
 

@@ -91,6 +91,7 @@ class Device final : public command::Target {
   void ForgetWaveform() override { neuron_.SetWaveform(nullptr, 0); }
   void Reset(bool parameters_too) override;
   void Reboot() override { reboot_wanted_ = true; }
+  bool ReadProbe(uint8_t index, command::Probe* probe) override { return board_->ReadProbe(index, probe); }
 
  private:
   void Receive();

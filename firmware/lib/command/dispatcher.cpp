@@ -142,6 +142,11 @@ Status Dispatcher::Route(wire::Bytes message) {
       if ((status = DecodeFields(reader, n, &m)) == Status::kOk) OnReset(m);
       break;
     }
+    case MessageType::kSelfTest: {
+      wire::SelfTest m;
+      if ((status = DecodeFields(reader, n, &m)) == Status::kOk) OnSelfTest(m);
+      break;
+    }
     default:
       status = Status::kUnknownType;
       break;
@@ -271,6 +276,26 @@ void Dispatcher::OnReset(const wire::Reset& m) {
   if (m.scope < 2) target_->Reset(m.scope == 1);
   Done(m.request_id);
   if (m.scope == 2) target_->Reboot();
+}
+
+void Dispatcher::OnSelfTest(const wire::SelfTest& m) {
+  Probe probe = {};
+  if (!target_->ReadProbe(m.index, &probe)) {
+    if (m.index == 0) return Refuse(m.request_id, ReplyCode::kUnsupported, "this board", "cannot test itself");
+    return Refuse(m.request_id, ReplyCode::kOutOfRange, "there is", "no input of that index");
+  }
+  // Two texts of kMaxProbeNameBytes and their heads, an i32, an f32, a u32, and the head of the array.
+  uint8_t bytes[2 * (kMaxProbeNameBytes + 2) + 5 + 5 + 5 + 1];
+  if (probe.name.size > kMaxProbeNameBytes) probe.name.size = kMaxProbeNameBytes;
+  if (probe.unit.size > kMaxProbeNameBytes) probe.unit.size = kMaxProbeNameBytes;
+  wire::Writer writer(bytes, sizeof bytes);
+  writer.Array(5);
+  writer.String(probe.name);
+  writer.Signed(probe.raw);
+  writer.Float(probe.value);
+  writer.String(probe.unit);
+  writer.Unsigned(probe.period_us);
+  transmitter_->Send(wire::Reply{0, m.request_id, 0, {writer.data(), writer.size()}});
 }
 
 }  // namespace command

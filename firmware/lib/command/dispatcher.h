@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "command/parameters.h"
+#include "command/probe.h"
 #include "command/waveform.h"
 #include "wire/messages.h"
 #include "wire/transmitter.h"
@@ -34,6 +35,8 @@ class Target {
   virtual void Reset(bool parameters_too) = 0;
   /// Called after the reply was queued.
   virtual void Reboot() = 0;
+  /// Reads one input of the board. @returns false after the last, and for 0 where there is no self-test.
+  virtual bool ReadProbe(uint8_t index, Probe* probe) = 0;
 
  protected:
   ~Target() = default;
@@ -72,6 +75,7 @@ class Dispatcher {
   void OnStop(const wire::Stop& m);
   void OnStimulus(const wire::StimulusRequest& m);
   void OnReset(const wire::Reset& m);
+  void OnSelfTest(const wire::SelfTest& m);
 
   void Done(uint32_t request_id);
   void Done(uint32_t request_id, uint64_t value);

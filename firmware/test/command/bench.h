@@ -20,6 +20,8 @@ class CardboardBoard final : public board::Board {
   size_t room = SIZE_MAX;  ///< Bytes that the link still takes.
   uint64_t tick = 0;
   uint64_t boot_tick = 0xFFFFFF00u;
+  uint8_t n_probes = 2;
+  const char* probe_name = "photodiode";
 
   board::Identity Who() const override {
     static const uint8_t id[4] = {1, 2, 3, 4};
@@ -42,6 +44,11 @@ class CardboardBoard final : public board::Board {
   void ReadInputs(Inputs<float>*) override {}
   void SetOutputs(const board::Outputs&) override {}
   uint16_t CpuPermille() override { return 7; }
+  bool ReadProbe(uint8_t index, board::Probe* probe) override {
+    if (index >= n_probes) return false;
+    *probe = {TextOf(probe_name), -70000 + index, 1.5f, TextOf("V"), 100000u * index};
+    return true;
+  }
   command::ParameterBank* parameters() override { return nullptr; }
   void Configure(command::ParameterTable*, command::NeuronParameters*) override {}
 

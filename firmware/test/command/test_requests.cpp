@@ -378,3 +378,64 @@ TEST_CASE("a host that reads slowly gets overruns that add up, and every event a
     CHECK(samples + overrun == 3001);
   }
 }
+
+TEST_CASE("self-test: each input once, then out of range") {
+  Bench b;
+  b.Send(HelloRequest{1, 1});
+  CHECK((b.Take<Hello>().at(0).traits & kTraitSelfTest) != 0);
+  b.Send(SelfTest{7, 0});
+  const std::vector<uint8_t> first = {0x95, 0xAA, 'p',  'h',  'o',  't',  'o',  'd',  'i',  'o',  'd', 'e', 0xD2,
+                                      0xFF, 0xFE, 0xEE, 0x90, 0xCA, 0x3F, 0xC0, 0x00, 0x00, 0xA1, 'V', 0x00};
+  std::vector<Reply> replies = b.Take<Reply>();
+  REQUIRE(replies.size() == 1);
+  CHECK(replies[0].request_id == 7);
+  CHECK(replies[0].code == 0);
+  CHECK(std::vector<uint8_t>(replies[0].value.data, replies[0].value.data + replies[0].value.size) == first);
+  b.Send(SelfTest{8, 1});
+  replies = b.Take<Reply>();
+  REQUIRE(replies.size() == 1);
+  CHECK(replies[0].value.data[replies[0].value.size - 5] == 0xCE);  // 100000 us, a u32
+  b.Send(SelfTest{9, 2});
+  CHECK(b.Code(9) == int(ReplyCode::kOutOfRange));
+  b.Send(SelfTest{10, 255});
+  CHECK(b.Code(10) == int(ReplyCode::kOutOfRange));
+}
+
+TEST_CASE("self-test: asked again it answers again, and what was done before stays done once") {
+  Bench b;
+  SetRequest request(1);
+  const Set set = request.Add(b.Index("i_clamp"), 5).Message();
+  b.Send(set);
+  CHECK(b.Code(1) == 0);
+  for (int k = 0; k < 3; ++k) {
+    b.Send(SelfTest{2, 1});
+    CHECK(b.Code(2) == 0);
+  }
+  b.device.parameters().Set(b.Index("i_clamp"), false, 9);
+  b.Send(set);  // the last request that changed something: answered, not done again
+  CHECK(b.Code(1) == 0);
+  CHECK(b.Value("i_clamp") == 9);
+}
+
+TEST_CASE("self-test: a board that cannot says so in its hello and when asked") {
+  Bench b;
+  b.board.n_probes = 0;
+  b.Send(HelloRequest{1, 1});
+  CHECK((b.Take<Hello>().at(0).traits & kTraitSelfTest) == 0);
+  b.Send(SelfTest{3, 0});
+  CHECK(b.Code(3) == int(ReplyCode::kUnsupported));
+  b.SendBytes({0x92, 42, 4});  // no index
+  CHECK(b.Code(4) == int(ReplyCode::kBadArguments));
+}
+
+TEST_CASE("self-test: the longest names still make an answer") {
+  Bench b;
+  const std::string text(200, 'x');
+  CHECK(command::kMaxProbeNameBytes < text.size());
+  b.board.probe_name = text.c_str();
+  b.Send(SelfTest{5, 0});
+  const std::vector<Reply> replies = b.Take<Reply>();
+  REQUIRE(replies.size() == 1);
+  CHECK(replies[0].code == 0);
+  CHECK(replies[0].value.size == 1 + 2 + 48 + 5 + 5 + 2 + 1);
+}
