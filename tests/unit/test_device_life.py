@@ -92,6 +92,12 @@ class Witness:
     def ping(self, t_send_ns: int, token: int) -> None:
         self._note("ping", token)
 
+    def timed(self, boot_id: int) -> None:
+        return None
+
+    def clock_fit(self, t_host_ns: int, boot_id: int, measured: Any) -> None:
+        self.calls.append(("clock_fit", measured))
+
     def clock_map(self, t_host_ns: int, clock_map: Any) -> None:
         self._note("clock_map", clock_map)
 

@@ -8,6 +8,7 @@ import pytest
 from spikedaq.journal import (
     MAX_RECORD_BYTES,
     BadFrameNote,
+    ClockFitRecord,
     ClockMapRecord,
     JournalGap,
     LinkRecord,
@@ -40,6 +41,7 @@ LITERAL: list[tuple[Record, str]] = [
     (JournalGap(1, 2), "93 49 01 02"),
     (Snapshot(1, b"\x00"), "93 4a 01 c40100"),
     (PingRecord(1, 2), "93 4b 01 02"),
+    (ClockFitRecord(1, 7, 100, 200, 1000.0, 300, 4, 5), "99 4c 01 07 64 ccc8 cb408f400000000000 cd012c 04 05"),
 ]
 
 

@@ -31,6 +31,8 @@ _SLEW_TICKS: Final = 5_000_000
 _MAX_SLEW_TICKS: Final = 120_000_000
 _MAX_SLEW: Final = 0.001
 _LEAST_CHANGE_NS: Final = 2_000.0
+# Beyond this a map that was taken over is left at once: nothing was timed while nobody was there to slew for.
+_MAX_RESUME_ERROR_NS: Final = 50_000_000
 
 _GRID: Final = np.linspace(-1.0, 1.0, 17)
 _LEVELS: Final = 7  # each narrows the slope 8-fold: 1 % / 8**7 is 0.005 ppm
@@ -83,6 +85,10 @@ class ClockFit:
     Parameters
     ----------
     boot_id : int
+    last : ClockMap, optional
+        The map by which an earlier fit of the same boot timed samples, to be continued (a daemon that was restarted).
+    last_tick : int, optional
+        A tick that none of those samples lies beyond, in microseconds.
 
     Notes
     -----
@@ -94,7 +100,7 @@ class ClockFit:
     Where no straight line fits, the oldest pings are given up.
     """
 
-    def __init__(self, boot_id: int) -> None:
+    def __init__(self, boot_id: int, *, last: ClockMap | None = None, last_tick: int = 0) -> None:
         self.boot_id = boot_id
         self.n_pings = 0
         self.n_outliers = 0
@@ -103,8 +109,9 @@ class ClockFit:
         self._slope = _NOMINAL_NS_PER_TICK
         self._estimate: Estimate | None = None
         self._stale = False
-        self._map: ClockMap | None = None
-        self._asked_tick = 0  # of the newest call of next_map
+        self._map = last
+        self._asked_tick = last_tick  # of the newest call of next_map
+        self._resumed_tick = last_tick if last is not None else None
 
     def add(self, t_send_ns: int, t_receive_ns: int, tick: int) -> None:
         """Take one ping.
@@ -174,6 +181,9 @@ class ClockFit:
             if newest_tick <= last.tick0:
                 return None
             start_ns = last.host_ns(newest_tick)
+            if self._resumed_tick is not None:
+                start_ns = self._resumed_start(start_ns, fit.host_ns(newest_tick), last.host_ns(self._resumed_tick))
+                self._asked_tick, self._resumed_tick = newest_tick, None
             slew_ticks = min(max(_SLEW_TICKS, 2 * (newest_tick - self._asked_tick)), _MAX_SLEW_TICKS)
             self._asked_tick = max(self._asked_tick, newest_tick)
             ahead = newest_tick + slew_ticks
@@ -189,6 +199,16 @@ class ClockFit:
         distance = abs(fit.host_ns(newest_tick) - start_ns)
         self._map = ClockMap(self.boot_id, newest_tick, start_ns, slope, fit.uncertainty_ns + distance)
         return self._map
+
+    def _resumed_start(self, mapped_ns: int, fitted_ns: int, timed_ns: int) -> int:
+        """Say where a map that was taken over goes on: where it stands, or at the fit if that lies far from it.
+
+        By an old map's slope the hours in which nobody measured may be seconds off. No sample was timed in them, so
+        the map may leave them by a step, never back before what was timed.
+        """
+        if abs(fitted_ns - mapped_ns) <= _MAX_RESUME_ERROR_NS:
+            return mapped_ns
+        return max(fitted_ns, timed_ns)
 
     def _is_outlier(self, ping: _Ping) -> bool:
         """Whether this ping cannot belong to the clock seen so far, even at a slope 1 % off."""

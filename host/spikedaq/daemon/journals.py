@@ -8,8 +8,10 @@ from pathlib import Path
 
 import structlog
 
+from spikedaq.clock import Estimate
 from spikedaq.journal import (
     BadFrameNote,
+    ClockFitRecord,
     ClockMapRecord,
     JournalWriter,
     LinkRecord,
@@ -59,6 +61,17 @@ class Journal:
     def clock_map(self, t_host_ns: int, clock_map: ClockMap) -> None:
         """Keep a piece of the clock map."""
         self._append(ClockMapRecord(clock_map, t_host_ns))
+
+    def clock_fit(self, t_host_ns: int, boot_id: int, measured: Estimate) -> None:
+        """Keep what was measured of the clock."""
+        m = measured
+        fit = (m.tick, m.t_host_ns, m.ns_per_tick, m.uncertainty_ns, m.n_pings, m.best_round_trip_ns)
+        self._append(ClockFitRecord(t_host_ns, boot_id, *fit))
+
+    def timed(self, boot_id: int) -> tuple[ClockMap, int] | None:
+        """Return the newest clock map of a boot, and a tick that no sample timed by it lies beyond."""
+        clock_map, tick = self.writer.timed()
+        return (clock_map, tick) if clock_map is not None and clock_map.boot_id == boot_id else None
 
     def note(self, t_host_ns: int, text: str, origin: str) -> None:
         """Keep a user's remark."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from spikedaq.clock import ClockFit
+from spikedaq.clock import ClockFit, Estimate
 from spikedaq.model import ClockMap
 from spikedaq.wire import Pong
 
@@ -21,22 +21,35 @@ class ClockKeeper:
         The newest piece, of the present boot.
     round_trip_ns : int or None
         Of the newest ping.
+    measured : Estimate or None
+        The fit as measured, before any slewing.
     """
 
     def __init__(self) -> None:
         self.map: ClockMap | None = None
         self.round_trip_ns: int | None = None
+        self.measured: Estimate | None = None
         self._fit: ClockFit | None = None
         self._boot_id: int | None = None
         self._sent: OrderedDict[int, int] = OrderedDict()
         self._token = 0
 
-    def boot(self, boot_id: int) -> None:
-        """Follow a boot; the same again (a reopened link) goes on where it was."""
+    def boot(self, boot_id: int, last: ClockMap | None = None, last_tick: int = 0) -> None:
+        """Follow a boot; the same again (a reopened link) goes on where it was.
+
+        Parameters
+        ----------
+        boot_id : int
+        last : ClockMap, optional
+            What an earlier daemon timed this boot's samples by.
+        last_tick : int, optional
+            A tick that none of them lies beyond, in microseconds.
+        """
         self._sent.clear()
         if boot_id != self._boot_id:
             self._boot_id = boot_id
-            self._fit = ClockFit(boot_id)
+            self._fit = ClockFit(boot_id, last=last if last and last.boot_id == boot_id else None, last_tick=last_tick)
+            self.measured = None
             self.map = None
             self.round_trip_ns = None
 
@@ -58,7 +71,12 @@ class ClockKeeper:
             return None
         self.round_trip_ns = t_receive_ns - t_send_ns
         self._fit.add(t_send_ns, t_receive_ns, pong.tick)
-        piece = self._fit.next_map(newest_tick)
+        self.measured = self._fit.estimate()
+        return self.advance(newest_tick)
+
+    def advance(self, newest_tick: int) -> ClockMap | None:
+        """Return the next piece as `pong` does, without a pong: a correction must end although pings are lost."""
+        piece = self._fit.next_map(newest_tick) if self._fit is not None else None
         if piece is not None:
             self.map = piece
         return piece

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
 
+from spikedaq.clock import Estimate
 from spikedaq.device.clock import ClockKeeper
 from spikedaq.device.identify import Identification
 from spikedaq.device.requests import Requests
@@ -57,6 +58,7 @@ class Receiver:
         self._journal: DeviceJournal | None = None
         self._unique_id: bytes | None = None
         self._newest_tick = 0
+        self._fit_measured: Estimate | None = None
         self._held: Identification | None = None
         handlers: dict[type, Callable[[Any, int], None]] = {
             Block: self._block,
@@ -161,7 +163,8 @@ class Receiver:
 
     def _hello(self, hello: Hello, _: int) -> None:
         self.block_period_s = hello.block_samples * hello.step_us * 1e-6
-        self._clock.boot(hello.boot_id)
+        timed = self._journal.timed(hello.boot_id) if self._journal is not None else None
+        self._clock.boot(hello.boot_id, *(timed or ()))
 
     def _reboot(self, reboot: Rebooted, t_host_ns: int) -> None:
         self._newest_tick = 0
@@ -174,15 +177,26 @@ class Receiver:
         self._requests.answered(message)
 
     def _pong(self, pong: Pong, t_host_ns: int) -> None:
-        # A block that is still on its way may be older than the pong, never older than the end of the newest block.
-        newest = self._newest_tick if pong.tick - self._newest_tick < _STALE_US else pong.tick
-        piece = self._clock.pong(pong, t_host_ns, newest)
-        if piece is not None and self._journal is not None:
-            self._journal.clock_map(t_host_ns, piece)
+        piece = self._clock.pong(pong, t_host_ns, self._timed_tick(pong.tick))
+        measured = self._clock.measured
+        if self._journal is not None:
+            if measured is not None and measured is not self._fit_measured:
+                self._journal.clock_fit(t_host_ns, self.boot_id, measured)
+            if piece is not None:
+                self._journal.clock_map(t_host_ns, piece)
+        self._fit_measured = measured
         self.pong.set()
 
-    def _status(self, status: Status, _: int) -> None:
+    def _timed_tick(self, tick: int) -> int:
+        """Return the tick from which a new piece of the map may hold, where the device is at ``tick`` now."""
+        # A block that is still on its way may be older than that, never older than the end of the newest block.
+        return self._newest_tick if tick - self._newest_tick < _STALE_US else tick
+
+    def _status(self, status: Status, t_host_ns: int) -> None:
         self.status = status
+        piece = self._clock.advance(self._timed_tick(status.tick))
+        if piece is not None and self._journal is not None:
+            self._journal.clock_map(t_host_ns, piece)
 
     def _log(self, line: Log, _: int) -> None:
         self._listener.log(line)

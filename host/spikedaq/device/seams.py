@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from spikedaq.clock import Estimate
 from spikedaq.model import Block, ClockMap, Event, Gap
 from spikedaq.wire import Frame, Hello, Log
 
@@ -45,6 +46,12 @@ class DeviceJournal(Protocol):
 
     def clock_map(self, t_host_ns: int, clock_map: ClockMap) -> None:
         """Keep the map that holds from the next block on."""
+
+    def clock_fit(self, t_host_ns: int, boot_id: int, measured: Estimate) -> None:
+        """Keep what was measured of the clock."""
+
+    def timed(self, boot_id: int) -> tuple[ClockMap, int] | None:
+        """Return the newest map of a boot in the journal, and a tick that no sample timed by it lies beyond."""
 
 
 class JournalOpener(Protocol):

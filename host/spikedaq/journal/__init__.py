@@ -4,6 +4,7 @@ from spikedaq.journal.reader import Entry, JournalReader, ReaderCounters
 from spikedaq.journal.records import (
     MAX_RECORD_BYTES,
     BadFrameNote,
+    ClockFitRecord,
     ClockMapRecord,
     JournalGap,
     LinkRecord,
@@ -26,6 +27,7 @@ from spikedaq.journal.writer import JournalCounters, JournalWriter
 __all__ = [
     "MAX_RECORD_BYTES",
     "BadFrameNote",
+    "ClockFitRecord",
     "ClockMapRecord",
     "Entry",
     "JournalCounters",

@@ -133,6 +133,20 @@ class UnknownRecord:
     fields: tuple[Any, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ClockFitRecord:
+    """A device clock as measured: ``t_tick_host_ns`` is the host time of ``tick``; see clock.Estimate."""
+
+    t_host_ns: int
+    boot_id: int
+    tick: int
+    t_tick_host_ns: int
+    ns_per_tick: float
+    uncertainty_ns: int
+    n_pings: int
+    best_round_trip_ns: int
+
+
 Record = (
     SegmentStart
     | ReceivedAt
@@ -146,6 +160,7 @@ Record = (
     | JournalGap
     | Snapshot
     | PingRecord
+    | ClockFitRecord
 )
 
 # Type number -> class and the msgpack types of its fields. The clock map is flattened by hand below.
@@ -162,6 +177,7 @@ _TABLE: dict[int, tuple[type, tuple[type, ...]]] = {
     73: (JournalGap, (int, int)),
     74: (Snapshot, (int, bytes)),
     75: (PingRecord, (int, int)),
+    76: (ClockFitRecord, (int, int, int, int, float, int, int, int)),
 }
 RECORD_TYPES: dict[type, int] = {cls: number for number, (cls, _) in _TABLE.items()}
 _pack: Callable[[Any], bytes] = msgpack.Packer(use_bin_type=True).pack

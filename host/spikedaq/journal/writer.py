@@ -32,8 +32,8 @@ from spikedaq.journal.segments import (
     sync_folder,
 )
 from spikedaq.journal.state import JournalState, recall
-from spikedaq.model import StoreError
-from spikedaq.wire import encode_frame
+from spikedaq.model import ClockMap, StoreError
+from spikedaq.wire import Pong, Status, decode_message, encode_frame
 
 SEGMENT_BYTES = 64 * 2**20
 RING_BYTES = 2 * 2**30
@@ -42,6 +42,7 @@ RETAIN_SLACK_BYTES = 2**20
 _BOOT_STRIDE_BYTES = 2**30  # After a power cut offsets go on at the next multiple; a segment is always shorter.
 _MAX_PENDING_RECORDS = 1000  # Host records kept while the disk is full: some 100 kB; beyond it the oldest go.
 _ROLL_RETRY_BYTES = 2**20  # A segment that could not be followed by another grows by this before the next attempt.
+_STATUS_SLACK_US = 2_000_000  # A running device says its 64-bit tick every second, and a block is shorter than one.
 _MAX_RETIRED = 8  # Closed segments waiting for sync(); beyond it they are closed without, so no caller can leak files.
 
 
@@ -144,6 +145,12 @@ class JournalWriter:
     def offset(self) -> int:
         """Journal offset after everything written so far."""
         return self._base + self._size
+
+    def timed(self) -> tuple[ClockMap | None, int]:
+        """Return the newest clock map and a device tick that no sample before `offset` lies beyond."""
+        time = decode_message(self._state.time) if self._state.time is not None else None
+        tick = time.tick + _STATUS_SLACK_US if isinstance(time, Status | Pong) else 0
+        return self._state.clock_map, tick
 
     @property
     def failing(self) -> bool:

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
-from spikedaq.journal import ClockMapRecord, JournalGap, LinkRecord, NoteRecord, RequestRecord, SessionStop
+from spikedaq.journal import (
+    ClockFitRecord,
+    ClockMapRecord,
+    JournalGap,
+    LinkRecord,
+    NoteRecord,
+    RequestRecord,
+    SessionStop,
+)
 from spikedaq.model import Block, ClockMap, DeviceInfo, Event, Gap, GapCause, LocalProtocolError, RemoteProtocolError
 from spikedaq.recorder.folder import DeviceFolder
 from spikedaq.recorder.lookahead import Facts, Lookahead, facts_of, filled, guessed_clock, is_complete
@@ -163,7 +171,7 @@ class Lane:
                 self._finish(content.reason)
         elif isinstance(content, JournalGap):
             self._journal_gap = True
-        elif isinstance(content, Event | NoteRecord | RequestRecord | LinkRecord | ClockMapRecord):
+        elif isinstance(content, Event | NoteRecord | RequestRecord | LinkRecord | ClockMapRecord | ClockFitRecord):
             self._row(item)
         return True
 
@@ -191,6 +199,9 @@ class Lane:
         elif isinstance(content, ClockMapRecord):
             if content.map.boot_id == writer.meta.info.boot_id:
                 writer.append_clock_map(content.map, content.t_host_ns, offset)
+        elif isinstance(content, ClockFitRecord):
+            if content.boot_id == writer.meta.info.boot_id:
+                writer.append_clock_fit(astuple(content), offset)
         elif isinstance(content, NoteRecord):
             writer.append_note(content.t_host_ns, content.text, content.origin, offset)
         elif isinstance(content, LinkRecord):

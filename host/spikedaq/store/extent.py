@@ -57,6 +57,7 @@ def read_extent(file: Any) -> Extent:
     # A growing file: the record is read anew, before the lengths of what it speaks of.
     dataset.refresh()
     n_samples, n_blocks, cursor, *n_rows = dataset[:].tolist()
+    n_rows += [0] * (len(SMALL_TABLES) - len(n_rows))  # of an older version, which had fewer tables
     return Extent(n_samples, n_blocks, cursor, tuple(n_rows))
 
 
@@ -106,8 +107,11 @@ def beyond(file: Any, names: Sequence[str], extent: Extent) -> list[tuple[Any, i
 
 def cut(file: Any, names: Sequence[str], extent: Extent) -> None:
     """Cut a file that is open for writing, outside SWMR, to an extent."""
+    record = extent.record()
+    if file[COMPLETE].shape != record.shape:
+        raise StoreError(f"{file.filename} was begun by an older version; rebuild it from the journal")
     # First the record: killed in between, the next repair cuts the rest.
-    file[COMPLETE][:] = extent.record()
+    file[COMPLETE][:] = record
     file.flush()
     for dataset, n in beyond(file, names, extent):
         dataset.id.set_extent((n,))

@@ -164,6 +164,22 @@ CLOCK_MAPS = Table(
         _OFFSET,
     ),
 )
+CLOCK_FITS = Table(
+    "/processing/icephys/clock_fits",
+    "DynamicTable",
+    "The device's clock as measured by timed pings, before any slewing: t_host_ns of tick, and how sure.",
+    (
+        Column("t_host_ns", "i8", "CLOCK_BOOTTIME of the newest ping's answer, nanoseconds"),
+        _BOOT,
+        Column("tick", "i8", "device tick that the fit speaks of, microseconds"),
+        Column("t_tick_host_ns", "i8", "CLOCK_BOOTTIME at that tick, nanoseconds"),
+        Column("ns_per_tick", "f8", "slope, nanoseconds per tick"),
+        Column("uncertainty_ns", "i8", "half-width of the interval that holds the true time, nanoseconds"),
+        Column("n_pings", "u4", "pings that the fit rests on"),
+        Column("best_round_trip_ns", "i8", "shortest round trip among them, nanoseconds"),
+        _OFFSET,
+    ),
+)
 GAPS = Table(
     "/intervals/invalid_times",
     "TimeIntervals",
@@ -263,7 +279,7 @@ OTHERS = Table(
     ),
 )
 
-SMALL_TABLES = (CLOCK_MAPS, GAPS, LOOPS, SPIKES, TRIGGERS, PARAMETERS, NOTES, OTHERS)
+SMALL_TABLES = (CLOCK_MAPS, GAPS, LOOPS, SPIKES, TRIGGERS, PARAMETERS, NOTES, OTHERS, CLOCK_FITS)
 """All tables but the block table, in the order in which /scratch/complete counts their rows: add at the end only."""
 TABLES = (*SMALL_TABLES, BLOCKS)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +18,7 @@ from spikedaq.store.extent import Extent, at_cursor, columns, cut, read_extent, 
 from spikedaq.store.hdf5 import Growing, fit_text, open_file, translated
 from spikedaq.store.layout import (
     BLOCKS,
+    CLOCK_FITS,
     CLOCK_MAPS,
     COMPLETE,
     ENDING,
@@ -281,6 +282,10 @@ class RecordingWriter:
         """Take a piece of the clock map as it comes into force."""
         piece = (clock.boot_id, clock.tick0, clock.t_host0_ns, clock.ns_per_tick, clock.uncertainty_ns)
         self._map_row((t_host_ns, *piece, journal_offset))
+
+    def append_clock_fit(self, fit: Sequence[float], journal_offset: int) -> None:
+        """Take a device clock as measured: the values of CLOCK_FITS' columns but for the last."""
+        self._row(CLOCK_FITS, (*fit, journal_offset))
 
     def _map_row(self, row: tuple[Any, ...]) -> None:
         self._row(CLOCK_MAPS, row)
