@@ -8,7 +8,7 @@ SOURCES := pyproject.toml CMakeLists.txt tools/make_specifications.py \
            $(shell find host/spikedaq firmware/lib firmware/boards firmware/src -type f \
                    \( -name '*.py' -o -name '*.h' -o -name '*.cpp' -o -name '*.txt' -o -name '*.typed' \) 2>/dev/null)
 
-.PHONY: help demo test test-cpp test-python check bench fault firmware format docs clean
+.PHONY: help demo test test-cpp test-python check bench fault firmware simulator format docs clean
 help:
 	@echo "make demo      a virtual bench of two Spikelings, the daemon and a recording; Ctrl-C ends it"
 	@echo "make test      every test, C++ and Python"
@@ -16,6 +16,7 @@ help:
 	@echo "make fault     the long fault campaign (20 kills each of recorder and daemon)"
 	@echo "make bench     CPU per device, latency, and the naive script for comparison"
 	@echo "make firmware  the virtual device, in $(BUILD)/firmware"
+	@echo "make simulator the program that runs an AVR image, in $(BUILD)/simulator"
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/spikedaq demo --data demo-data $(DEMO)
@@ -30,7 +31,8 @@ test-cpp: $(VENV)/.dev
 	$(VENV)/bin/cmake --build $(BUILD)/test
 	cd $(BUILD)/test && $(abspath $(VENV))/bin/ctest --output-on-failure --verbose
 
-test-python: $(VENV)/.dev $(VENV)/.installed $(VENV)/hdf5-1.14
+test-python: $(VENV)/.dev $(VENV)/.installed $(VENV)/hdf5-1.14 simulator
+	@sh tools/need.sh apt-command avr-gcc gcc-avr avr-libc
 	@sh tools/need.sh apt-command h5dump hdf5-tools
 	$(PY) -m pytest $(PYTEST)
 
@@ -57,6 +59,13 @@ format:
 firmware: $(VENV)/.dev
 	$(VENV)/bin/cmake -S . -B $(BUILD)/firmware -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(VENV))/bin/ninja -DCMAKE_BUILD_TYPE=Release
 	$(VENV)/bin/cmake --build $(BUILD)/firmware
+
+# A program of its own (libsimavr is GPL); see firmware/simulator/README.md.
+simulator: $(VENV)/.dev
+	@sh tools/need.sh apt simavr/sim_avr.h libsimavr-dev
+	@sh tools/need.sh apt gelf.h libelf-dev
+	@$(VENV)/bin/cmake -S firmware/simulator -B $(BUILD)/simulator -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(VENV))/bin/ninja > /dev/null
+	$(VENV)/bin/cmake --build $(BUILD)/simulator
 
 docs: $(VENV)/.dev $(VENV)/.installed
 	$(PY) -m pytest tests/system/test_docs_examples.py

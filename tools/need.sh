@@ -3,11 +3,11 @@
 set -u
 debian() { [ -e /etc/debian_version ] && command -v apt-get >/dev/null 2>&1; }
 fail() { printf '\nspikedaq: %s\n' "$1" >&2; exit 1; }
-apt_install() { # package, what it is for
+apt_install() { # packages, what they are for
   if debian && [ "$(id -u)" = 0 ]; then
-    echo "installing the Debian package $1 ($2)"
-    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$1" >/dev/null 2>&1 ||
-      { apt-get update >/dev/null 2>&1; DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$1" >/dev/null; } ||
+    echo "installing from Debian: $1 ($2)"
+    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $1 >/dev/null 2>&1 ||
+      { apt-get update >/dev/null 2>&1; DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $1 >/dev/null; } ||
       fail "apt-get could not install $1, which $2 needs"
   else
     fail "$2 is missing. Install it:  sudo apt-get install $1"
@@ -25,9 +25,11 @@ python)
 compiler)
   command -v c++ >/dev/null 2>&1 || command -v g++ >/dev/null 2>&1 || command -v clang++ >/dev/null 2>&1 ||
     fail "no C++ compiler was found. Install one:  sudo apt-get install g++" ;;
-apt) # header package
-  echo "#include <$2>" | c++ -x c++ -E - >/dev/null 2>&1 || apt_install "$3" "header $2 (C++ tests)" ;;
-apt-command) # command package
-  command -v "$2" >/dev/null 2>&1 || apt_install "$3" "command $2 (tests of the files)" ;;
+apt) # header packages...
+  header=$2; shift 2
+  echo "#include <$header>" | c++ -x c++ -E - >/dev/null 2>&1 || apt_install "$*" "the header $header" ;;
+apt-command) # command packages...
+  command=$2; shift 2
+  command -v "$command" >/dev/null 2>&1 || apt_install "$*" "the command $command" ;;
 *) fail "tools/need.sh: unknown check $1" ;;
 esac
