@@ -10,8 +10,20 @@
 namespace spikedaq {
 namespace command {
 
-/// Description of one of the kChannelCount channels.
-wire::Channel ChannelOf(uint8_t index);
+/// What is said of a channel; the mantissa of its scale is 1 and its offset 0.
+struct ChannelRow {
+  char name[12];
+  char unit[5];
+  int8_t scale_exponent;
+
+  /// Its description, whose texts lie in this row.
+  wire::Channel Description() const {
+    return wire::Channel{wire::TextOf(name), wire::TextOf(unit), 1, scale_exponent, 0};
+  }
+};
+
+/// One of the kChannelCount channels.
+ChannelRow ChannelOf(uint8_t index);
 
 }  // namespace command
 }  // namespace spikedaq

@@ -20,12 +20,8 @@ wire::Description<Body> Describing(const wire::Describe& m, const Body& body) {
 }
 
 // Longest reason: a parameter's name and a sentence.
-constexpr size_t kReasonBytes = 96;
-
-size_t Append(char* to, size_t size, const char* text) {
-  while (*text != '\0' && size < kReasonBytes) to[size++] = *text++;
-  return size;
-}
+constexpr size_t kNameBytes = 20;
+constexpr size_t kReasonBytes = 88;
 
 }  // namespace
 
@@ -50,9 +46,18 @@ void Dispatcher::Done(uint32_t request_id, uint64_t value) {
   Answer(request_id, true, value);
 }
 
-void Dispatcher::Refuse(uint32_t request_id, ReplyCode code, const char* what, const char* why) {
+void Dispatcher::Refuse(uint32_t request_id, ReplyCode code, flash::Text what, flash::Text why) {
+  char name[kNameBytes + 1];
+  name[what.CopyTo(name, kNameBytes)] = '\0';
+  Refuse(request_id, code, name, why);
+}
+
+void Dispatcher::Refuse(uint32_t request_id, ReplyCode code, const char* what, flash::Text why) {
   char reason[kReasonBytes];
-  const size_t n = Append(reason, Append(reason, Append(reason, 0, what), " "), why);
+  size_t n = 0;
+  while (what[n] != '\0' && n < kNameBytes) reason[n] = what[n], ++n;
+  reason[n++] = ' ';
+  n += why.CopyTo(reason + n, sizeof reason - n);
   uint8_t bytes[kReasonBytes + 2];
   wire::Writer writer(bytes, sizeof bytes);
   writer.String(wire::Text{reason, n});
@@ -74,9 +79,11 @@ Status Dispatcher::Handle(wire::Bytes message) {
                       reader.Unsigned(UINT32_MAX, &request_id) == Status::kOk;
   if (!has_id) return status;
   if (status == Status::kUnknownType) {
-    Refuse(static_cast<uint32_t>(request_id), ReplyCode::kUnknownRequest, "this device", "does not know the request");
+    Refuse(static_cast<uint32_t>(request_id), ReplyCode::kUnknownRequest, SPIKEDAQ_TEXT("this device"),
+           SPIKEDAQ_TEXT("does not know the request"));
   } else {
-    Refuse(static_cast<uint32_t>(request_id), ReplyCode::kBadArguments, "a field", "is missing or of the wrong type");
+    Refuse(static_cast<uint32_t>(request_id), ReplyCode::kBadArguments, SPIKEDAQ_TEXT("a field"),
+           SPIKEDAQ_TEXT("is missing or of the wrong type"));
   }
   return status == Status::kUnknownType ? status : Status::kOk;
 }
@@ -134,7 +141,8 @@ Status Dispatcher::Route(wire::Bytes message) {
     case MessageType::kResend: {
       wire::Resend m;
       if ((status = DecodeFields(reader, n, &m)) != Status::kOk) break;
-      Refuse(m.request_id, ReplyCode::kUnsupported, "this device", "keeps no frames to send again");
+      Refuse(m.request_id, ReplyCode::kUnsupported, SPIKEDAQ_TEXT("this device"),
+             SPIKEDAQ_TEXT("keeps no frames to send again"));
       break;
     }
     case MessageType::kReset: {
@@ -158,7 +166,7 @@ void Dispatcher::OnDescribe(const wire::Describe& m) {
   switch (static_cast<wire::DescriptionKind>(m.kind)) {
     case wire::DescriptionKind::kChannel:
       if (m.index >= kChannelCount) break;
-      transmitter_->Send(Describing(m, ChannelOf(m.index)));
+      transmitter_->Send(Describing(m, ChannelOf(m.index).Description()));
       return;
     case wire::DescriptionKind::kParameter: {
       if (m.index >= parameters_->count()) break;
@@ -171,19 +179,21 @@ void Dispatcher::OnDescribe(const wire::Describe& m) {
     }
     case wire::DescriptionKind::kPreset: {
       if (m.index >= kPresetCount) break;
-      const Preset& p = kPresets[m.index];
+      const Preset p = PresetOf(m.index);
       transmitter_->Send(Describing(m, wire::PresetBody{TextOf(p.name), p.a, p.b, p.c, p.d, p.v_rest}));
       return;
     }
     case wire::DescriptionKind::kClampChannel:
       break;
   }
-  Refuse(m.request_id, ReplyCode::kOutOfRange, "there is", "no such channel, parameter or preset");
+  Refuse(m.request_id, ReplyCode::kOutOfRange, SPIKEDAQ_TEXT("there is"),
+         SPIKEDAQ_TEXT("no such channel, parameter or preset"));
 }
 
 void Dispatcher::OnGet(const wire::Get& m) {
   if (m.index >= parameters_->count()) {
-    return Refuse(m.request_id, ReplyCode::kOutOfRange, "there is", "no parameter of that index");
+    return Refuse(m.request_id, ReplyCode::kOutOfRange, SPIKEDAQ_TEXT("there is"),
+                  SPIKEDAQ_TEXT("no parameter of that index"));
   }
   uint8_t bytes[8];
   wire::Writer writer(bytes, sizeof bytes);
@@ -204,14 +214,16 @@ void Dispatcher::OnSet(const wire::Set& m) {
     const ReplyCode code = parameters_->Check(index, hand_back, value);
     if (code == ReplyCode::kOk) continue;
     if (index >= parameters_->count()) {
-      return Refuse(m.request_id, code, "there is", "no parameter of that index");
+      return Refuse(m.request_id, code, SPIKEDAQ_TEXT("there is"), SPIKEDAQ_TEXT("no parameter of that index"));
     }
     const bool read_only = code == ReplyCode::kReadOnly;
     return Refuse(m.request_id, code, parameters_->Spec(index).name,
-                  read_only ? "cannot be set" : "is outside its range, or not a whole number where it must be one");
+                  read_only ? SPIKEDAQ_TEXT("cannot be set")
+                            : SPIKEDAQ_TEXT("is outside its range, or not a whole number where it must be one"));
   }
   if (check.status() != Status::kOk) {
-    return Refuse(m.request_id, ReplyCode::kBadArguments, "the pairs", "are not [index, number or nil, ...]");
+    return Refuse(m.request_id, ReplyCode::kBadArguments, SPIKEDAQ_TEXT("the pairs"),
+                  SPIKEDAQ_TEXT("are not [index, number or nil, ...]"));
   }
   wire::PairReader pairs(m.pairs);
   while (pairs.Next(&index, &hand_back, &value)) parameters_->Set(index, hand_back, value);
@@ -222,7 +234,9 @@ void Dispatcher::OnStart(const wire::Start& m) {
   if (last_.valid && last_.crc == crc_) return Answer(m.request_id, last_.has_value, last_.value);
   uint64_t first_step = 0;
   const ReplyCode code = target_->Start(m.block_samples, &first_step);
-  if (code != ReplyCode::kOk) return Refuse(m.request_id, code, "a block", "of that many samples does not fit a frame");
+  if (code != ReplyCode::kOk)
+    return Refuse(m.request_id, code, SPIKEDAQ_TEXT("a block"),
+                  SPIKEDAQ_TEXT("of that many samples does not fit a frame"));
   Done(m.request_id, first_step);
 }
 
@@ -247,32 +261,37 @@ void Dispatcher::OnStimulus(const wire::StimulusRequest& m) {
   switch (static_cast<wire::StimulusOperation>(m.operation)) {
     case wire::StimulusOperation::kBegin:
       if (waveform_->capacity() == 0)
-        return Refuse(id, ReplyCode::kUnsupported, "this device", "has no waveform memory");
+        return Refuse(id, ReplyCode::kUnsupported, SPIKEDAQ_TEXT("this device"),
+                      SPIKEDAQ_TEXT("has no waveform memory"));
       if (m.n_rows > waveform_->capacity())
-        return Refuse(id, ReplyCode::kTooLarge, "the waveform", "has too many rows");
+        return Refuse(id, ReplyCode::kTooLarge, SPIKEDAQ_TEXT("the waveform"), SPIKEDAQ_TEXT("has too many rows"));
       target_->ForgetWaveform();
       waveform_->Begin(m.n_rows);
       return Done(id);
     case wire::StimulusOperation::kData:
       code = waveform_->Data(m.first_row, m.rows);
       if (code == ReplyCode::kOk) return Done(id);
-      if (code == ReplyCode::kWrongState) return Refuse(id, code, "stimulus data", "must follow a begin");
-      if (code == ReplyCode::kBadArguments) return Refuse(id, code, "a row", "is two bytes");
-      return Refuse(id, code, "a row", "or its value is outside the waveform");
+      if (code == ReplyCode::kWrongState)
+        return Refuse(id, code, SPIKEDAQ_TEXT("stimulus data"), SPIKEDAQ_TEXT("must follow a begin"));
+      if (code == ReplyCode::kBadArguments)
+        return Refuse(id, code, SPIKEDAQ_TEXT("a row"), SPIKEDAQ_TEXT("is two bytes"));
+      return Refuse(id, code, SPIKEDAQ_TEXT("a row"), SPIKEDAQ_TEXT("or its value is outside the waveform"));
     case wire::StimulusOperation::kPlay:
-      if (!waveform_->complete()) return Refuse(id, ReplyCode::kWrongState, "the waveform", "is not complete");
+      if (!waveform_->complete())
+        return Refuse(id, ReplyCode::kWrongState, SPIKEDAQ_TEXT("the waveform"), SPIKEDAQ_TEXT("is not complete"));
       target_->PlayWaveform(m.loop);
       return Done(id);
     case wire::StimulusOperation::kStop:
       target_->StopWaveform();
       return Done(id);
   }
-  Refuse(id, ReplyCode::kOutOfRange, "stimulus", "has no such operation");
+  Refuse(id, ReplyCode::kOutOfRange, SPIKEDAQ_TEXT("stimulus"), SPIKEDAQ_TEXT("has no such operation"));
 }
 
 void Dispatcher::OnReset(const wire::Reset& m) {
   if (last_.valid && last_.crc == crc_) return Answer(m.request_id, last_.has_value, last_.value);
-  if (m.scope > 2) return Refuse(m.request_id, ReplyCode::kOutOfRange, "reset", "has no such scope");
+  if (m.scope > 2)
+    return Refuse(m.request_id, ReplyCode::kOutOfRange, SPIKEDAQ_TEXT("reset"), SPIKEDAQ_TEXT("has no such scope"));
   if (m.scope < 2) target_->Reset(m.scope == 1);
   Done(m.request_id);
   if (m.scope == 2) target_->Reboot();
@@ -281,8 +300,11 @@ void Dispatcher::OnReset(const wire::Reset& m) {
 void Dispatcher::OnSelfTest(const wire::SelfTest& m) {
   Probe probe = {};
   if (!target_->ReadProbe(m.index, &probe)) {
-    if (m.index == 0) return Refuse(m.request_id, ReplyCode::kUnsupported, "this board", "cannot test itself");
-    return Refuse(m.request_id, ReplyCode::kOutOfRange, "there is", "no input of that index");
+    if (m.index == 0)
+      return Refuse(m.request_id, ReplyCode::kUnsupported, SPIKEDAQ_TEXT("this board"),
+                    SPIKEDAQ_TEXT("cannot test itself"));
+    return Refuse(m.request_id, ReplyCode::kOutOfRange, SPIKEDAQ_TEXT("there is"),
+                  SPIKEDAQ_TEXT("no input of that index"));
   }
   // Two texts of kMaxProbeNameBytes and their heads, an i32, an f32, a u32, and the head of the array.
   uint8_t bytes[2 * (kMaxProbeNameBytes + 2) + 5 + 5 + 5 + 1];

@@ -8,6 +8,7 @@
 #include "command/parameters.h"
 #include "command/probe.h"
 #include "command/waveform.h"
+#include "flash/flash.h"
 #include "wire/messages.h"
 #include "wire/transmitter.h"
 
@@ -79,7 +80,8 @@ class Dispatcher {
 
   void Done(uint32_t request_id);
   void Done(uint32_t request_id, uint64_t value);
-  void Refuse(uint32_t request_id, wire::ReplyCode code, const char* what, const char* why);
+  void Refuse(uint32_t request_id, wire::ReplyCode code, flash::Text what, flash::Text why);
+  void Refuse(uint32_t request_id, wire::ReplyCode code, const char* what, flash::Text why);
   void Answer(uint32_t request_id, bool has_value, uint64_t value);
 
   Target* target_;

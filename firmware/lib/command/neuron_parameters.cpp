@@ -1,5 +1,6 @@
 #include "command/neuron_parameters.h"
 
+#include "flash/flash.h"
 #include "neuron/knobs.h"
 
 namespace spikedaq {
@@ -35,7 +36,7 @@ constexpr ParameterType kInteger = ParameterType::kInteger;
 
 // Ranges hold every preset, every knob and every value of the stock GUI. i_clamp reaches beyond what the channel
 // i_total can hold (+-327.67), as stock currents do; such blocks are flagged as saturated.
-constexpr ParameterSpec kSpecs[NeuronParameters::kCount] = {
+constexpr ParameterSpec kSpecs[NeuronParameters::kCount] SPIKEDAQ_FLASH = {
     {"preset", "1", kInteger, 0, kPresetCount - 1, 0, 0},
     {"a", "1", kFloat, 0, 2, 0.02f, 0},
     {"b", "1", kFloat, -2, 2, 0.2f, 0},
@@ -59,7 +60,7 @@ constexpr ParameterSpec kSpecs[NeuronParameters::kCount] = {
 }  // namespace
 
 ParameterSpec NeuronParameters::Spec(uint8_t index) const {
-  ParameterSpec spec = kSpecs[index];
+  ParameterSpec spec = flash::Read(kSpecs[index]);
   if (index == kStepUs) spec.default_value = static_cast<float>(default_step_us_);
   if ((has_knob_ >> index & 1u) != 0) spec.flags |= wire::kParameterHasKnob;
   return spec;
@@ -172,7 +173,7 @@ void NeuronParameters::Store(uint8_t index, float value) {
 }
 
 void NeuronParameters::SetKnob(uint8_t index, float value) {
-  has_knob_ |= 1u << index;
+  has_knob_ |= uint32_t{1} << index;
   knob_[index] = value;
 }
 

@@ -54,7 +54,8 @@ void ParameterTable::FollowKnob(uint8_t index) {
 
 int16_t ParameterTable::Find(wire::Text name) const {
   for (uint8_t i = 0; i < count(); ++i) {
-    const wire::Text known = wire::TextOf(Spec(i).name);
+    const ParameterSpec spec = Spec(i);
+    const wire::Text known = wire::TextOf(spec.name);
     if (known.size == name.size && memcmp(known.data, name.data, name.size) == 0) return i;
   }
   return -1;

@@ -12,8 +12,8 @@ namespace command {
 
 /// What does not change of a parameter. Names are those of protocol/README.md, section 4.3.
 struct ParameterSpec {
-  const char* name;
-  const char* unit;
+  char name[20];  ///< In the struct, so that a table of them can stay in flash (flash/flash.h).
+  char unit[12];
   wire::ParameterType type;
   float minimum;
   float maximum;

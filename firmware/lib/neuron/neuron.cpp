@@ -25,7 +25,7 @@ Neuron<Real>::Neuron(uint64_t seed) : noise_(seed) {
 template <typename Real>
 bool Neuron<Real>::SetPreset(uint8_t index) {
   if (index >= kPresetCount) return false;
-  const Preset& preset = kPresets[index];
+  const Preset preset = PresetOf(index);
   SetCustom(FromPreset<Real>(preset.a), FromPreset<Real>(preset.b), FromPreset<Real>(preset.c),
             FromPreset<Real>(preset.d), FromPreset<Real>(preset.v_rest));
   parameters_.preset = index;

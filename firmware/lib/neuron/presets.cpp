@@ -1,8 +1,11 @@
 #include "neuron/presets.h"
 
-namespace spikedaq {
+#include "flash/flash.h"
 
-const Preset kPresets[kPresetCount] = {
+namespace spikedaq {
+namespace {
+
+constexpr Preset kPresets[kPresetCount] SPIKEDAQ_FLASH = {
     {"Tonic spiking", 0.02f, 0.20f, -65.0f, 6.0f, -70.0f},
     {"Phasic spiking", 0.02f, 0.25f, -65.0f, 6.0f, -64.0f},
     {"Tonic bursting", 0.02f, 0.20f, -50.0f, 2.0f, -70.0f},
@@ -24,5 +27,9 @@ const Preset kPresets[kPresetCount] = {
     {"Inhibition-induced spiking", 0.02f, 1.00f, -60.0f, 8.0f, -63.8f},
     {"Inhibition-induced bursting", 0.026f, -1.00f, -45.0f, -2.0f, -63.8f},
 };
+
+}  // namespace
+
+Preset PresetOf(uint8_t index) { return flash::Read(kPresets[index]); }
 
 }  // namespace spikedaq

@@ -8,7 +8,7 @@ namespace spikedaq {
 
 /// Izhikevich's parameters and the resting potential of one kind of neuron. c and v_rest are in mV.
 struct Preset {
-  const char* name;
+  char name[29];
   float a, b, c, d, v_rest;
 };
 
@@ -17,9 +17,9 @@ constexpr uint8_t kPresetCount = 20;
 /// Value of the parameter `preset` for a neuron that has none of the presets.
 constexpr uint8_t kCustomPreset = 255;
 
-/// Indices are those of the stock command `NEU`. 0 and 8, 6 and 11, and 12 and 14 are equal, as they are in stock.
-/// Every number is a multiple of 0.001 (see Neuron::SetPreset).
-extern const Preset kPresets[kPresetCount];
+/// Preset of an index below kPresetCount. Indices are those of the stock command `NEU`. 0 and 8, 6 and 11, and 12 and
+/// 14 are equal, as they are in stock. Every number is a multiple of 0.001 (see Neuron::SetPreset).
+Preset PresetOf(uint8_t index);
 
 }  // namespace spikedaq
 

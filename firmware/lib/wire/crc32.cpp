@@ -1,5 +1,7 @@
 #include "wire/crc32.h"
 
+#include "flash/flash.h"
+
 namespace spikedaq {
 namespace wire {
 namespace {
@@ -20,13 +22,13 @@ constexpr Table MakeTable() {
   return table;
 }
 
-constexpr Table kTable = MakeTable();
+constexpr Table kTable SPIKEDAQ_FLASH = MakeTable();
 
 }  // namespace
 
 uint32_t Crc32(const uint8_t* data, size_t n, uint32_t crc) {
   crc = ~crc;
-  for (size_t i = 0; i < n; ++i) crc = (crc >> 8) ^ kTable.entry[(crc ^ data[i]) & 0xFFu];
+  for (size_t i = 0; i < n; ++i) crc = (crc >> 8) ^ flash::ReadU32(kTable.entry[(crc ^ data[i]) & 0xFFu]);
   return ~crc;
 }
 

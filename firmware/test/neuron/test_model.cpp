@@ -197,12 +197,12 @@ TEST_CASE("neuron: presets are the published decimals in float and in double") {
     CAPTURE(int(i));
     Neuron<float> small(1);
     small.SetPreset(i);
-    CHECK(small.parameters().a == spikedaq::kPresets[i].a);
-    CHECK(small.parameters().b == spikedaq::kPresets[i].b);
-    CHECK(small.parameters().c == spikedaq::kPresets[i].c);
-    CHECK(small.parameters().d == spikedaq::kPresets[i].d);
-    CHECK(small.parameters().v_rest == spikedaq::kPresets[i].v_rest);
-    CHECK(spikedaq::kPresets[i].name[0] != 0);
+    CHECK(small.parameters().a == spikedaq::PresetOf(i).a);
+    CHECK(small.parameters().b == spikedaq::PresetOf(i).b);
+    CHECK(small.parameters().c == spikedaq::PresetOf(i).c);
+    CHECK(small.parameters().d == spikedaq::PresetOf(i).d);
+    CHECK(small.parameters().v_rest == spikedaq::PresetOf(i).v_rest);
+    CHECK(spikedaq::PresetOf(i).name[0] != 0);
   }
   Neuron<double> wide(1);
   wide.SetPreset(3);

@@ -1,0 +1,71 @@
+/// Constant tables and texts that are read from the program memory.
+///
+/// An AVR has two address spaces: what is not asked to stay in flash is copied to its 2 KB of RAM at start, and what
+/// stays there cannot be read through a plain pointer. Everywhere else all of this is plain `const`.
+#ifndef SPIKEDAQ_FLASH_FLASH_H_
+#define SPIKEDAQ_FLASH_FLASH_H_
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __AVR__
+#include <avr/pgmspace.h>
+/// Follows the name of a constant at namespace scope, which must then be read with flash::Read.
+#define SPIKEDAQ_FLASH PROGMEM
+/// A flash::Text of a string literal; only within a function.
+#define SPIKEDAQ_TEXT(literal) \
+  ::spikedaq::flash::Text { PSTR(literal) }
+#else
+#define SPIKEDAQ_FLASH
+#define SPIKEDAQ_TEXT(literal) \
+  ::spikedaq::flash::Text { literal }
+#endif
+
+namespace spikedaq {
+namespace flash {
+
+/// A copy of a constant that was declared with SPIKEDAQ_FLASH, or of an element of one.
+template <class T>
+inline T Read(const T& constant) {
+#ifdef __AVR__
+  T copy;
+  memcpy_P(&copy, &constant, sizeof copy);
+  return copy;
+#else
+  return constant;
+#endif
+}
+
+/// One u32 of a table: what a loop reads byte by byte, so without a call.
+inline uint32_t ReadU32(const uint32_t& constant) {
+#ifdef __AVR__
+  return pgm_read_dword(&constant);
+#else
+  return constant;
+#endif
+}
+
+/// A text that ends with a zero. Made by SPIKEDAQ_TEXT.
+struct Text {
+  const char* at;
+
+  /// Copies the text, without its zero and not beyond `size` bytes. @returns the number of bytes.
+  size_t CopyTo(char* to, size_t size) const {
+#ifdef __AVR__
+    const size_t length = strlen_P(at);
+    const size_t n = length < size ? length : size;
+    memcpy_P(to, at, n);
+#else
+    const size_t length = strlen(at);
+    const size_t n = length < size ? length : size;
+    memcpy(to, at, n);
+#endif
+    return n;
+  }
+};
+
+}  // namespace flash
+}  // namespace spikedaq
+
+#endif  // SPIKEDAQ_FLASH_FLASH_H_
