@@ -18,6 +18,7 @@ import msgpack
 import numpy as np
 from cobs import cobs
 
+from helpers.packed import block_samples
 from spikedaq.inlet import ControlClient
 
 TRUTH_ROW = np.dtype([("step", "<u8"), ("tick", "<u8"), ("values", "<i2", (8,))])
@@ -159,5 +160,4 @@ def journal_blocks(folder: Path) -> Iterator[tuple[int, int, int, np.ndarray]]:
                 boot_id = message[8]
             elif message[0] == 3:
                 _, seq, _, first_step, _, _, n, codec, payload, *_ = message
-                assert codec == 0
-                yield boot_id, seq, first_step, np.frombuffer(payload, "<i2").reshape(-1, n).T
+                yield boot_id, seq, first_step, block_samples(payload, n, codec)

@@ -61,6 +61,13 @@ struct BlockRaw {
   std::vector<int> samples;  // row by row
   std::string payload;
 };
+struct BlockPacked {
+  std::string id;
+  bool valid, canonical;
+  size_t n, n_channels;
+  std::vector<int> samples;  // row by row
+  std::string payload;
+};
 struct Stream {
   std::string id;
   std::string bytes;
@@ -77,6 +84,10 @@ inline void Read(const Columns& c, Message* v) {
 }
 inline void Read(const Columns& c, BlockRaw* v) {
   *v = {c[0], c[1] == "1", std::stoul(c[2]), std::stoul(c[3]), {}, c[5]};
+  for (const std::string& item : Split(c[4], ' ')) v->samples.push_back(std::stoi(item));
+}
+inline void Read(const Columns& c, BlockPacked* v) {
+  *v = {c[0], c[1] == "1", c[6] == "1", std::stoul(c[2]), std::stoul(c[3]), {}, c[5]};
   for (const std::string& item : Split(c[4], ' ')) v->samples.push_back(std::stoi(item));
 }
 inline void Read(const Columns& c, Stream* v) { *v = {c[0], c[2], Split(c[3], ' ')}; }
@@ -141,6 +152,11 @@ def block_raw(case: dict[str, Any]) -> list[str]:
     return [str(case["n"]), str(case["n_channels"]), " ".join(samples), case["payload"]]
 
 
+def block_packed(case: dict[str, Any]) -> list[str]:
+    """Columns of a `BlockPacked`."""
+    return [*block_raw(case), str(int(case.get("canonical", False)))]
+
+
 def stream(case: dict[str, Any]) -> list[str]:
     """Columns of a `Stream`."""
     return [case["bytes"], " ".join(case["expect"])]
@@ -151,6 +167,7 @@ TABLES = {
     "crc32.json": ("Crc", crc),
     "messages.json": ("Message", message),
     "block_raw.json": ("BlockRaw", block_raw),
+    "block_packed.json": ("BlockPacked", block_packed),
     "streams.json": ("Stream", stream),
 }
 

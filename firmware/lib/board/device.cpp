@@ -21,6 +21,7 @@ Device::Device(Board* board, const Memory& memory, const Settings& settings)
       parameters_(&neuron_parameters_, board->parameters()),
       waveform_(memory.waveform_rows, memory.waveform_bits, memory.waveform_capacity),
       sampler_(memory.block_heads, memory.block_values, memory.n_blocks, memory.block_capacity, kChannelCount),
+      encoder_(&sampler_),
       events_(memory.events, memory.n_events),
       transmitter_(memory.scratch, memory.scratch_bytes, memory.ring, memory.ring_bytes),
       decoder_(memory.request, memory.max_request_bytes),
@@ -33,6 +34,7 @@ void Device::Boot(uint32_t boot_id) {
   board_->Configure(&parameters_, &neuron_parameters_);
   parameters_.ForgetChanges();
   waveform_.Clear();
+  encoder_.Cancel();
   sampler_.Clear();
   events_.Clear();
   dispatcher_.Clear();
@@ -67,7 +69,7 @@ wire::Hello Device::Hello() const {
   hello.n_presets = kPresetCount;
   hello.resend_depth = 0;
   hello.stimulus_capacity = waveform_.capacity();
-  hello.codecs = 1;
+  hello.codecs = encoder_.codecs();
   hello.max_request_bytes = memory_.max_request_bytes;
   hello.running = sampler_.running();
   Probe probe;
@@ -156,11 +158,32 @@ bool Device::SendStatus() {
 void Device::Receive() {
   uint8_t byte = 0;
   // A request is read only while its answer has room: the link's own buffer holds the rest.
-  while (!reboot_wanted_ && transmitter_.HasRoom(command::kAnswerBytes)) {
+  while (!reboot_wanted_ && !writing() && transmitter_.HasRoom(command::kAnswerBytes)) {
     if (board_->Read(&byte, 1) == 0) return;
     if (decoder_.Take(byte) != wire::FrameDecoder::Result::kMessage) continue;
     if (dispatcher_.Handle(decoder_.message()) == Status::kMalformed) decoder_.CountMalformed();
   }
+}
+
+// Makes and queues the oldest block, or goes on with that. @returns false where it cannot be queued now.
+bool Device::SendBlock() {
+  using Stage = sampling::BlockEncoder::Stage;
+  const bool sliced = settings_.slices_per_pump > 0;
+  if (encoder_.stage() == Stage::kIdle) encoder_.Begin();
+  while (encoder_.stage() != Stage::kWritten) {
+    if (encoder_.stage() == Stage::kMeasured) {
+      if (!transmitter_.HasRoom(encoder_.message_bytes(), kAnswerRoom)) return false;
+      encoder_.BeginWriting(transmitter_.Begin(), transmitter_.seq());
+    }
+    if (sliced && slices_left_ == 0) return false;
+    if (sliced) --slices_left_;
+    encoder_.stage() == Stage::kMeasuring ? encoder_.Measure() : encoder_.Write();
+  }
+  const Status status = transmitter_.Commit(encoder_.writer());
+  encoder_.Cancel();
+  if (status != Status::kOk) return false;
+  sampler_.Release();
+  return true;
 }
 
 void Device::Send() {
@@ -174,18 +197,12 @@ void Device::Send() {
     QueueEvent(wire::EventKind::kOverrun, overrun.first_step, overrun.first_tick, overrun.n_samples, 0);
   }
   NoteQueueLength();
-  if (status_due_ && SendStatus()) status_due_ = false;
-  while (events_.size() > 0 && transmitter_.HasRoom(kSmallMessageBytes, kAnswerRoom)) {
+  if (status_due_ && !writing() && SendStatus()) status_due_ = false;
+  while (events_.size() > 0 && !writing() && transmitter_.HasRoom(kSmallMessageBytes, kAnswerRoom)) {
     transmitter_.Send(events_.front());
     events_.Pop();
   }
-  while (events_.size() == 0 && sampler_.closed() > 0) {
-    const size_t bytes = size_t{2} * sampler_.oldest().n * kChannelCount + sampling::kBlockOverhead;
-    if (!transmitter_.HasRoom(bytes, kAnswerRoom)) break;
-    wire::Writer writer = transmitter_.Begin();
-    sampling::EncodeOldest(sampler_, transmitter_.seq(), writer);
-    transmitter_.Commit(writer);
-    sampler_.Release();
+  while ((events_.size() == 0 || writing()) && sampler_.closed() > 0 && SendBlock()) {
   }
   if (dispatcher_.stop_pending() && sampler_.closed() == 0 && transmitter_.HasRoom(kSmallMessageBytes)) {
     dispatcher_.AnswerStop(stopped_at_);
@@ -193,6 +210,7 @@ void Device::Send() {
 }
 
 void Device::Pump() {
+  slices_left_ = settings_.slices_per_pump;
   for (;;) {
     Receive();
     if (!reboot_wanted_) Send();

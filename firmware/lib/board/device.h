@@ -12,6 +12,7 @@
 #include "command/parameters.h"
 #include "command/waveform.h"
 #include "neuron/neuron.h"
+#include "sampling/block_encoder.h"
 #include "sampling/sampler.h"
 #include "wire/frame.h"
 #include "wire/transmitter.h"
@@ -43,6 +44,9 @@ struct Memory {
 struct Settings {
   uint32_t step_us;
   uint64_t noise_seed;
+  /// Slices of one channel that a block's encoding may take per Pump, for processors on which a whole block takes
+  /// longer than a step; 0 for whole blocks.
+  uint8_t slices_per_pump = 0;
 };
 
 class Device final : public command::Target {
@@ -97,9 +101,12 @@ class Device final : public command::Target {
   void Receive();
   void Send();
   bool SendStatus();
+  bool SendBlock();
   void QueueSampleEvents(const Sample<float>& sample);
   void QueueEvent(wire::EventKind kind, uint64_t step, uint64_t tick, uint32_t index, float value);
   void NoteQueueLength();
+  /// A block is half written, in the memory in which every other message would be made.
+  bool writing() const { return encoder_.stage() == sampling::BlockEncoder::Stage::kWriting; }
 
   Board* board_;
   Memory memory_;
@@ -109,6 +116,7 @@ class Device final : public command::Target {
   command::ParameterTable parameters_;
   command::Waveform waveform_;
   sampling::Sampler sampler_;
+  sampling::BlockEncoder encoder_;
   EventQueue events_;
   wire::Transmitter transmitter_;
   wire::FrameDecoder decoder_;
@@ -121,6 +129,7 @@ class Device final : public command::Target {
   uint64_t stopped_at_ = 0;
   uint32_t saturated_values_ = 0;
   uint16_t high_water_ = 0;
+  uint8_t slices_left_ = 0;  // of this Pump
   bool status_due_ = false;
   bool reboot_wanted_ = false;
 };

@@ -84,29 +84,5 @@ bool Sampler::TakeOverrun(Overrun* overrun) {
   return true;
 }
 
-void EncodeOldest(const Sampler& sampler, uint32_t seq, wire::Writer& writer) {
-  const BlockHead& head = sampler.oldest();
-  writer.Array(10);
-  writer.Unsigned(static_cast<uint64_t>(wire::MessageType::kBlock));
-  writer.Unsigned(seq);
-  writer.Unsigned(0);  // stream
-  writer.Unsigned(head.first_step);
-  writer.Unsigned(static_cast<uint32_t>(head.first_tick));
-  writer.Unsigned(head.step_us);
-  writer.Unsigned(head.n);
-  writer.Unsigned(0);  // codec
-  writer.BinaryHead(size_t{2} * head.n * sampler.n_channels());
-  for (uint8_t channel = 0; channel < sampler.n_channels(); ++channel) {
-    uint8_t* to = writer.Claim(size_t{2} * head.n);
-    if (to == nullptr) return;
-    const int16_t* values = sampler.oldest_channel(channel);
-    for (uint16_t k = 0; k < head.n; ++k) {
-      *to++ = static_cast<uint8_t>(values[k]);
-      *to++ = static_cast<uint8_t>(values[k] >> 8);
-    }
-  }
-  writer.Unsigned(head.flags);
-}
-
 }  // namespace sampling
 }  // namespace spikedaq

@@ -114,9 +114,6 @@ constexpr size_t MaxBlockSamples(size_t n_channels) {
   return (wire::kMaxDeviceFrameBytes - wire::kCrcBytes - kBlockOverhead) / (2 * n_channels);
 }
 
-/// Writes the sampler's oldest block as a block message of codec 0: channel by channel, i16 little-endian.
-void EncodeOldest(const Sampler& sampler, uint32_t seq, wire::Writer& writer);
-
 }  // namespace sampling
 }  // namespace spikedaq
 

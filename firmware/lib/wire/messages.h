@@ -63,6 +63,10 @@ constexpr uint8_t kBlockAfterOverrun = 2;
 constexpr uint8_t kBlockAfterStart = 4;
 constexpr uint8_t kBlockVoltageClamp = 8;
 
+constexpr uint8_t kCodecRaw = 0;
+constexpr uint8_t kCodecPacked = 1;
+constexpr uint8_t kCodecs = 1;  ///< Those that this firmware writes, as in a hello.
+
 constexpr uint8_t kTraitTranslated = 1;  ///< Bits of a hello's traits.
 constexpr uint8_t kTraitVoltageClamp = 2;
 constexpr uint8_t kTraitSelfTest = 4;

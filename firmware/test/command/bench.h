@@ -8,6 +8,7 @@
 
 #include "board/device.h"
 #include "wire/crc32.h"
+#include "wire/packed.h"
 
 namespace testing {
 
@@ -144,6 +145,20 @@ struct Bench {
   uint8_t Index(const char* name) { return static_cast<uint8_t>(device.parameters().Find(TextOf(name))); }
   float Value(const char* name) { return device.parameters().Value(Index(name)); }
 };
+
+/// The values of a block, channel by channel; empty if its payload is malformed.
+inline std::vector<int16_t> SamplesOf(const Block& block) {
+  std::vector<int16_t> values(size_t{block.n} * kChannelCount);
+  if (block.codec == kCodecPacked) {
+    if (UnpackBlock(block.payload, block.n, kChannelCount, values.data()) != Status::kOk) values.clear();
+    return values;
+  }
+  if (block.codec != kCodecRaw || block.payload.size != 2 * values.size()) return {};
+  for (size_t k = 0; k < values.size(); ++k) {
+    values[k] = static_cast<int16_t>(block.payload.data[2 * k] | block.payload.data[2 * k + 1] << 8);
+  }
+  return values;
+}
 
 /// Makes the pairs of a set request.
 class SetRequest {

@@ -274,8 +274,7 @@ TEST_CASE("stimulus: upload, play, every refusal") {
   const std::vector<Block> blocks = b.Take<Block>();
   REQUIRE(blocks.size() == 2);
   const auto channel = [&](const Block& block, int c, int k) {
-    const uint8_t* at = block.payload.data + 2 * (c * block.n + k);
-    return static_cast<int16_t>(static_cast<uint16_t>(at[0] | at[1] << 8));
+    return SamplesOf(block).at(static_cast<size_t>(c * block.n + k));
   };
   const int want[] = {10, -100, 100, 10, -100};
   for (int k = 0; k < 5; ++k) CHECK(channel(blocks[0], 1, k) == want[k]);
@@ -352,7 +351,7 @@ TEST_CASE("a host that reads slowly gets overruns that add up, and every event a
     b.board.room = 0;
     for (int k = 0; k < 3000; ++k) {
       lcg = lcg * 1664525u + 1013904223u;
-      if (k % 100 == 0) b.board.room += lcg >> 21;  // less than is made, on the average
+      if (k % 100 == 0) b.board.room += lcg >> 22;  // less than is made, on the average
       b.Steps(1);
     }
     b.board.room = SIZE_MAX;

@@ -6,12 +6,13 @@
 #include <deque>
 
 #include "hex.h"
-#include "sampling/sampler.h"
+#include "sampling/block_encoder.h"
 #include "vectors.h"
 #include "wire/cobs.h"
 #include "wire/crc32.h"
 #include "wire/frame.h"
 #include "wire/messages.h"
+#include "wire/packed.h"
 
 using namespace spikedaq;
 using namespace spikedaq::wire;
@@ -294,6 +295,30 @@ std::vector<std::string> Receive(const std::vector<uint8_t>& bytes, const vector
   return got;
 }
 
+/// The sampler's way: samples in, the payload of a block message out, in hex.
+std::string EncodedPayload(size_t n, size_t n_channels, const std::vector<int>& samples, uint8_t codec) {
+  std::vector<sampling::BlockHead> heads(2);
+  std::vector<int16_t> values(2 * (n + 3) * n_channels);
+  sampling::Sampler sampler(heads.data(), values.data(), 2, static_cast<uint16_t>(n + 3),
+                            static_cast<uint8_t>(n_channels));
+  sampler.Start(static_cast<uint16_t>(n));
+  for (size_t k = 0; k < n; ++k) {
+    std::vector<int16_t> row;
+    for (size_t i = 0; i < n_channels; ++i) row.push_back(static_cast<int16_t>(samples[k * n_channels + i]));
+    sampler.Push(k, 100 * k, 100, row.data(), false);
+  }
+  REQUIRE(sampler.closed() == 1);
+  std::vector<uint8_t> message(n * n_channels * 3 + 100);
+  Writer w(message.data(), message.size());
+  CHECK(sampling::EncodeOldest(sampler, 5, w, static_cast<uint8_t>(1u << codec)) == codec);
+  REQUIRE(w.ok());
+  Block block;
+  REQUIRE(Decode(Bytes{w.data(), w.size()}, &block) == Status::kOk);
+  CHECK(block.n == n);
+  CHECK(block.codec == codec);
+  return ToHex(block.payload.data, block.payload.size);
+}
+
 }  // namespace
 
 TEST_CASE("vectors: cobs.json") {
@@ -355,30 +380,35 @@ TEST_CASE("vectors: block_raw.json") {
     const bool plausible = c.n > 0 && c.payload.size() == 4 * c.n * c.n_channels;
     CHECK(plausible == c.valid);
     if (!c.valid || c.n > 255) continue;
-    // The sampler's way: samples in, payload out.
-    std::vector<sampling::BlockHead> heads(2);
-    std::vector<int16_t> values(2 * (c.n + 3) * c.n_channels);
-    sampling::Sampler sampler(heads.data(), values.data(), 2, static_cast<uint16_t>(c.n + 3),
-                              static_cast<uint8_t>(c.n_channels));
-    sampler.Start(static_cast<uint16_t>(c.n));
-    for (size_t k = 0; k < c.n; ++k) {
-      std::vector<int16_t> row;
-      for (size_t i = 0; i < c.n_channels; ++i) row.push_back(static_cast<int16_t>(c.samples[k * c.n_channels + i]));
-      sampler.Push(k, 100 * k, 100, row.data(), false);
-    }
-    REQUIRE(sampler.closed() == 1);
-    std::vector<uint8_t> message(c.payload.size() + 100);
-    Writer w(message.data(), message.size());
-    sampling::EncodeOldest(sampler, 5, w);
-    REQUIRE(w.ok());
-    Block block;
-    REQUIRE(Decode(Bytes{w.data(), w.size()}, &block) == Status::kOk);
-    CHECK(block.n == c.n);
-    CHECK(ToHex(block.payload.data, block.payload.size) == c.payload);
+    CHECK(EncodedPayload(c.n, c.n_channels, c.samples, kCodecRaw) == c.payload);
     ++written;
   }
   std::printf("block_raw.json: %zu vectors, %zu of them written\n", ran, written);
   CHECK(written > 0);
+}
+
+TEST_CASE("vectors: block_packed.json") {
+  size_t ran = 0, written = 0;
+  for (const vectors::BlockPacked& c : vectors::AllBlockPacked()) {
+    CAPTURE(c.id);
+    ++ran;
+    const std::vector<uint8_t> payload = FromHex(c.payload);
+    std::vector<int16_t> values(c.n * c.n_channels);  // channel by channel
+    const Status status = UnpackBlock(Bytes{payload.data(), payload.size()}, static_cast<uint16_t>(c.n),
+                                      static_cast<uint8_t>(c.n_channels), values.data());
+    CHECK((status == Status::kOk) == c.valid);
+    if (!c.valid) continue;
+    REQUIRE(c.samples.size() == values.size());
+    for (size_t k = 0; k < values.size(); ++k) {
+      REQUIRE(values[k % c.n_channels * c.n + k / c.n_channels] == c.samples[k]);
+    }
+    if (!c.canonical) continue;
+    CHECK(EncodedPayload(c.n, c.n_channels, c.samples, kCodecPacked) == c.payload);
+    ++written;
+  }
+  std::printf("block_packed.json: %zu vectors, %zu of them written\n", ran, written);
+  CHECK(ran >= 70);
+  CHECK(written >= 42);
 }
 
 TEST_CASE("vectors: streams.json") {
