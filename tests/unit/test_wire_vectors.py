@@ -23,12 +23,13 @@ from spikedaq.wire import (
     decode_samples,
     encode_frame,
     encode_message,
+    encode_samples,
 )
 from spikedaq.wire.messages import StimulusMessage
 
 VECTORS = Path(__file__).parents[2] / "protocol" / "vectors"
 NAMES = {t: t.name.lower() for t in FrameType} | {FrameType.HELLO_REQUEST: "hello?"}
-LEAST = {"cobs": 25, "crc32": 10, "messages": 400, "block_raw": 10, "streams": 8}
+LEAST = {"cobs": 25, "crc32": 10, "messages": 400, "block_raw": 10, "block_packed": 40, "streams": 8}
 
 
 def load(name):
@@ -136,6 +137,23 @@ def test_block_vector(case):
     assert samples.dtype == np.int16
     assert samples.shape == (case["n"], case["n_channels"])
     assert samples.tolist() == case["samples"]
+
+
+@pytest.mark.parametrize("case", cases("block_packed"))
+def test_packed_block_vector(case):
+    """A packed payload is the samples it says; where it is the canonical one, the encoder gives it."""
+    payload = bytes.fromhex(case["payload"])
+    block = BlockMessage(0, 0, 0, 0, 100, case["n"], 1, payload, 0)
+    if case["result"] == "invalid":
+        with pytest.raises(RemoteProtocolError):
+            decode_samples(block, case["n_channels"])
+        return
+    samples = decode_samples(block, case["n_channels"])
+    assert samples.dtype == np.int16
+    assert samples.tolist() == case["samples"]
+    assert (encode_samples(samples, 1) == (1, payload)) == case["canonical"]
+    n_raw_bytes = samples.size * 2
+    assert encode_samples(samples)[0] == (len(encode_samples(samples, 1)[1]) < n_raw_bytes)
 
 
 @pytest.mark.parametrize("case", cases("streams"))

@@ -34,9 +34,12 @@ from spikedaq.wire.messages import (
     Stop,
     UnknownMessage,
 )
+from spikedaq.wire.packed import CODEC_PACKED, CODEC_RAW, encode_samples
 from spikedaq.wire.sequence import SequenceTracker
 
 __all__ = [
+    "CODEC_PACKED",
+    "CODEC_RAW",
     "MAX_DEVICE_FRAME_BYTES",
     "PROTOCOL_VERSION",
     "BadFrame",
@@ -80,4 +83,5 @@ __all__ = [
     "device_info",
     "encode_frame",
     "encode_message",
+    "encode_samples",
 ]

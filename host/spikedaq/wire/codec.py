@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from spikedaq.model import LocalProtocolError, RemoteProtocolError
 from spikedaq.wire import messages as m
+from spikedaq.wire.packed import CODEC_PACKED, CODEC_RAW, decode_packed
 
 _F32_MAX: Final = 3.4028234663852886e38
 _INT_RANGES: Final = {
@@ -228,7 +229,7 @@ def decode_samples(block: m.BlockMessage, n_channels: int) -> npt.NDArray[np.int
     Returns
     -------
     int16 array, shape (n, n_channels)
-        A read-only view of the payload, channel-major in memory.
+        Read-only, channel-major in memory; of codec 0 a view of the payload.
 
     Raises
     ------
@@ -240,8 +241,10 @@ def decode_samples(block: m.BlockMessage, n_channels: int) -> npt.NDArray[np.int
 
 def samples_of(payload: bytes, n: int, n_channels: int, codec: int) -> npt.NDArray[np.int16]:
     """Decode a payload; see `decode_samples`."""
-    if codec != 0:
-        raise RemoteProtocolError(f"a block has codec {codec}; this version knows codec 0 only")
+    if codec == CODEC_PACKED:
+        return decode_packed(payload, n, n_channels)
+    if codec != CODEC_RAW:
+        raise RemoteProtocolError(f"a block has codec {codec}; this version knows codecs 0 and 1 only")
     if n < 1 or n_channels < 1 or len(payload) != 2 * n * n_channels:
         raise RemoteProtocolError(
             f"a block of {n} samples of {n_channels} channels has {len(payload)} bytes of payload, "

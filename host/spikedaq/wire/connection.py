@@ -22,6 +22,7 @@ from spikedaq.wire.messages import (
     Status,
     UnknownMessage,
 )
+from spikedaq.wire.packed import CODEC_PACKED
 from spikedaq.wire.sequence import SequenceTracker
 
 _U8: Final = 2**8
@@ -222,7 +223,7 @@ class Connection:
             samples = samples_of(payload, n, self.n_channels or 0, codec)
         except RemoteProtocolError:
             tracker.unreadable()
-            counters.unknown_codec += codec != 0
+            counters.unknown_codec += codec > CODEC_PACKED
             raise
         tick = self._widen(first_tick)
         if tick is None:
