@@ -24,6 +24,7 @@ from spikedaq.wire import (
     Pong,
     Reply,
     Reset,
+    SelfTest,
     Set,
     Start,
     StimulusBegin,
@@ -73,6 +74,8 @@ class ScriptedBoard:
         self.noise = b""
         self.seen: list[Any] = []
         self.parameters = [list(row) for row in PARAMETERS]
+        self.traits = 0
+        self.inputs: list[Any] = []  # what a self-test answers, one after the other
         self.opened = 0
         self.open_error: LinkOpenError | None = None
         self.link: ScriptedLink | None = None
@@ -100,7 +103,7 @@ class ScriptedBoard:
         """Return its next hello."""
         return Hello(
             self._next(), self.major, 0, "0.1", "abc", "scripted", self.unique_id, self.boot_id, 100, 10, N_CHANNELS,
-            len(self.parameters), 1, 0, 1000, 1, self.max_request_bytes, self.running,
+            len(self.parameters), 1, 0, 1000, 1, self.max_request_bytes, self.running, self.traits,
         )  # fmt: skip
 
     def block(self, n: int = 10, *, flags: int = 0, skip_frames: int = 0, skip_steps: int = 0) -> np.ndarray:
@@ -186,6 +189,10 @@ class ScriptedBoard:
                 self.send(Reply(self._next(), request_id, 0, None))
                 if scope == 2:
                     self.reboot()
+            case SelfTest(request_id, index):
+                there = index < len(self.inputs)
+                value = self.inputs[index] if there else "there is no input of that index"
+                self.send(Reply(self._next(), request_id, 0 if there else 3, value))
             case StimulusBegin() | StimulusData() | StimulusPlay() | StimulusStop():
                 self.send(Reply(self._next(), message.request_id, 0, None))
 

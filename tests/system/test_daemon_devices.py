@@ -188,3 +188,18 @@ def _runs(pid: str) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_self_test_lists_every_input_of_a_running_device(tmp_path: Path) -> None:
+    """A self-test while the device streams reads what is at its inputs and changes nothing."""
+    with DaemonProcess(tmp_path / "data", {"alpha": "sim:alpha?knob.i_clamp=4095"}) as daemon:
+        wait_for("alpha running", lambda: entry(daemon)["state"] == "running")
+        daemon.call("set", device="alpha", values={"virtual_light": 5.0})
+        before = daemon.call("describe", device="alpha")["parameters"]
+        wait_for("a step with light", lambda: daemon.call("self_test", device="alpha")[0]["raw"] == 200)
+        rows = daemon.call("self_test", device="alpha")
+        assert [row["name"] for row in rows[:2]] == ["photodiode", "current_in"]
+        assert rows[0]["period_us"] == 100
+        assert [row["raw"] for row in rows if row["name"] == "i_clamp_knob"] == [4095]
+        assert daemon.call("describe", device="alpha")["parameters"] == before
+        assert entry(daemon)["gaps"] == {"lost": 0, "overrun": 0, "dropped": 0}

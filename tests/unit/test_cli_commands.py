@@ -24,6 +24,8 @@ PARAMETER = {
     "value": 0.0, "holder": "knob", "read_only": False, "has_knob": True,
 }  # fmt: skip
 
+INPUT = {"name": "photodiode", "raw": 620, "value": 0.5, "unit": "V", "period_us": 500}
+
 
 class ScriptedDaemon:
     """Answers as docs/reference/bus.md says, and remembers what it was asked."""
@@ -70,6 +72,7 @@ class ScriptedDaemon:
             "status": {**common, "uptime_s": 5.0, "free_bytes": 10**10, "devices": self.devices, "recording": SESSION},
             "describe": {"name": "alpha", "parameters": [PARAMETER]},
             "get": {"value": 15.0, "holder": "host"},
+            "self_test": [INPUT],
             "record_start": SESSION,
             "record_stop": {**SESSION, "state": "complete"},
             "record_status": SESSION,
@@ -101,8 +104,9 @@ def test_devices_lists_them_with_what_is_wrong(daemon: ScriptedDaemon, capsys: p
 
 
 @pytest.mark.parametrize(
-    "argv", [["devices"], ["status"], ["get", "alpha"], ["record", "status"], ["record", "start", "s"]]
-)
+    "argv", [["devices"], ["status"], ["get", "alpha"], ["record", "status"], ["record", "start", "s"],
+             ["selftest", "alpha"]]
+)  # fmt: skip
 def test_json_is_one_document(argv: list[str], daemon: ScriptedDaemon, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*argv, "--json"]) == 0
     captured = capsys.readouterr()
@@ -186,3 +190,11 @@ def test_no_daemon_is_one_line_with_the_remedy(
         assert len(err.splitlines()) == 1
         assert "no spikedaqd answers at tcp://127.0.0.1:9" in err
         assert "spikedaqd --device NAME=URL --data DIR" in err
+
+
+def test_selftest_prints_a_line_per_input(daemon: ScriptedDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["selftest", "alpha"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[:4] == ["photodiode", "620", "0.500", "V"]
+    assert ("self_test", {"device": "alpha"}) in daemon.asked
+    assert main(["selftest", "gamma"]) == 1
+    assert "there is no device 'gamma'" in capsys.readouterr().err

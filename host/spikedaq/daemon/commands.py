@@ -63,6 +63,7 @@ class Commands:
             "stop": (self._stop_device, ("device",), ()),
             "reset": (self._reset, ("device",), ("scope",)),
             "stimulus": (self._stimulus, ("device",), ("rows", "loop", "stop")),
+            "self_test": (self._self_test, ("device",), ()),
             "status": (self._status, (), ()),
             "record_start": (self._record_start, ("session",), ("devices", "folder", "roll_s", "notes")),
             "record_stop": (self._record_stop, (), ("session",)),
@@ -150,6 +151,9 @@ class Commands:
             raise CommandRejected("'rows' must be a list of whole numbers of 0.01 %", code="bad_arguments")
         await found.stimulus(rows, loop=bool(loop), origin=who)
         return {"rows": len(rows)}
+
+    async def _self_test(self, who: str, device: str) -> list[dict[str, Any]]:
+        return [asdict(reading) for reading in await self._bench.member(device).device.self_test(origin=who)]
 
     async def _status(self, _: str) -> dict[str, Any]:
         recording = self._sessions.current

@@ -16,6 +16,7 @@ from spikedaq.device.parameters import checked_pairs, parameter_index
 from spikedaq.device.receive import Receiver
 from spikedaq.device.requests import Requests
 from spikedaq.device.seams import DeviceListener, DeviceState, JournalOpener, Timing
+from spikedaq.device.selftest import read_inputs
 from spikedaq.device.stimulus import upload
 from spikedaq.link import Link, host_now_ns, open_link
 from spikedaq.model import (
@@ -24,6 +25,7 @@ from spikedaq.model import (
     ConfigError,
     DeviceInfo,
     Holder,
+    InputReading,
     LinkLostError,
     LinkOpenError,
     ProtocolError,
@@ -212,6 +214,10 @@ class Device:
         """Go back to the square wave."""
         self._described()
         await self._requests.call(StimulusStop, what="stimulus stop", origin=origin)
+
+    async def self_test(self, *, origin: str = "") -> list[InputReading]:
+        """Read every input of the board once; it changes nothing."""
+        return await read_inputs(self.name, self._described(), self._requests, origin=origin)
 
     def _described(self) -> DeviceInfo:
         info = self.info

@@ -70,6 +70,20 @@ class PresetInfo:
     v_rest: float
 
 
+@dataclass(frozen=True, slots=True)
+class InputReading:
+    """One input of a board as its self-test reads it (protocol/README.md, section 3.2)."""
+
+    name: str
+    raw: int
+    """Number of the converter or pin."""
+    value: float
+    """The same in ``unit``: ``V`` at the input, ``1`` for a pin."""
+    unit: str
+    period_us: int
+    """How often the firmware reads the input while it runs; 0 where only when asked."""
+
+
 class Trait(IntFlag):
     """What a hello says of its sender beyond numbers (protocol/README.md, section 3.1)."""
 
