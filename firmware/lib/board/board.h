@@ -53,6 +53,11 @@ class Board {
   virtual void ReadInputs(Inputs<float>* inputs) = 0;
   virtual void SetOutputs(const Outputs& outputs) = 0;
 
+  /// A board that makes its steps in an interrupt makes none between these two; the device calls them in pairs, not
+  /// nested, around what a step must not find half done: some microseconds, or as long as a `set` takes.
+  virtual void HoldSteps() {}
+  virtual void ReleaseSteps() {}
+
   /// Share of the step period spent computing since the last call, in 1/1000; 0 where unknown.
   virtual uint16_t CpuPermille() = 0;
 

@@ -10,6 +10,18 @@ constexpr size_t kAnswerRoom = wire::FrameBound(command::kAnswerBytes);
 // An event or a status: two u64, eight u32 at most.
 constexpr size_t kSmallMessageBytes = 64;
 
+/// While it lives, no step is made in an interrupt.
+class StepsHeld {
+ public:
+  explicit StepsHeld(Board* board) : board_(board) { board_->HoldSteps(); }
+  ~StepsHeld() { board_->ReleaseSteps(); }
+  StepsHeld(const StepsHeld&) = delete;
+  StepsHeld& operator=(const StepsHeld&) = delete;
+
+ private:
+  Board* board_;
+};
+
 }  // namespace
 
 Device::Device(Board* board, const Memory& memory, const Settings& settings)
@@ -80,6 +92,7 @@ wire::Hello Device::Hello() const {
 wire::ReplyCode Device::Start(uint16_t block_samples, uint64_t* first_step) {
   const uint16_t n = block_samples == 0 ? memory_.default_block_samples : block_samples;
   if (n > memory_.block_capacity) return wire::ReplyCode::kTooLarge;
+  const StepsHeld held(board_);
   sampler_.Start(n);
   *first_step = step_;
   return wire::ReplyCode::kOk;
@@ -87,11 +100,34 @@ wire::ReplyCode Device::Start(uint16_t block_samples, uint64_t* first_step) {
 
 void Device::Stop() {
   if (!sampler_.running()) return;
+  const StepsHeld held(board_);
   sampler_.Stop();
   stopped_at_ = step_;
 }
 
+uint64_t Device::step() const {
+  const StepsHeld held(board_);
+  return step_;
+}
+
+void Device::PlayWaveform(bool loop) {
+  const StepsHeld held(board_);
+  neuron_.SetWaveform(waveform_.rows(), waveform_.n_rows());
+  neuron_.PlayWaveform(loop);
+}
+
+void Device::StopWaveform() {
+  const StepsHeld held(board_);
+  neuron_.StopWaveform();
+}
+
+void Device::ForgetWaveform() {
+  const StepsHeld held(board_);
+  neuron_.SetWaveform(nullptr, 0);
+}
+
 void Device::Reset(bool parameters_too) {
+  const StepsHeld held(board_);
   if (parameters_too) parameters_.HandBackAll();
   neuron_.Reset();
 }
@@ -134,6 +170,7 @@ void Device::Step() {
 }
 
 void Device::NoteQueueLength() {
+  const StepsHeld held(board_);
   const uint16_t n = static_cast<uint16_t>(sampler_.closed() + events_.size() + transmitter_.frames_waiting());
   if (n > high_water_) high_water_ = n;
 }
@@ -142,13 +179,16 @@ bool Device::SendStatus() {
   if (!transmitter_.HasRoom(kSmallMessageBytes, kAnswerRoom)) return false;
   wire::StatusMessage m = {};
   m.tick = board_->Tick();
-  m.step = step_;
-  m.overruns = sampler_.overruns();
-  m.overrun_samples = sampler_.overrun_samples();
-  m.events_dropped = events_.dropped();
+  {
+    const StepsHeld held(board_);
+    m.step = step_;
+    m.overruns = sampler_.overruns();
+    m.overrun_samples = sampler_.overrun_samples();
+    m.events_dropped = events_.dropped();
+    m.saturated_samples = saturated_values_;
+  }
   m.queue_high_water = high_water_;
   m.bad_frames = decoder_.bad_total();
-  m.saturated_samples = saturated_values_;
   m.cpu_permille = board_->CpuPermille();
   high_water_ = 0;
   transmitter_.Send(m);
@@ -182,28 +222,42 @@ bool Device::SendBlock() {
   const Status status = transmitter_.Commit(encoder_.writer());
   encoder_.Cancel();
   if (status != Status::kOk) return false;
+  const StepsHeld held(board_);
   sampler_.Release();
   return true;
 }
 
-void Device::Send() {
+void Device::QueueWhatHappened() {
   uint8_t index = 0;
   float value = 0;
   while (parameters_.TakeChange(&index, &value)) {
+    const StepsHeld held(board_);
     QueueEvent(wire::EventKind::kParameter, step_, tick_, index, value);
   }
+  const StepsHeld held(board_);
   sampling::Overrun overrun;
   if (sampler_.TakeOverrun(&overrun)) {
     QueueEvent(wire::EventKind::kOverrun, overrun.first_step, overrun.first_tick, overrun.n_samples, 0);
   }
+}
+
+bool Device::BlockReady() const {
+  const StepsHeld held(board_);
+  return (events_.size() == 0 || writing()) && sampler_.closed() > 0;
+}
+
+void Device::Send() {
+  QueueWhatHappened();
   NoteQueueLength();
   if (status_due_ && !writing() && SendStatus()) status_due_ = false;
   while (events_.size() > 0 && !writing() && transmitter_.HasRoom(kSmallMessageBytes, kAnswerRoom)) {
-    transmitter_.Send(events_.front());
+    transmitter_.Send(events_.front());  // a step only adds behind it
+    const StepsHeld held(board_);
     events_.Pop();
   }
-  while ((events_.size() == 0 || writing()) && sampler_.closed() > 0 && SendBlock()) {
+  while (BlockReady() && SendBlock()) {
   }
+  // No step opens a block once the sampler has stopped.
   if (dispatcher_.stop_pending() && sampler_.closed() == 0 && transmitter_.HasRoom(kSmallMessageBytes)) {
     dispatcher_.AnswerStop(stopped_at_);
   }

@@ -56,7 +56,8 @@ class Device final : public command::Target {
   /// Starts afresh: another boot id, step 0, hello sent.
   void Boot(uint32_t boot_id);
 
-  /// Makes one step of the model: inputs, neuron, outputs, sample, events.
+  /// Makes one step of the model: inputs, neuron, outputs, sample, events. May interrupt Pump, but where the board was
+  /// told to hold its steps.
   void Step();
   /// Tick at which the next step is due.
   uint64_t next_tick() const { return tick_; }
@@ -84,17 +85,16 @@ class Device final : public command::Target {
   // Target
   wire::Hello Hello() const override;
   uint64_t Tick() override { return board_->Tick(); }
-  uint64_t step() const override { return step_; }
+  uint64_t step() const override;
   wire::ReplyCode Start(uint16_t block_samples, uint64_t* first_step) override;
   void Stop() override;
-  void PlayWaveform(bool loop) override {
-    neuron_.SetWaveform(waveform_.rows(), waveform_.n_rows());
-    neuron_.PlayWaveform(loop);
-  }
-  void StopWaveform() override { neuron_.StopWaveform(); }
-  void ForgetWaveform() override { neuron_.SetWaveform(nullptr, 0); }
+  void PlayWaveform(bool loop) override;
+  void StopWaveform() override;
+  void ForgetWaveform() override;
   void Reset(bool parameters_too) override;
   void Reboot() override { reboot_wanted_ = true; }
+  void HoldSteps() override { board_->HoldSteps(); }
+  void ReleaseSteps() override { board_->ReleaseSteps(); }
   bool ReadProbe(uint8_t index, command::Probe* probe) override { return board_->ReadProbe(index, probe); }
 
  private:
@@ -102,6 +102,8 @@ class Device final : public command::Target {
   void Send();
   bool SendStatus();
   bool SendBlock();
+  void QueueWhatHappened();
+  bool BlockReady() const;
   void QueueSampleEvents(const Sample<float>& sample);
   void QueueEvent(wire::EventKind kind, uint64_t step, uint64_t tick, uint32_t index, float value);
   void NoteQueueLength();

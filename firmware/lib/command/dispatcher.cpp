@@ -226,7 +226,9 @@ void Dispatcher::OnSet(const wire::Set& m) {
                   SPIKEDAQ_TEXT("are not [index, number or nil, ...]"));
   }
   wire::PairReader pairs(m.pairs);
+  target_->HoldSteps();  // pairs of one request act in the same step
   while (pairs.Next(&index, &hand_back, &value)) parameters_->Set(index, hand_back, value);
+  target_->ReleaseSteps();
   Done(m.request_id);
 }
 

@@ -32,6 +32,9 @@ class Target {
   virtual void StopWaveform() = 0;
   /// The waveform is about to change.
   virtual void ForgetWaveform() = 0;
+  /// No step is made between these.
+  virtual void HoldSteps() = 0;
+  virtual void ReleaseSteps() = 0;
   /// Scope 0 or 1.
   virtual void Reset(bool parameters_too) = 0;
   /// Called after the reply was queued.

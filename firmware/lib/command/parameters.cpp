@@ -39,6 +39,7 @@ wire::ReplyCode ParameterTable::Check(uint8_t index, bool hand_back, float value
 }
 
 void ParameterTable::Set(uint8_t index, bool hand_back, float value) {
+  changed_ = true;
   held_[index] = !hand_back;
   ParameterBank* bank = Bank(&index);
   bank->Store(index, hand_back ? bank->Base(index) : value);
@@ -62,6 +63,7 @@ int16_t ParameterTable::Find(wire::Text name) const {
 }
 
 bool ParameterTable::TakeChange(uint8_t* index, float* value) {
+  if (!changed_) return false;
   for (uint8_t i = 0; i < count(); ++i) {
     const float now = Value(i);
     if (now == told_[i]) continue;
@@ -70,6 +72,7 @@ bool ParameterTable::TakeChange(uint8_t* index, float* value) {
     *value = now;
     return true;
   }
+  changed_ = false;
   return false;
 }
 

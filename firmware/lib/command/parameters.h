@@ -70,6 +70,7 @@ class ParameterTable {
   ParameterBank* Bank(uint8_t* index) const;
 
   ParameterBank* banks_[2];
+  bool changed_ = true;  // Something was set since TakeChange found nothing.
   bool held_[kMaxParameters] = {};
   float told_[kMaxParameters] = {};
 };

@@ -3,6 +3,7 @@
 #define SPIKEDAQ_TEST_COMMAND_BENCH_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,18 @@ class CardboardBoard final : public board::Board {
   size_t room = SIZE_MAX;  ///< Bytes that the link still takes.
   uint64_t tick = 0;
   uint64_t boot_tick = 0xFFFFFF00u;
+  std::function<void()> interrupt;  ///< What may happen whenever no step is held up.
+  bool held = false;
+  bool held_twice = false;
+
+  void HoldSteps() override {
+    held_twice |= held;
+    held = true;
+  }
+  void ReleaseSteps() override {
+    held = false;
+    Interrupt();
+  }
   uint8_t n_probes = 2;
   const char* probe_name = "photodiode";
 
@@ -28,15 +41,20 @@ class CardboardBoard final : public board::Board {
     static const uint8_t id[4] = {1, 2, 3, 4};
     return {TextOf("0.0.1"), TextOf("test"), TextOf("cardboard"), Bytes{id, 4}, kProtocolMajor};
   }
-  uint64_t Tick() override { return tick; }
+  uint64_t Tick() override {
+    Interrupt();
+    return tick;
+  }
   uint64_t TickAtBoot() override { return boot_tick; }
   size_t Write(const uint8_t* bytes, size_t n) override {
+    Interrupt();
     const size_t taken = n < room ? n : room;
     from_device.insert(from_device.end(), bytes, bytes + taken);
     room -= taken;
     return taken;
   }
   size_t Read(uint8_t* bytes, size_t n) override {
+    Interrupt();
     size_t k = 0;
     for (; k < n && read_ < to_device.size(); ++k) bytes[k] = to_device[read_++];
     return k;
@@ -54,6 +72,14 @@ class CardboardBoard final : public board::Board {
   void Configure(command::ParameterTable*, command::NeuronParameters*) override {}
 
  private:
+  void Interrupt() {
+    if (!interrupt || held || interrupting_) return;
+    interrupting_ = true;
+    interrupt();
+    interrupting_ = false;
+  }
+
+  bool interrupting_ = false;
   size_t read_ = 0;
 };
 
