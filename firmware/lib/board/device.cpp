@@ -84,6 +84,7 @@ wire::Hello Device::Hello() const {
   hello.codecs = encoder_.codecs();
   hello.max_request_bytes = memory_.max_request_bytes;
   hello.running = sampler_.running();
+  if (kHasVoltageClamp) hello.traits |= wire::kTraitVoltageClamp;
   Probe probe;
   if (board_->ReadProbe(0, &probe)) hello.traits |= wire::kTraitSelfTest;
   return hello;
@@ -158,7 +159,9 @@ void Device::Step() {
   if (saturated) ++saturated_values_;
 
   if (sampler_.running()) {
-    sampler_.Push(step_, tick_, step_us, raw, saturated);
+    const uint8_t mode = InVoltageClamp(sample) ? wire::kBlockVoltageClamp : uint8_t{0};
+    const uint8_t cut = saturated ? wire::kBlockSaturated : uint8_t{0};
+    sampler_.Push(step_, tick_, step_us, raw, static_cast<uint8_t>(mode | cut));
     QueueSampleEvents(sample);
   }
   ++step_;

@@ -62,7 +62,10 @@ class Device final : public command::Target {
   /// Tick at which the next step is due.
   uint64_t next_tick() const { return tick_; }
   /// Whether the next step's sample would be stored and not discarded.
-  bool HasRoomForStep() const { return sampler_.HasRoom(neuron_parameters_.step_us()); }
+  bool HasRoomForStep() const {
+    return sampler_.HasRoom(neuron_parameters_.step_us(),
+                            neuron_parameters_.voltage_clamp() ? wire::kBlockVoltageClamp : uint8_t{0});
+  }
 
   /// Moves bytes from the link to the commands, and events and blocks to the link, as far as it goes without waiting.
   void Pump();

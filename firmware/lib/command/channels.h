@@ -25,6 +25,11 @@ struct ChannelRow {
 /// One of the kChannelCount channels.
 ChannelRow ChannelOf(uint8_t index);
 
+#ifndef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
+/// The same in voltage clamp, in which two channels are something else.
+ChannelRow ClampChannelOf(uint8_t index);
+#endif
+
 }  // namespace command
 }  // namespace spikedaq
 

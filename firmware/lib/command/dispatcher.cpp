@@ -184,7 +184,13 @@ void Dispatcher::OnDescribe(const wire::Describe& m) {
       return;
     }
     case wire::DescriptionKind::kClampChannel:
+#ifndef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
+      if (m.index >= kChannelCount) break;
+      transmitter_->Send(Describing(m, ClampChannelOf(m.index).Description()));
+      return;
+#else
       break;
+#endif
   }
   Refuse(m.request_id, ReplyCode::kOutOfRange, SPIKEDAQ_TEXT("there is"),
          SPIKEDAQ_TEXT("no such channel, parameter or preset"));

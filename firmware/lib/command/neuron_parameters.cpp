@@ -28,7 +28,14 @@ enum Index : uint8_t {
   kSyn2Decay,
   kStimStrength,
   kStimPeriod,
-  kStepUs
+  kStepUs,
+  kClampMode,
+  kVHold,
+  kVcKp,
+  kVcKi,
+  kVcIMin,
+  kVcIMax,
+  kVcSpan
 };
 
 constexpr ParameterType kFloat = ParameterType::kFloat;
@@ -55,6 +62,16 @@ constexpr ParameterSpec kSpecs[NeuronParameters::kCount] SPIKEDAQ_FLASH = {
     {"stim_strength", "%", kFloat, -100, 100, 0, 0},
     {"stim_period", "step", kInteger, kMinStimulusPeriod, 1000000, 510, 0},
     {"step_us", "us", kInteger, 10, 1000000, 100, 0},
+#ifndef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
+    // The limits cannot cross: each stays on its side of 0.
+    {"clamp_mode", "1", kInteger, 0, 1, 0, 0},
+    {"v_hold", "mV", kFloat, kClampLowest, kClampHighest, -70, 0},
+    {"vc_kp", "a.u./mV", kFloat, 0, 100, 7.5f, 0},
+    {"vc_ki", "a.u./mV/ms", kFloat, 0, 100, 0.10f, 0},
+    {"vc_i_min", "a.u.", kFloat, -1000, 0, -200, 0},
+    {"vc_i_max", "a.u.", kFloat, 0, 1000, 300, 0},
+    {"vc_span", "mV", kFloat, 0, 140, 70, 0},
+#endif
 };
 
 }  // namespace
@@ -62,11 +79,18 @@ constexpr ParameterSpec kSpecs[NeuronParameters::kCount] SPIKEDAQ_FLASH = {
 ParameterSpec NeuronParameters::Spec(uint8_t index) const {
   ParameterSpec spec = flash::Read(kSpecs[index]);
   if (index == kStepUs) spec.default_value = static_cast<float>(default_step_us_);
-  if ((has_knob_ >> index & 1u) != 0) spec.flags |= wire::kParameterHasKnob;
+  // The patch knob is that of the holding potential, too.
+  const uint8_t knob = index == kVHold ? uint8_t{kIClamp} : index;
+  if ((has_knob_ >> knob & 1u) != 0) spec.flags |= wire::kParameterHasKnob;
   return spec;
 }
 
 float NeuronParameters::Base(uint8_t index) const {
+#ifndef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
+  if (index == kVHold && (has_knob_ >> kIClamp & 1u) != 0) {
+    return HoldOfKnob(knob_[kIClamp], neuron_->parameters().v_rest, neuron_->parameters().vc_span);
+  }
+#endif
   return (has_knob_ >> index & 1u) != 0 ? knob_[index] : Spec(index).default_value;
 }
 
@@ -107,6 +131,22 @@ float NeuronParameters::Value(uint8_t index) const {
       return p.stim_strength;
     case kStimPeriod:
       return static_cast<float>(p.stim_period);
+#ifndef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
+    case kClampMode:
+      return p.voltage_clamp ? 1.0f : 0.0f;
+    case kVHold:
+      return p.v_hold;
+    case kVcKp:
+      return p.vc_kp;
+    case kVcKi:
+      return p.vc_ki;
+    case kVcIMin:
+      return p.vc_i_min;
+    case kVcIMax:
+      return p.vc_i_max;
+    case kVcSpan:
+      return p.vc_span;
+#endif
     default:
       return static_cast<float>(step_us_);
   }
@@ -166,15 +206,56 @@ void NeuronParameters::Store(uint8_t index, float value) {
     case kStimPeriod:
       p.stim_period = static_cast<uint32_t>(value);
       break;
+#ifndef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
+    case kClampMode:
+      neuron_->SetVoltageClamp(value != 0, !host_holds_);
+      break;
+    case kVHold:
+      host_holds_ = true;
+      neuron_->SetHold(value);
+      break;
+    case kVcKp:
+      p.vc_kp = value;
+      break;
+    case kVcKi:
+      p.vc_ki = value;
+      break;
+    case kVcIMin:
+      p.vc_i_min = value;
+      break;
+    case kVcIMax:
+      p.vc_i_max = value;
+      break;
+    case kVcSpan:
+      p.vc_span = value;
+      break;
+#endif
     default:
       step_us_ = static_cast<uint32_t>(value);
       break;
   }
 }
 
+#ifndef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
+void NeuronParameters::HandBack(uint8_t index) {
+  Store(index, Base(index));
+  if (index == kVHold) host_holds_ = false;
+}
+#endif
+
 void NeuronParameters::SetKnob(uint8_t index, float value) {
+#ifndef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
+  const bool turned = knob_[index] != value;
+#endif
   has_knob_ |= uint32_t{1} << index;
   knob_[index] = value;
+#ifndef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
+  // Only where it was turned: on entering voltage clamp the membrane is held where it is, wherever the knob stands.
+  // The knob does not make the controller start anew, which would make each turn a series of jumps.
+  if (index == kIClamp && turned && voltage_clamp() && !host_holds_) {
+    neuron_->parameters().v_hold = Base(kVHold);
+  }
+#endif
 }
 
 bool NeuronParameters::KnobValue(uint8_t index, float counts, float* value) {

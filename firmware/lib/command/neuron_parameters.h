@@ -12,7 +12,11 @@ namespace command {
 
 class NeuronParameters final : public ParameterBank {
  public:
+#ifdef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
   static constexpr uint8_t kCount = 18;
+#else
+  static constexpr uint8_t kCount = 25;
+#endif
 
   /// @param[in] step_us  The period at boot, which is the default of the parameter `step_us`.
   NeuronParameters(Neuron<float>* neuron, uint32_t step_us)
@@ -23,10 +27,21 @@ class NeuronParameters final : public ParameterBank {
   float Value(uint8_t index) const override;
   float Base(uint8_t index) const override;
   void Store(uint8_t index, float value) override;
+#ifndef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
+  void HandBack(uint8_t index) override;
+#endif
 
   uint32_t step_us() const { return step_us_; }
+  bool voltage_clamp() const {
+#ifdef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
+    return false;
+#else
+    return neuron_->parameters().voltage_clamp;
+#endif
+  }
 
-  /// What a knob of the board gives, in the parameter's unit; from then on the parameter has a knob.
+  /// What a knob of the board gives, in the parameter's unit; from then on the parameter has a knob. The patch knob is
+  /// that of `i_clamp` and of `v_hold`: turned in voltage clamp, it moves the holding potential unless a host holds it.
   void SetKnob(uint8_t index, float value);
   /// The value that a knob's filtered ADC count stands for (neuron/knobs.h). @returns false where no knob has that
   /// parameter.
@@ -38,6 +53,9 @@ class NeuronParameters final : public ParameterBank {
   uint32_t default_step_us_;
   uint32_t has_knob_ = 0;  // one bit per parameter
   float knob_[kCount] = {};
+#ifndef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
+  bool host_holds_ = false;  // the parameter v_hold
+#endif
 };
 
 }  // namespace command

@@ -42,7 +42,11 @@ void ParameterTable::Set(uint8_t index, bool hand_back, float value) {
   changed_ = true;
   held_[index] = !hand_back;
   ParameterBank* bank = Bank(&index);
-  bank->Store(index, hand_back ? bank->Base(index) : value);
+  if (hand_back) {
+    bank->HandBack(index);
+  } else {
+    bank->Store(index, value);
+  }
 }
 
 void ParameterTable::HandBackAll() {

@@ -31,6 +31,8 @@ class ParameterBank {
   virtual float Base(uint8_t index) const { return Spec(index).default_value; }
   /// Takes a value that is within the range.
   virtual void Store(uint8_t index, float value) = 0;
+  /// Nobody holds the parameter any more: it goes back to its base.
+  virtual void HandBack(uint8_t index) { Store(index, Base(index)); }
 
  protected:
   ~ParameterBank() = default;

@@ -48,7 +48,29 @@ void Neuron<Real>::Rest() {
   membrane_.v = parameters_.v_rest;
   membrane_.u = parameters_.b * membrane_.v;
   above_ = membrane_.v >= SpikeThreshold<Real>();
+#ifndef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
+  // What the controller has summed up was meant for another membrane.
+  clamp_.Reset();
+#endif
 }
+
+#ifndef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
+template <typename Real>
+void Neuron<Real>::SetVoltageClamp(bool on, bool hold_here) {
+  if (on == parameters_.voltage_clamp) return;
+  parameters_.voltage_clamp = on;
+  clamp_.Reset();
+  if (on && hold_here) parameters_.v_hold = Clamp(membrane_.v, Real(kClampLowest), Real(kClampHighest));
+}
+
+template <typename Real>
+void Neuron<Real>::SetHold(Real v_hold) {
+  const Real hold = Clamp(v_hold, Real(kClampLowest), Real(kClampHighest));
+  const Real change = hold - parameters_.v_hold;
+  parameters_.v_hold = hold;
+  if (change > HoldTolerance<Real>() || change < -HoldTolerance<Real>()) clamp_.Reset();
+}
+#endif
 
 template <typename Real>
 void Neuron<Real>::Reset() {
@@ -98,6 +120,34 @@ Real Neuron<Real>::StepSynapse(bool level, Real gain, Real decay, Synapse* synap
 }
 
 template <typename Real>
+void Neuron<Real>::StepMembrane(Real current_in, Sample<Real>* s) {
+  const Parameters<Real>& p = parameters_;
+#ifndef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
+  if (p.voltage_clamp) {
+    s->voltage_clamp = true;
+    s->v_command = Clamp(p.v_hold + CommandStep(current_in), Real(kClampLowest), Real(kClampHighest));
+    s->clamp_out = clamp_.Control(s->v_command, membrane_.v, p.vc_kp, p.vc_ki, p.vc_i_min, p.vc_i_max);
+    s->i_total = s->clamp_out + s->photo_i + s->syn1_i + s->syn2_i + s->noise_i;
+    Advance(p.a, p.b, s->i_total, &membrane_);
+    clamp_.Guard(s->v_command, p.b, &membrane_);
+    s->v = membrane_.v;
+    s->vm = membrane_.v;
+    above_ = membrane_.v >= SpikeThreshold<Real>();
+    return;
+  }
+#endif
+  s->i_total = p.i_clamp + current_in + s->photo_i + s->syn1_i + s->syn2_i + s->noise_i;
+  EulerStep(p.a, p.b, p.c, p.d, s->i_total, &membrane_);
+
+  const bool above = membrane_.v >= SpikeThreshold<Real>();
+  s->v = membrane_.v;
+  s->vm = above ? Real(30) : membrane_.v;
+  s->spike = above && !above_;
+  s->axon_level = above;
+  above_ = above;
+}
+
+template <typename Real>
 StimulusSample<Real> Neuron<Real>::PeekStimulus() const {
   Stimulus<Real> copy = stimulus_;
   return copy.Step(parameters_.stim_strength, parameters_.stim_period);
@@ -122,15 +172,7 @@ Sample<Real> Neuron<Real>::Step(const Inputs<Real>& inputs) {
   s.loop = stimulus.loop;
   s.loops_played = stimulus.loops_played;
 
-  s.i_total = p.i_clamp + inputs.current_in + s.photo_i + s.syn1_i + s.syn2_i + s.noise_i;
-  EulerStep(p.a, p.b, p.c, p.d, s.i_total, &membrane_);
-
-  const bool above = membrane_.v >= SpikeThreshold<Real>();
-  s.v = membrane_.v;
-  s.vm = above ? Real(30) : membrane_.v;
-  s.spike = above && !above_;
-  s.axon_level = above;
-  above_ = above;
+  StepMembrane(inputs.current_in, &s);
   s.syn1_vm = inputs.syn1_vm_mv;
   s.syn2_vm = inputs.syn2_vm_mv;
   return s;
@@ -140,8 +182,14 @@ template <typename Real>
 void ToRaw(const Sample<Real>& sample, int16_t (&out)[kChannelCount], bool* saturated) {
   const Real per_centi = Real(100);
   out[0] = Quantise(sample.vm, per_centi, saturated);
+#ifndef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
+  const bool clamped = sample.voltage_clamp;
+  out[1] = clamped ? Quantise(sample.v_command, per_centi, saturated) : Quantise(sample.stimulus, Real(1), saturated);
+  out[2] = Quantise(clamped ? sample.clamp_out : sample.i_total, per_centi, saturated);
+#else
   out[1] = Quantise(sample.stimulus, Real(1), saturated);
   out[2] = Quantise(sample.i_total, per_centi, saturated);
+#endif
   out[3] = Quantise(sample.syn1_vm, per_centi, saturated);
   out[4] = Quantise(sample.syn1_i, per_centi, saturated);
   out[5] = Quantise(sample.syn2_vm, per_centi, saturated);

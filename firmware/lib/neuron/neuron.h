@@ -13,6 +13,7 @@
 #include "neuron/presets.h"
 #include "neuron/quantise.h"
 #include "neuron/stimulus.h"
+#include "neuron/voltage_clamp.h"
 
 namespace spikedaq {
 
@@ -45,13 +46,22 @@ struct Parameters {
   Real syn2_decay = Real(0.990);
   Real stim_strength = Real(0);
   uint32_t stim_period = 510;
+#ifndef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
+  bool voltage_clamp = false;
+  Real v_hold = Real(-70);
+  Real vc_kp = Real(7.5);
+  Real vc_ki = Real(0.10);
+  Real vc_i_min = Real(-200);
+  Real vc_i_max = Real(300);
+  Real vc_span = Real(70);
+#endif
 };
 
 /// What the jacks and the photodiode say at one step (jacks.h makes these from ADC counts).
 template <typename Real>
 struct Inputs {
   Real photodiode_drive = Real(0);  ///< Light above dark, 0 to 10.
-  Real current_in = Real(0);        ///< a.u.
+  Real current_in = Real(0);        ///< a.u.; in voltage clamp it shifts the command (CommandStep).
   bool syn1_level = false;          ///< A rising edge is a presynaptic spike.
   bool syn2_level = false;
   Real syn1_vm_mv = Real(-110);  ///< Shown only; the model does not use it.
@@ -61,7 +71,7 @@ struct Inputs {
 /// What one step gives. The first eight are the channels of protocol/README.md, section 4.2, in its order.
 template <typename Real>
 struct Sample {
-  Real vm;        ///< mV; 30 on every step with v >= -30, else v.
+  Real vm;        ///< mV; 30 on every step with v >= -30, else v. In voltage clamp always v.
   Real stimulus;  ///< %.
   Real i_total;   ///< a.u.; the current that made this step.
   Real syn1_vm;   ///< mV.
@@ -74,13 +84,30 @@ struct Sample {
   Real photo_i;           ///< a.u.
   Real noise_i;           ///< a.u.
   Real stimulus_drive;    ///< For the stimulus output: -1 to 1.
-  bool spike;             ///< v >= -30 for the first time since it was below.
-  bool axon_level;        ///< v >= -30.
+  bool spike;             ///< v >= -30 for the first time since it was below; never in voltage clamp.
+  bool axon_level;        ///< v >= -30; never in voltage clamp.
   bool trigger_waveform;  ///< With trigger: a loop of a waveform, not a period of the square wave.
   bool waveform_ended;    ///< First step after a waveform: run out, stopped, or replaced.
   uint32_t loop;          ///< Number, since boot and from 0, of the stimulus loop that this step belongs to.
   uint32_t loops_played;  ///< With waveform_ended: number of its loops that were begun.
+
+#ifndef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
+  bool voltage_clamp;  ///< The step was made in voltage clamp. The next two are 0 otherwise.
+  Real v_command;      ///< mV; channel 1 in voltage clamp.
+  Real clamp_out;      ///< a.u.; output of the controller, channel 2 in voltage clamp.
+#endif
 };
+
+/// Whether a sample was taken in voltage clamp; false in a firmware without one.
+template <typename Real>
+inline bool InVoltageClamp(const Sample<Real>& sample) {
+#ifdef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
+  static_cast<void>(sample);
+  return false;
+#else
+  return sample.voltage_clamp;
+#endif
+}
 
 /// One neuron with its noise, photodiode, two synapses and stimulus generator.
 template <typename Real>
@@ -90,7 +117,8 @@ class Neuron {
   explicit Neuron(uint64_t seed);
 
   /// Parameters that act from the next step on. Do not write preset, a, b, c, d or v_rest here: a change of those puts
-  /// the neuron to rest, which SetPreset and SetCustom do.
+  /// the neuron to rest, which SetPreset and SetCustom do. Nor
+  /// voltage_clamp: see SetVoltageClamp. A host's v_hold goes through SetHold, a knob's is written here.
   Parameters<Real>& parameters() { return parameters_; }
   const Parameters<Real>& parameters() const { return parameters_; }
 
@@ -100,12 +128,23 @@ class Neuron {
   /// Makes the neuron a custom one and puts it to rest.
   void SetCustom(Real a, Real b, Real c, Real d, Real v_rest);
 
-  /// Puts the neuron to rest: v to v_rest, u to b * v, no synaptic current, photodiode not adapted. Leaves the
-  /// parameters, the stimulus and the noise alone.
+  /// Puts the neuron to rest: v to v_rest, u to b * v, no synaptic current, photodiode not adapted, the controller of
+  /// the voltage clamp anew. Leaves the parameters, the stimulus and the noise alone.
   void Reset();
 
   /// All parameters to their defaults; the neuron to rest.
   void ResetParameters();
+
+#ifndef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
+  /// Goes to voltage clamp, the controller starting anew, or back to current clamp; nothing if it is there already.
+  ///
+  /// @param[in] hold_here  On entering: hold the membrane where it is.
+  void SetVoltageClamp(bool on, bool hold_here);
+
+  /// Sets the holding potential, in mV, kept within -110 and 30. More than HoldTolerance from the present one, the
+  /// controller starts anew.
+  void SetHold(Real v_hold);
+#endif
 
   /// Advances the model by one step (0.1 ms of model time). Constant time, no allocation.
   Sample<Real> Step(const Inputs<Real>& inputs);
@@ -136,6 +175,7 @@ class Neuron {
   static Real StepSynapse(bool level, Real gain, Real decay, Synapse* synapse);
   Real StepPhotodiode(Real drive);
   Real StepNoise();
+  void StepMembrane(Real current_in, Sample<Real>* s);
 
   Parameters<Real> parameters_;
   Membrane<Real> membrane_;
@@ -145,9 +185,13 @@ class Neuron {
   bool above_ = false;
   Noise noise_;
   Stimulus<Real> stimulus_;
+#ifndef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
+  VoltageClamp<Real> clamp_;
+#endif
 };
 
-/// Writes the eight channels in the order and units of protocol/README.md, section 4.2.
+/// Writes the eight channels in the order and units of protocol/README.md, section 4.2: those of voltage clamp for a
+/// sample taken in it.
 ///
 /// @param[out] saturated  Set where a value was cut at +-32767; never cleared.
 template <typename Real>

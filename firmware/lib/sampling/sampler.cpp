@@ -26,13 +26,13 @@ void Sampler::Clear() {
   overrun_samples_ = 0;
 }
 
-bool Sampler::HasRoom(uint32_t step_us) const {
-  return !running_ || used_ < n_blocks_ || (open_ && Newest().step_us == step_us);
+bool Sampler::HasRoom(uint32_t step_us, uint8_t flags) const {
+  return !running_ || used_ < n_blocks_ || FitsOpen(step_us, flags);
 }
 
-Status Sampler::Push(uint64_t step, uint64_t tick, uint32_t step_us, const int16_t* values, bool saturated) {
+Status Sampler::Push(uint64_t step, uint64_t tick, uint32_t step_us, const int16_t* values, uint8_t flags) {
   if (!running_) return Status::kOk;
-  if (open_ && Newest().step_us != step_us) open_ = false;
+  if (!FitsOpen(step_us, flags)) open_ = false;
   if (!open_) {
     if (used_ == n_blocks_) {
       if (!overrunning_) {
@@ -54,7 +54,7 @@ Status Sampler::Push(uint64_t step, uint64_t tick, uint32_t step_us, const int16
   BlockHead& head = Newest();
   int16_t* to = Values(Slot(static_cast<uint16_t>(used_ - 1))) + head.n;
   for (uint8_t channel = 0; channel < n_channels_; ++channel) to[channel * capacity_] = values[channel];
-  if (saturated) head.flags |= wire::kBlockSaturated;
+  head.flags |= flags;
   ++head.n;
   if (head.n == block_samples_) open_ = false;
   return Status::kOk;

@@ -49,16 +49,17 @@ class Sampler {
   /// @param[in] tick       Device time of the sample, in microseconds.
   /// @param[in] step_us    Time to the next sample; a change closes the open block.
   /// @param[in] values     One value per channel.
-  /// @param[in] saturated  Some value of this sample was cut.
+  /// @param[in] flags      Of this sample: kBlockSaturated where some value was cut, kBlockVoltageClamp, a change of
+  ///                       which closes the open block, too.
   /// @returns
   /// * kOk: stored, or the sampler is stopped.
   /// * kExhausted: every block is full; the sample is counted and discarded.
   ///
   /// Constant time, no allocation.
-  Status Push(uint64_t step, uint64_t tick, uint32_t step_us, const int16_t* values, bool saturated);
+  Status Push(uint64_t step, uint64_t tick, uint32_t step_us, const int16_t* values, uint8_t flags);
 
-  /// Whether `Push` would store a sample with this step_us.
-  bool HasRoom(uint32_t step_us) const;
+  /// Whether `Push` would store a sample with this step_us and these flags.
+  bool HasRoom(uint32_t step_us, uint8_t flags = 0) const;
   /// Samples that the open block still takes; 0 where none is open.
   uint16_t open_room() const { return open_ ? static_cast<uint16_t>(block_samples_ - Newest().n) : uint16_t{0}; }
 
@@ -86,6 +87,10 @@ class Sampler {
   const BlockHead& Newest() const { return heads_[Slot(static_cast<uint16_t>(used_ - 1))]; }
   int16_t* Values(uint16_t slot) { return values_ + static_cast<size_t>(slot) * capacity_ * n_channels_; }
   const int16_t* Values(uint16_t slot) const { return values_ + static_cast<size_t>(slot) * capacity_ * n_channels_; }
+  /// Whether a sample belongs into the open block.
+  bool FitsOpen(uint32_t step_us, uint8_t flags) const {
+    return open_ && Newest().step_us == step_us && ((Newest().flags ^ flags) & wire::kBlockVoltageClamp) == 0;
+  }
   void EndOverrun();
 
   BlockHead* heads_;

@@ -61,8 +61,10 @@ TEST_CASE("describe: each channel, parameter and preset once, and nothing beyond
   CHECK(b.Code(91) == int(ReplyCode::kOutOfRange));
   b.Send(Describe{92, 2, 20});
   CHECK(b.Code(92) == int(ReplyCode::kOutOfRange));
-  b.Send(Describe{93, 3, 0});
+  b.Send(Describe{93, 3, 8});
   CHECK(b.Code(93) == int(ReplyCode::kOutOfRange));
+  b.Send(Describe{94, 4, 0});
+  CHECK(b.Code(94) == int(ReplyCode::kOutOfRange));
 }
 
 TEST_CASE("set: every value at once or none") {
