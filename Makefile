@@ -8,7 +8,8 @@ SOURCES := pyproject.toml CMakeLists.txt tools/make_specifications.py \
            $(shell find host/spikedaq firmware/lib firmware/boards firmware/src -type f \
                    \( -name '*.py' -o -name '*.h' -o -name '*.cpp' -o -name '*.txt' -o -name '*.typed' \) 2>/dev/null)
 
-.PHONY: help demo test test-cpp test-python check bench fault firmware simulator format docs clean
+.PHONY: help demo test test-cpp test-python check bench fault firmware firmware-v1 firmware-cm4 \
+        firmware-xtensa simulator sizes format docs clean
 help:
 	@echo "make demo      a virtual bench of two Spikelings, the daemon and a recording; Ctrl-C ends it"
 	@echo "make test      every test, C++ and Python"
@@ -16,6 +17,8 @@ help:
 	@echo "make fault     the long fault campaign (20 kills each of recorder and daemon)"
 	@echo "make bench     CPU per device, latency, and the naive script for comparison"
 	@echo "make firmware  the virtual device, in $(BUILD)/firmware"
+	@echo "make firmware-v1, firmware-cm4   the images of v1 and of the stand-in for QEMU, in $(BUILD)/firmware-*"
+	@echo "make sizes     the size of each image, and whether it fits"
 	@echo "make simulator the program that runs an AVR image, in $(BUILD)/simulator"
 
 demo: $(VENV)/.installed
@@ -31,7 +34,8 @@ test-cpp: $(VENV)/.dev
 	$(VENV)/bin/cmake --build $(BUILD)/test
 	cd $(BUILD)/test && $(abspath $(VENV))/bin/ctest --output-on-failure --verbose
 
-test-python: $(VENV)/.dev $(VENV)/.installed $(VENV)/hdf5-1.14 simulator
+test-python: $(VENV)/.dev $(VENV)/.installed $(VENV)/hdf5-1.14 simulator firmware-v1 firmware-cm4
+	@sh tools/need.sh apt-command qemu-system-arm qemu-system-arm
 	@sh tools/need.sh apt-command avr-gcc gcc-avr avr-libc
 	@sh tools/need.sh apt-command h5dump hdf5-tools
 	$(PY) -m pytest $(PYTEST)
@@ -59,6 +63,30 @@ format:
 firmware: $(VENV)/.dev
 	$(VENV)/bin/cmake -S . -B $(BUILD)/firmware -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(VENV))/bin/ninja -DCMAKE_BUILD_TYPE=Release
 	$(VENV)/bin/cmake --build $(BUILD)/firmware
+
+# One board by its toolchain file: $(call cross,folder,board,toolchain)
+define cross
+	@$(VENV)/bin/cmake -S . -B $(BUILD)/$(1) -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(VENV))/bin/ninja \
+	  -DCMAKE_TOOLCHAIN_FILE=cmake/$(3).cmake -DSPIKEDAQ_BOARD=$(2) > $(BUILD)-$(1).log 2>&1 || { cat $(BUILD)-$(1).log; exit 1; }
+	@rm -f $(BUILD)-$(1).log
+	$(VENV)/bin/cmake --build $(BUILD)/$(1)
+endef
+
+firmware-v1: $(VENV)/.dev
+	@sh tools/need.sh apt-command avr-g++ gcc-avr avr-libc
+	$(call cross,firmware-v1,v1_nano,avr)
+
+firmware-cm4: $(VENV)/.dev
+	@sh tools/need.sh apt-command arm-none-eabi-g++ gcc-arm-none-eabi libnewlib-dev
+	$(call cross,firmware-cm4,qemu_cm4,cortex-m4)
+
+# Compiled only: no linker or simulator for an ESP32 is to be had from Debian.
+firmware-xtensa: $(VENV)/.dev
+	@sh tools/need.sh apt-command xtensa-lx106-elf-g++ gcc-xtensa-lx106 picolibc-xtensa-lx106-elf
+	$(call cross,firmware-xtensa,xtensa_check,xtensa-lx106)
+
+sizes: firmware-v1 firmware-cm4 firmware-xtensa
+	@$(PY) tools/sizes.py $(BUILD)
 
 # A program of its own (libsimavr is GPL); see firmware/simulator/README.md.
 simulator: $(VENV)/.dev

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import shutil
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
+from harness import wait_for
+
 ROOT = Path(__file__).resolve().parents[2]
+CM4_IMAGE = "firmware-cm4/firmware/boards/qemu_cm4/spikedaq-cm4.elf"
+V1_IMAGE = "firmware-v1/firmware/boards/v1_nano/spikedaq-v1.elf"
 
 
 def built(relative: str, target: str) -> Path:
@@ -63,3 +68,34 @@ class SimAvr:
             self.process.wait()
         assert self.process.stdout is not None
         self.process.stdout.close()
+
+
+class QemuCm4:
+    """The Cortex-M4F image in QEMU, in real time, with its UART on a socket."""
+
+    def __init__(self, *arguments: str) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self.url = f"tcp:127.0.0.1:{port}"
+        self.arguments = arguments
+        self._port = port
+        self.process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        semihosting = ",".join(["enable=on,target=native", *(f"arg={a}" for a in ("spikedaq-cm4", *self.arguments))])
+        # It ends when the tests do, however they end.
+        command = [tool("setpriv", "util-linux"), "--pdeathsig", "KILL", tool("qemu-system-arm", "qemu-system-arm")]
+        command += ["-M", "mps2-an386", "-display", "none"]
+        command += ["-monitor", "none", "-semihosting-config", semihosting]
+        command += ["-kernel", str(built(CM4_IMAGE, "firmware-cm4"))]
+        command += ["-chardev", f"socket,id=u,host=127.0.0.1,port={self._port},server=on,wait=off,nodelay=on"]
+        process = subprocess.Popen([*command, "-serial", "chardev:u"])
+        wait_for("QEMU to listen", lambda: socket.create_connection(("127.0.0.1", self._port)).close() is None)
+        return process
+
+    def __enter__(self) -> QemuCm4:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
