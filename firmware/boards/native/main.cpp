@@ -46,7 +46,7 @@ struct Buffers {
 };
 Buffers buffers;
 
-board::Memory MemoryOfBuffers() {
+board::Memory MemoryOfBuffers(wire::History* history) {
   board::Memory m = {};
   m.request = buffers.request;
   m.max_request_bytes = kMaxRequestBytes;
@@ -64,6 +64,7 @@ board::Memory MemoryOfBuffers() {
   m.waveform_rows = buffers.waveform_rows;
   m.waveform_bits = buffers.waveform_bits;
   m.waveform_capacity = kWaveformRows;
+  m.history = history;
   return m;
 }
 
@@ -72,7 +73,10 @@ class Program {
   explicit Program(const Options& options)
       : options_(options),
         board_(options),
-        device_(&board_, MemoryOfBuffers(), {options.step_us, board_.noise_seed()}) {}
+        history_bytes_(options.resend_bytes),
+        history_entries_(options.resend_depth),
+        history_(history_bytes_.data(), history_bytes_.size(), history_entries_.data(), options.resend_depth),
+        device_(&board_, MemoryOfBuffers(&history_), {options.step_us, board_.noise_seed()}) {}
 
   int Run();
 
@@ -87,6 +91,9 @@ class Program {
 
   const Options options_;
   NativeBoard board_;
+  std::vector<uint8_t> history_bytes_;
+  std::vector<wire::HistoryEntry> history_entries_;
+  wire::History history_;
   board::Device device_;
   sigset_t while_waiting_;
   uint64_t streamed_ = 0;

@@ -34,6 +34,8 @@ const char kUsage[] =
     "  --axon PATH            send the axon to a Unix socket; may be repeated\n"
     "  --syn1 PATH, --syn2 PATH   a synapse jack: listen on a Unix socket\n"
     "  --loopback             a cable from the stimulus output to the current-in jack\n"
+    "  --resend-depth N       frames that can be sent again (default 128); 0 for none\n"
+    "  --resend-bytes N       memory that they share (default 98304); 0 for none\n"
     "  --protocol-major N     state another protocol version (for tests)\n"
     "  --die-with-parent      end when the parent process does\n"
     "  --report               say at the end, on stderr, how it went (JSON)\n"
@@ -144,6 +146,10 @@ Options ParseOptions(int argc, char** argv) {
       o.syn_paths[arg == "--syn1" ? 0 : 1] = Value(argc, argv, &i);
     } else if (arg == "--loopback") {
       o.loopback = true;
+    } else if (arg == "--resend-depth") {
+      o.resend_depth = static_cast<uint16_t>(Integer(option, Value(argc, argv, &i), 0, UINT16_MAX));
+    } else if (arg == "--resend-bytes") {
+      o.resend_bytes = static_cast<uint32_t>(Integer(option, Value(argc, argv, &i), 0, 1u << 30));
     } else if (arg == "--protocol-major") {
       o.protocol_major = static_cast<uint8_t>(Integer(option, Value(argc, argv, &i), 0, 255));
     } else if (arg == "--die-with-parent") {
@@ -154,7 +160,7 @@ Options ParseOptions(int argc, char** argv) {
       fputs(kUsage, stdout);
       exit(0);
     } else if (arg == "--version") {
-      printf("spikedaq-device %s (protocol 1.0, build %s)\n", SPIKEDAQ_VERSION, SPIKEDAQ_BUILD_HASH);
+      printf("spikedaq-device %s (protocol 1.1, build %s)\n", SPIKEDAQ_VERSION, SPIKEDAQ_BUILD_HASH);
       exit(0);
     } else {
       Fail(2, "unknown option " + arg + "; see --help");

@@ -33,6 +33,8 @@ struct Options {
   std::string syn_paths[2];
   bool loopback = false;
   uint8_t protocol_major = 1;
+  uint16_t resend_depth = 128;  ///< Those of a v3 board.
+  uint32_t resend_bytes = 96 * 1024;
   bool die_with_parent = false;
   bool report = false;
 };

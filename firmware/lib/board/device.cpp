@@ -35,7 +35,7 @@ Device::Device(Board* board, const Memory& memory, const Settings& settings)
       sampler_(memory.block_heads, memory.block_values, memory.n_blocks, memory.block_capacity, kChannelCount),
       encoder_(&sampler_),
       events_(memory.events, memory.n_events),
-      transmitter_(memory.scratch, memory.scratch_bytes, memory.ring, memory.ring_bytes),
+      transmitter_(memory.scratch, memory.scratch_bytes, memory.ring, memory.ring_bytes, memory.history),
       decoder_(memory.request, memory.max_request_bytes),
       dispatcher_(this, &parameters_, &waveform_, &transmitter_) {}
 
@@ -60,6 +60,7 @@ void Device::Boot(uint32_t boot_id) {
   high_water_ = 0;
   status_due_ = false;
   reboot_wanted_ = false;
+  again_next_ = true;
   transmitter_.SendZero();
   transmitter_.Send(Hello());
 }
@@ -79,7 +80,7 @@ wire::Hello Device::Hello() const {
   hello.n_channels = kChannelCount;
   hello.n_parameters = parameters_.count();
   hello.n_presets = kPresetCount;
-  hello.resend_depth = 0;
+  hello.resend_depth = memory_.history != nullptr ? memory_.history->depth() : uint16_t{0};
   hello.stimulus_capacity = waveform_.capacity();
   hello.codecs = encoder_.codecs();
   hello.max_request_bytes = memory_.max_request_bytes;
@@ -178,8 +179,7 @@ void Device::NoteQueueLength() {
   if (n > high_water_) high_water_ = n;
 }
 
-bool Device::SendStatus() {
-  if (!transmitter_.HasRoom(kSmallMessageBytes, kAnswerRoom)) return false;
+void Device::QueueStatus() {
   wire::StatusMessage m = {};
   m.tick = board_->Tick();
   {
@@ -191,11 +191,11 @@ bool Device::SendStatus() {
     m.saturated_samples = saturated_values_;
   }
   m.queue_high_water = high_water_;
+  if (memory_.history != nullptr) m.resend_misses = memory_.history->misses();
   m.bad_frames = decoder_.bad_total();
   m.cpu_permille = board_->CpuPermille();
   high_water_ = 0;
   transmitter_.Send(m);
-  return true;
 }
 
 void Device::Receive() {
@@ -208,26 +208,61 @@ void Device::Receive() {
   }
 }
 
-// Makes and queues the oldest block, or goes on with that. @returns false where it cannot be queued now.
-bool Device::SendBlock() {
+// Makes and queues the oldest block, or goes on with that.
+Device::Queued Device::QueueBlock() {
   using Stage = sampling::BlockEncoder::Stage;
   const bool sliced = settings_.slices_per_pump > 0;
   if (encoder_.stage() == Stage::kIdle) encoder_.Begin();
   while (encoder_.stage() != Stage::kWritten) {
     if (encoder_.stage() == Stage::kMeasured) {
-      if (!transmitter_.HasRoom(encoder_.message_bytes(), kAnswerRoom)) return false;
+      if (!transmitter_.HasRoom(encoder_.message_bytes(), kAnswerRoom)) return Queued::kNotNow;
       encoder_.BeginWriting(transmitter_.Begin(), transmitter_.seq());
     }
-    if (sliced && slices_left_ == 0) return false;
+    if (sliced && slices_left_ == 0) return Queued::kNotNow;
     if (sliced) --slices_left_;
-    encoder_.stage() == Stage::kMeasuring ? encoder_.Measure() : encoder_.Write();
+    if (encoder_.stage() == Stage::kMeasuring) {
+      encoder_.Measure();
+    } else {
+      encoder_.Write();
+    }
   }
   const Status status = transmitter_.Commit(encoder_.writer());
   encoder_.Cancel();
-  if (status != Status::kOk) return false;
+  if (status != Status::kOk) return Queued::kNotNow;
   const StepsHeld held(board_);
   sampler_.Release();
-  return true;
+  return Queued::kOne;
+}
+
+// Queues the next frame that has never been sent: status, events, then blocks.
+Device::Queued Device::QueueNew() {
+  bool event_waits = false, block_waits = false;
+  {
+    const StepsHeld held(board_);
+    event_waits = events_.size() > 0;
+    block_waits = sampler_.closed() > 0;
+  }
+  if (writing() || (block_waits && !event_waits && !status_due_)) return QueueBlock();
+  if (!event_waits && !status_due_) return Queued::kNothing;
+  if (!transmitter_.HasRoom(kSmallMessageBytes, kAnswerRoom)) return Queued::kNotNow;
+  if (status_due_) {
+    QueueStatus();
+    status_due_ = false;
+    return Queued::kOne;
+  }
+  transmitter_.Send(events_.front());  // a step only adds behind it
+  const StepsHeld held(board_);
+  events_.Pop();
+  return Queued::kOne;
+}
+
+// Queues the next frame that the host has asked for again.
+Device::Queued Device::QueueAgain() {
+  wire::HistoryFrame frame;
+  if (memory_.history == nullptr || !memory_.history->Next(&frame)) return Queued::kNothing;
+  if (transmitter_.SendAgain(frame, kAnswerRoom) != Status::kOk) return Queued::kNotNow;
+  memory_.history->Sent();
+  return Queued::kOne;
 }
 
 void Device::QueueWhatHappened() {
@@ -244,21 +279,23 @@ void Device::QueueWhatHappened() {
   }
 }
 
-bool Device::BlockReady() const {
-  const StepsHeld held(board_);
-  return (events_.size() == 0 || writing()) && sampler_.closed() > 0;
-}
-
 void Device::Send() {
   QueueWhatHappened();
   NoteQueueLength();
-  if (status_due_ && !writing() && SendStatus()) status_due_ = false;
-  while (events_.size() > 0 && !writing() && transmitter_.HasRoom(kSmallMessageBytes, kAnswerRoom)) {
-    transmitter_.Send(events_.front());  // a step only adds behind it
-    const StepsHeld held(board_);
-    events_.Pop();
-  }
-  while (BlockReady() && SendBlock()) {
+  // Frames that are sent again and new ones take turns, so that neither a host that asks for ever nor a full queue
+  // keeps the other back. Whose turn it is waits for its room: else small frames would overtake large ones for ever.
+  for (;;) {
+    Queued queued = again_next_ && !writing() ? QueueAgain() : Queued::kNothing;
+    if (queued == Queued::kOne) again_next_ = false;
+    if (queued == Queued::kNothing) {
+      queued = QueueNew();
+      if (queued == Queued::kOne) again_next_ = true;
+    }
+    if (queued == Queued::kNothing && !again_next_) {
+      again_next_ = true;
+      continue;
+    }
+    if (queued != Queued::kOne) break;
   }
   // No step opens a block once the sampler has stopped.
   if (dispatcher_.stop_pending() && sampler_.closed() == 0 && transmitter_.HasRoom(kSmallMessageBytes)) {
@@ -280,6 +317,7 @@ void Device::Pump() {
 
 void Device::LinkRestarted() {
   decoder_.Restart();
+  if (memory_.history != nullptr) memory_.history->ForgetRequests();
   transmitter_.DropPartialFrame();
   transmitter_.SendZero();
 }

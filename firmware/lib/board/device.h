@@ -38,6 +38,7 @@ struct Memory {
   int16_t* waveform_rows;
   uint8_t* waveform_bits;  ///< (waveform_capacity + 7) / 8 bytes.
   uint32_t waveform_capacity;
+  wire::History* history = nullptr;  ///< Frames that can be sent again; nullptr where there is no memory for any.
 };
 
 /// How a device is when it has just been switched on.
@@ -102,11 +103,15 @@ class Device final : public command::Target {
 
  private:
   void Receive();
+  /// What came of the attempt to queue a frame.
+  enum class Queued : uint8_t { kOne, kNothing, kNotNow };
+
   void Send();
-  bool SendStatus();
-  bool SendBlock();
+  Queued QueueAgain();
+  Queued QueueNew();
+  Queued QueueBlock();
+  void QueueStatus();
   void QueueWhatHappened();
-  bool BlockReady() const;
   void QueueSampleEvents(const Sample<float>& sample);
   void QueueEvent(wire::EventKind kind, uint64_t step, uint64_t tick, uint32_t index, float value);
   void NoteQueueLength();
@@ -137,6 +142,7 @@ class Device final : public command::Target {
   uint8_t slices_left_ = 0;  // of this Pump
   bool status_due_ = false;
   bool reboot_wanted_ = false;
+  bool again_next_ = true;  // a frame that is sent again has the next turn
 };
 
 }  // namespace board

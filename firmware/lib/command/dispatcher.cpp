@@ -140,9 +140,7 @@ Status Dispatcher::Route(wire::Bytes message) {
     }
     case MessageType::kResend: {
       wire::Resend m;
-      if ((status = DecodeFields(reader, n, &m)) != Status::kOk) break;
-      Refuse(m.request_id, ReplyCode::kUnsupported, SPIKEDAQ_TEXT("this device"),
-             SPIKEDAQ_TEXT("keeps no frames to send again"));
+      if ((status = DecodeFields(reader, n, &m)) == Status::kOk) OnResend(m);
       break;
     }
     case MessageType::kReset: {
@@ -294,6 +292,19 @@ void Dispatcher::OnStimulus(const wire::StimulusRequest& m) {
       return Done(id);
   }
   Refuse(id, ReplyCode::kOutOfRange, SPIKEDAQ_TEXT("stimulus"), SPIKEDAQ_TEXT("has no such operation"));
+}
+
+// Not remembered as the last request: asked again it is done again, for the frames may have been lost like the reply.
+void Dispatcher::OnResend(const wire::Resend& m) {
+  wire::History* history = transmitter_->history();
+  if (history == nullptr || history->depth() == 0) {
+    return Refuse(m.request_id, ReplyCode::kUnsupported, SPIKEDAQ_TEXT("this device"),
+                  SPIKEDAQ_TEXT("keeps no frames to send again"));
+  }
+  if (m.count == 0) {
+    return Refuse(m.request_id, ReplyCode::kOutOfRange, SPIKEDAQ_TEXT("the count"), SPIKEDAQ_TEXT("must be 1 or more"));
+  }
+  Answer(m.request_id, true, history->Request(m.first_seq, m.count));
 }
 
 void Dispatcher::OnReset(const wire::Reset& m) {

@@ -78,6 +78,7 @@ class Dispatcher {
   void OnStart(const wire::Start& m);
   void OnStop(const wire::Stop& m);
   void OnStimulus(const wire::StimulusRequest& m);
+  void OnResend(const wire::Resend& m);
   void OnReset(const wire::Reset& m);
   void OnSelfTest(const wire::SelfTest& m);
 

@@ -65,7 +65,7 @@ constexpr uint8_t kBlockVoltageClamp = 8;
 
 constexpr uint8_t kCodecRaw = 0;
 constexpr uint8_t kCodecPacked = 1;
-constexpr uint8_t kCodecs = 1;  ///< Those that this firmware writes, as in a hello.
+constexpr uint8_t kCodecs = 3;  ///< Those that this firmware writes, as in a hello.
 
 constexpr uint8_t kTraitTranslated = 1;  ///< Bits of a hello's traits.
 constexpr uint8_t kTraitVoltageClamp = 2;

@@ -7,15 +7,30 @@ namespace wire {
 
 Status Transmitter::Commit(const Writer& writer) {
   if (!writer.ok() || !HasRoom(writer.size())) return Status::kExhausted;
-  if (FrameBound(writer.size()) > ring_bytes_ - end_) {
-    memmove(ring_, ring_ + begin_, end_ - begin_);
-    end_ -= begin_;
-    begin_ = 0;
-  }
-  end_ += EncodeFrame(scratch_, writer.size(), ring_ + end_);
+  Compact(FrameBound(writer.size()));
+  const size_t n = EncodeFrame(scratch_, writer.size(), ring_ + end_);
+  if (history_ != nullptr) history_->Keep(seq_, ring_ + end_, n);
+  end_ += n;
   ++seq_;
   ++frames_;
   return Status::kOk;
+}
+
+Status Transmitter::SendAgain(const HistoryFrame& frame, size_t spare) {
+  if (frame.size() + spare > ring_bytes_ - size()) return Status::kExhausted;
+  Compact(frame.size());
+  memcpy(ring_ + end_, frame.first, frame.first_size);
+  memcpy(ring_ + end_ + frame.first_size, frame.second, frame.second_size);
+  end_ += frame.size();
+  ++frames_;
+  return Status::kOk;
+}
+
+void Transmitter::Compact(size_t n) {
+  if (n <= ring_bytes_ - end_) return;
+  memmove(ring_, ring_ + begin_, end_ - begin_);
+  end_ -= begin_;
+  begin_ = 0;
 }
 
 void Transmitter::SendZero() {

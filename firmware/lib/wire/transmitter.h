@@ -6,18 +6,21 @@
 #include <stdint.h>
 
 #include "wire/frame.h"
+#include "wire/history.h"
 #include "wire/messages.h"
 
 namespace spikedaq {
 namespace wire {
 
-/// A bounded queue of frames, as bytes. Frames come out in the order of their seq.
+/// A bounded queue of frames, as bytes. Frames come out in the order of their seq, those that are sent again between
+/// them.
 class Transmitter {
  public:
   /// @param[in] scratch   Room for the largest message and its CRC.
   /// @param[in] ring      Room for frames that wait; at least FrameBound() of the largest message.
-  Transmitter(uint8_t* scratch, size_t scratch_bytes, uint8_t* ring, size_t ring_bytes)
-      : scratch_(scratch), scratch_bytes_(scratch_bytes), ring_(ring), ring_bytes_(ring_bytes) {}
+  /// @param[in] history   Keeps every frame that is queued; nullptr where none can be sent again.
+  Transmitter(uint8_t* scratch, size_t scratch_bytes, uint8_t* ring, size_t ring_bytes, History* history = nullptr)
+      : scratch_(scratch), scratch_bytes_(scratch_bytes), ring_(ring), ring_bytes_(ring_bytes), history_(history) {}
 
   /// Whether a message of `n` bytes would find room, with `spare` bytes left over.
   bool HasRoom(size_t n, size_t spare = 0) const { return FrameBound(n) + spare <= ring_bytes_ - (end_ - begin_); }
@@ -37,12 +40,19 @@ class Transmitter {
     return Commit(writer);
   }
 
+  /// Queues a frame of the history as it is, with `spare` bytes left over. @returns kOk or kExhausted.
+  Status SendAgain(const HistoryFrame& frame, size_t spare);
+  History* history() const { return history_; }
+
   /// A zero byte, so that noise on the link before the first frame cannot damage it.
   void SendZero();
 
   uint32_t seq() const { return seq_; }
-  /// After a reboot frames are counted from 0 again; frames that wait stay.
-  void RestartSeq() { seq_ = 0; }
+  /// After a reboot frames are counted from 0 again and none can be had again; frames that wait stay.
+  void RestartSeq() {
+    seq_ = 0;
+    if (history_ != nullptr) history_->Clear();
+  }
 
   const uint8_t* bytes() const { return ring_ + begin_; }
   size_t size() const { return end_ - begin_; }
@@ -53,10 +63,14 @@ class Transmitter {
   uint16_t frames_waiting() const { return frames_; }
 
  private:
+  /// Moves what waits to the start of the ring where `n` bytes find no room behind it.
+  void Compact(size_t n);
+
   uint8_t* scratch_;
   size_t scratch_bytes_;
   uint8_t* ring_;
   size_t ring_bytes_;
+  History* history_;
   size_t begin_ = 0;
   size_t end_ = 0;
   uint32_t seq_ = 0;

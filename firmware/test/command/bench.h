@@ -96,16 +96,17 @@ struct Bench {
   int16_t rows[20];
   uint8_t bits[3];
   CardboardBoard board;
-  board::Device device{&board,
-                       {request, 128, scratch, sizeof scratch, ring, sizeof ring, heads, values, kBlocks, kCapacity, 10,
-                        events, 8, rows, bits, 20},
-                       {100, 1}};
+  board::Device device;
   std::vector<std::vector<uint8_t>> messages;  ///< Received and not looked at, without CRC.
   size_t seen_bytes = 0;
   uint8_t decoded[CobsBound(kMaxDeviceFrameBytes)];
   FrameDecoder decoder{decoded, kMaxDeviceFrameBytes};
 
-  Bench() {
+  explicit Bench(History* history = nullptr, uint8_t slices_per_pump = 0)
+      : device(&board,
+               {request, 128, scratch, sizeof scratch, ring, sizeof ring, heads, values, kBlocks, kCapacity, 10, events,
+                8, rows, bits, 20, history},
+               {100, 1, slices_per_pump}) {
     device.Boot(77);
     Pump();
     messages.clear();

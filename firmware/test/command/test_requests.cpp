@@ -353,7 +353,7 @@ TEST_CASE("a host that reads slowly gets overruns that add up, and every event a
     b.board.room = 0;
     for (int k = 0; k < 3000; ++k) {
       lcg = lcg * 1664525u + 1013904223u;
-      if (k % 100 == 0) b.board.room += lcg >> 22;  // less than is made, on the average
+      if (k % 100 == 0) b.board.room += lcg >> 23;  // less than is made, on the average
       b.Steps(1);
     }
     b.board.room = SIZE_MAX;
