@@ -9,8 +9,7 @@ from pathlib import Path
 
 from spikedaq.journal import Entry, JournalReader, JournalState, ReceivedAt, Record, UnknownRecord, carries_state
 from spikedaq.model import LocalProtocolError, RemoteProtocolError
-from spikedaq.wire import Connection, Description, Frame, Hello, Pong, Status, decode_message
-from spikedaq.wire.connection import Received
+from spikedaq.wire import Connection, Description, Frame, Hello, Pong, Received, Status, decode_message
 
 WARM_UP_BYTES = 128 * 1024
 """Read before the wanted offset, so that the connection knows the frames before it: 30 of the longest. Less than what a

@@ -1,7 +1,7 @@
 """The wire protocol (protocol/README.md): frames, messages, and the state machine of one link. Pure, no I/O."""
 
 from spikedaq.wire.codec import decode_message, decode_samples, encode_message
-from spikedaq.wire.connection import Connection, ConnectionCounters, Rebooted, Received
+from spikedaq.wire.connection import Connection
 from spikedaq.wire.describe import check_version, device_info
 from spikedaq.wire.frame import MAX_DEVICE_FRAME_BYTES, BadFrame, Frame, FrameDecoder, encode_frame
 from spikedaq.wire.messages import (
@@ -35,6 +35,7 @@ from spikedaq.wire.messages import (
     UnknownMessage,
 )
 from spikedaq.wire.packed import CODEC_PACKED, CODEC_RAW, encode_samples
+from spikedaq.wire.received import ConnectionCounters, Rebooted, Received
 from spikedaq.wire.sequence import SequenceTracker
 
 __all__ = [

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any, Final
 
-from spikedaq.model import Block, BlockFlag, Event, Gap, GapCause, RemoteProtocolError
+from spikedaq.model import Block, BlockFlag, Event, GapCause, RemoteProtocolError
 from spikedaq.wire.codec import message_of, samples_of, unpack
 from spikedaq.wire.frame import BadFrame, Frame, FrameDecoder
+from spikedaq.wire.held import HeldFrame, HeldFrames
 from spikedaq.wire.messages import (
     PROTOCOL_VERSION,
     Description,
@@ -17,12 +17,14 @@ from spikedaq.wire.messages import (
     FrameType,
     Hello,
     Log,
+    Message,
     Pong,
     Reply,
     Status,
     UnknownMessage,
 )
 from spikedaq.wire.packed import CODEC_PACKED
+from spikedaq.wire.received import ConnectionCounters, Rebooted, Received
 from spikedaq.wire.sequence import SequenceTracker
 
 _U8: Final = 2**8
@@ -35,67 +37,13 @@ _MAX_COUNT: Final = 2**62
 _MIN_DUPLICATE_WINDOW: Final = 64
 _FLAGS: Final = tuple(BlockFlag(i) for i in range(_U8))
 _BLOCK: Final = int(FrameType.BLOCK)
+_EVENT: Final = int(FrameType.EVENT)
+_HELLO: Final = int(FrameType.HELLO)
 _N_BLOCK_ITEMS: Final = 10
 _SATURATED: Final = int(BlockFlag.SATURATED)
 _MAX_DEVICE_TYPE: Final = 31
+_FIRST_RECORD_TYPE: Final = 64  # never on a link (section 3): a journal would take it for one of its own
 _MAX_PAST_BOOTS: Final = 8  # a hello older than that cannot still be in any buffer
-
-
-@dataclass(frozen=True, slots=True)
-class Rebooted:
-    """The device has booted again; its hello starts a new boot. Comes in place of the Hello itself."""
-
-    hello: Hello
-    previous_boot_id: int
-
-
-Received = (
-    Block | Event | Gap | BadFrame | Hello | Description | Pong | Reply | Status | Log | UnknownMessage | Rebooted
-)
-
-
-@dataclass(slots=True)
-class ConnectionCounters:
-    """What a connection has seen since it was made. Each frame is counted in ``frames`` or ``bad_frames``.
-
-    Attributes
-    ----------
-    frames : int
-        Frames with a good CRC, whatever became of them.
-    bad_frames : dict of str to int
-        By reason: cobs, short, crc, oversize; malformed ones are in ``malformed``.
-    blocks, events : int
-        Those given out.
-    unknown : int
-        Messages of unknown type, or of a type that no device sends, or blocks of an unknown stream.
-    malformed : int
-        Good CRC, content against the protocol; ``unknown_codec`` of them are blocks with an unknown codec.
-    before_hello, before_tick : int
-        Frames kept out because the boot, or the 64-bit tick of a device that was already running, was not known yet.
-    duplicates, stale : int
-        Frames kept out because they had come before, or because they lie so far behind (or a block's step lies behind)
-        that they belong to another boot.
-    frames_missing, lost_samples, overrun_samples : int
-        See `SequenceTracker`; summed over all boots.
-    saturated_blocks, reboots : int
-    """
-
-    frames: int = 0
-    bad_frames: dict[str, int] = field(default_factory=dict)
-    blocks: int = 0
-    events: int = 0
-    unknown: int = 0
-    malformed: int = 0
-    unknown_codec: int = 0
-    before_hello: int = 0
-    before_tick: int = 0
-    duplicates: int = 0
-    stale: int = 0
-    frames_missing: int = 0
-    lost_samples: int = 0
-    overrun_samples: int = 0
-    saturated_blocks: int = 0
-    reboots: int = 0
 
 
 class Connection:
@@ -105,10 +53,17 @@ class Connection:
     hello, until a pong or status has told the high word of its tick (or `seed` has): their time would be a guess.
     A device that stands still at its hello counts as freshly booted until then.
 
+    Frames are taken in the order of their numbers. Where some are missing and the device can send them again, blocks
+    and events after them are held until they come or `give_up` is called; all other messages are given out when they
+    come, since the answer to a request for the missing frames must not wait for them. A reader of a journal holds
+    nothing: a journal has its frames in order, and what is missing in it never comes.
+
     Parameters
     ----------
     n_channels : int, optional
         Channels of a block before a hello said how many.
+    reorders : bool
+        Whether to hold what follows missing frames, for a device that can send them again.
 
     Attributes
     ----------
@@ -118,19 +73,26 @@ class Connection:
     descriptions : dict
         By (kind, index), those of the present boot.
     counters : ConnectionCounters
+    held : HeldFrames
+        What waits for missing frames.
     last_frames : list of Frame
-        Frames with a good CRC of the last `receive` or `receive_frame`, in order: what a journal keeps.
+        What a journal keeps of the last call of `receive`, `receive_frame` or `give_up`: frames with a good CRC, those
+        that were held when their turn came. Of a device that can send again, in the order of their numbers and each
+        once; of any other, as they came.
     wants_hello : bool
         Frames came that do not fit the present boot: the hello of a reboot may have been lost, ask for one.
     """
 
-    def __init__(self, *, n_channels: int | None = None) -> None:
+    def __init__(self, *, n_channels: int | None = None, reorders: bool = False) -> None:
         self.info: Hello | None = None
         self.n_channels = n_channels
         self.descriptions: dict[tuple[int, int], Description] = {}
         self.counters = ConnectionCounters()
+        self.held = HeldFrames(0)
         self.last_frames: list[Frame] = []
         self.wants_hello = False
+        self._wants_order = reorders
+        self._reorders = False  # in this boot
         self._decoder = FrameDecoder()
         self._tracker: SequenceTracker | None = None
         self._near_tick: int | None = None  # newest known 64-bit tick of this boot
@@ -139,8 +101,15 @@ class Connection:
         self._past_boots: deque[int] = deque(maxlen=_MAX_PAST_BOOTS)
         self._doubted_boot: int | None = None  # a past boot whose hello came again, once
 
-    def seed(self, hello: Hello, descriptions: Iterable[Description] = (), *, near_tick: int | None = None) -> None:
-        """Take over what a journal's snapshot says, without touching the sequence.
+    def seed(
+        self,
+        hello: Hello,
+        descriptions: Iterable[Description] = (),
+        *,
+        near_tick: int | None = None,
+        next_seq: int | None = None,
+    ) -> None:
+        """Take over what a journal's snapshot says, without touching the sequence of a boot that is known already.
 
         Parameters
         ----------
@@ -148,51 +117,188 @@ class Connection:
         descriptions : iterable of Description
         near_tick : int, optional
             A 64-bit tick at most half an hour away from the frames to come, such as a clock map's ``tick0``.
+        next_seq : int, optional
+            Number of the first frame that the journal does not have.
         """
         if self._tracker is None or self._tracker.boot_id != hello.boot_id:
-            self._begin_boot(hello)
+            self._begin_boot(hello, next_seq)
         self.info = hello
         self.n_channels = hello.n_channels
         self.descriptions.update({(d.kind, d.index): d for d in descriptions})
         if near_tick is not None:
             self._near_tick = near_tick
 
-    def receive(self, data: bytes) -> list[Received]:
+    def receive(self, data: bytes, t_host_ns: int = 0) -> list[Received]:
         """Take bytes of the link, cut anyhow; give what they hold, in stream order.
 
         A gap comes just before the block that reveals it. Nothing is raised, whatever the bytes.
+
+        Parameters
+        ----------
+        data : bytes
+        t_host_ns : int
+            When they were read: kept with the frames that end in them, and not used.
         """
         received: list[Received] = []
-        frames: list[Frame] = []
-        for item in self._decoder.feed(data):
+        self.last_frames = []
+        for item in self._decoder.feed(data, t_host_ns):
             if isinstance(item, Frame):
-                frames.append(item)
                 self._take(item, received)
             else:
                 bad_frames = self.counters.bad_frames
                 bad_frames[item.reason] = bad_frames.get(item.reason, 0) + 1
                 received.append(item)
-        self.last_frames = frames
         return received
 
     def receive_frame(self, frame: Frame) -> list[Received]:
         """Take one frame that a `FrameDecoder` found good, as a journal gives them back."""
         received: list[Received] = []
-        self.last_frames = [frame]
+        self.last_frames = []
         self._take(frame, received)
         return received
+
+    # ---- what is missing ----
+
+    def missing(self) -> list[tuple[int, int]]:
+        """Return (first number, count) of each run of missing frames that others wait for, oldest first."""
+        tracker = self._tracker
+        if not self.held or tracker is None or tracker.next_seq is None:
+            return []
+        return self.held.missing(tracker.next_seq)
+
+    def give_up(self, before_seq: int | None = None) -> list[Received]:
+        """Wait no longer for frames with a number before ``before_seq`` (any, where not given).
+
+        Returns
+        -------
+        list of Received
+            What waited for nothing else, with its gaps, as from `receive`; ``last_frames`` goes with it.
+        """
+        received: list[Received] = []
+        self.last_frames = []
+        tracker = self._tracker
+        while self.held and tracker is not None and tracker.next_seq is not None:
+            n_missing = (self.held.first - tracker.next_seq) % _U32
+            if before_seq is not None:
+                n_left = (before_seq - tracker.next_seq) % _U32
+                n_missing = min(n_missing, n_left if n_left < _HALF else 0)
+            if not n_missing:
+                break
+            self._skip(tracker, n_missing, received)
+        return received
+
+    def _skip(self, tracker: SequenceTracker, n_frames: int, received: list[Received]) -> None:
+        tracker.skip(n_frames)
+        self.counters.frames_missing += n_frames
+        self._release(tracker, received)
+
+    def _release(self, tracker: SequenceTracker, received: list[Received]) -> None:
+        """Take the held frames whose turn it is."""
+        while (held := self.held.pop(tracker.next_seq or 0)) is not None:
+            frame = held.frame
+            if held.given:
+                tracker.frame(tracker.next_seq or 0)
+                if not held.readable:
+                    tracker.unreadable()
+                if held.near_tick is not None:
+                    self._near_tick = held.near_tick
+            else:
+                self._handle(frame, unpack(frame.message), received)
+            self.last_frames.append(frame)
+
+    # ---- frames ----
 
     def _take(self, frame: Frame, received: list[Received]) -> None:
         self.counters.frames += 1
         try:
             items = unpack(frame.message)
+        except RemoteProtocolError:
+            self._malformed(frame, received)
+            self.last_frames.append(frame)
+            return
+        tracker = self._tracker
+        if not self._reorders or tracker is None:
+            self._handle(frame, items, received)
+            self.last_frames.append(frame)
+        elif items[0] == _HELLO or (len(items) > 1 and items[1] == tracker.next_seq):
+            placed = self._handle(frame, items, received)
+            if placed:
+                self.last_frames.append(frame)
+            if self.held and self._tracker is tracker:
+                self.counters.late += placed
+                self._release(tracker, received)
+        elif (seq := _number_of(items)) is not None:
+            self._misplaced(frame, items, seq, tracker, received)
+        else:
+            self._handle(frame, items, received)
+            if items[0] < _FIRST_RECORD_TYPE:
+                self.last_frames.append(frame)
+
+    def _handle(self, frame: Frame, items: tuple[Any, ...], received: list[Received]) -> bool:
+        """Take a frame whose turn it is, or a hello; whether it has its place now."""
+        try:
             if items[0] == _BLOCK:
                 self._block(items, received)
+            elif items[0] == _HELLO:
+                return self._hello(frame, items, received)
             else:
                 self._other(items, received)
         except RemoteProtocolError:
-            self.counters.malformed += 1
-            received.append(BadFrame("malformed", frame.raw, frame.offset))
+            tracker, seq = self._tracker, _number_of(items)
+            if tracker is not None and seq is not None:
+                if seq == tracker.next_seq:
+                    tracker.frame(seq)
+                tracker.unreadable()
+            self._malformed(frame, received)
+        return True
+
+    def _malformed(self, frame: Frame, received: list[Received]) -> None:
+        self.counters.malformed += 1
+        received.append(BadFrame("malformed", frame.raw, frame.offset))
+
+    def _misplaced(
+        self,
+        frame: Frame,
+        items: tuple[Any, ...],
+        seq: int,
+        tracker: SequenceTracker,
+        received: list[Received],
+    ) -> None:
+        """Take a frame with a number that is not the next one: a later one to hold, or one too many."""
+        if tracker.next_seq is None:
+            self._handle(frame, items, received)
+            self.last_frames.append(frame)
+            return
+        behind = tracker.behind(seq)
+        if behind:
+            self._behind(behind)
+            return
+        twin = self.held.get(seq)
+        if twin is not None:
+            self.counters.duplicates += 1
+            self.wants_hello = self.wants_hello or twin.frame.message != frame.message
+            return
+        # Much was lost, or this is no frame of this boot: only a hello can tell.
+        self.wants_hello = self.wants_hello or (seq - tracker.next_seq) % _U32 > self._duplicate_window
+        if items[0] in (_BLOCK, _EVENT):
+            waiting = HeldFrame(frame)
+        else:
+            try:
+                waiting = HeldFrame(frame, given=True, near_tick=self._give(message_of(items), items, received))
+            except RemoteProtocolError:
+                waiting = HeldFrame(frame, given=True, readable=False)
+                self._malformed(frame, received)
+        self._hold(seq, waiting, tracker, received)
+
+    def _hold(self, seq: int, waiting: HeldFrame, tracker: SequenceTracker, received: list[Received]) -> None:
+        """Hold a frame; where there are too many, give up the oldest that are missing."""
+        held = self.held
+        self.counters.late += bool(held) and (held.newest - seq) % _U32 < _HALF
+        held.add(seq, waiting, tracker.next_seq or 0)
+        while held.overfull:
+            n_missing = (held.first - (tracker.next_seq or 0)) % _U32
+            self.counters.overflows += n_missing
+            self._skip(tracker, n_missing, received)
 
     def _block(self, items: tuple[Any, ...], received: list[Received]) -> None:
         """Handle a block. This is the hot path: one pass over the fields, no message in between."""
@@ -222,7 +328,6 @@ class Connection:
         try:
             samples = samples_of(payload, n, self.n_channels or 0, codec)
         except RemoteProtocolError:
-            tracker.unreadable()
             counters.unknown_codec += codec > CODEC_PACKED
             raise
         tick = self._widen(first_tick)
@@ -233,7 +338,6 @@ class Connection:
             # One of the two ticks is wrong; the next block shows which, so believe neither for good.
             self._last_block_tick = tick
             self.wants_hello = True
-            tracker.unreadable()
             raise RemoteProtocolError("a block's tick lies before that of the block before it")
         block = Block(tracker.boot_id, seq, stream, first_step, tick, step_us, _FLAGS[flags], samples)
         try:
@@ -255,32 +359,33 @@ class Connection:
         received.append(block)
 
     def _other(self, items: tuple[Any, ...], received: list[Received]) -> None:
-        """Handle everything but blocks."""
+        """Handle everything but blocks and hellos."""
         message = message_of(items)
-        if isinstance(message, Hello):
-            self._hello(message, received)
-        elif isinstance(message, EventMessage):
+        if isinstance(message, EventMessage):
             self._event(message, received)
-        elif isinstance(message, Description | Pong | Reply | Status | Log):
-            if self._admit(message.seq) is None:
-                return
-            if isinstance(message, Description):
-                self.descriptions[message.kind, message.index] = message
-            elif isinstance(message, Pong | Status):
-                if max(message.tick, message.step) >= _MAX_COUNT:
-                    raise RemoteProtocolError("a tick or step is beyond what any device can reach")
-                self._near_tick = message.tick
-            received.append(message)
-        else:
-            self._unknown(items, received)
-
-    def _unknown(self, items: tuple[Any, ...], received: list[Received]) -> None:
-        """Handle a type of a later version, or one that only hosts send (a link that echoes)."""
-        seq = items[1] if 0 < items[0] <= _MAX_DEVICE_TYPE and len(items) > 1 else None
-        if seq.__class__ is int and 0 <= seq < _U32 and self._admit(seq) is None:
             return
-        self.counters.unknown += 1
-        received.append(UnknownMessage(items[0], items[1:]))
+        seq = _number_of(items)
+        if seq is not None and self._admit(seq) is None:
+            return
+        near_tick = self._give(message, items, received)
+        if near_tick is not None:
+            self._near_tick = near_tick
+
+    def _give(self, message: Message | UnknownMessage, items: tuple[Any, ...], received: list[Received]) -> int | None:
+        """Give out what is neither block, event nor hello; return the 64-bit tick that it tells."""
+        near_tick = None
+        if isinstance(message, Description):
+            self.descriptions[message.kind, message.index] = message
+        elif isinstance(message, Pong | Status):
+            if max(message.tick, message.step) >= _MAX_COUNT:
+                raise RemoteProtocolError("a tick or step is beyond what any device can reach")
+            near_tick = message.tick
+        elif not isinstance(message, Reply | Log):
+            # A type of a later version, or one that only hosts send (a link that echoes).
+            self.counters.unknown += 1
+            message = UnknownMessage(items[0], items[1:])
+        received.append(message)
+        return near_tick
 
     def _event(self, message: EventMessage, received: list[Received]) -> None:
         tracker = self._admit(message.seq)
@@ -296,36 +401,64 @@ class Connection:
         self.counters.events += 1
         received.append(event)
 
-    def _hello(self, hello: Hello, received: list[Received]) -> None:
-        """Handle a hello: the one message that says which boot speaks, and so the one that may move the sequence."""
+    def _hello(self, frame: Frame, items: tuple[Any, ...], received: list[Received]) -> bool:
+        """Handle a hello, the one message that says which boot speaks; whether its frame has its place now."""
+        hello = message_of(items)
+        if not isinstance(hello, Hello):
+            return True
         if hello.major != PROTOCOL_VERSION[0]:
             received.append(hello)
-            return
-        known = self.info
-        if known is None or self._tracker is None:
+            return True
+        known, tracker = self.info, self._tracker
+        if known is None or tracker is None:
             self._adopt(hello)
             received.append(hello)
-        elif known.boot_id != hello.boot_id:
+            return True
+        if known.boot_id != hello.boot_id:
             if hello.boot_id in self._past_boots and self._doubted_boot != hello.boot_id:
                 # A hello that was under way when the device rebooted; if it is more than that, it comes again.
                 self._doubted_boot = hello.boot_id
                 self.counters.stale += 1
                 self.wants_hello = True
-                return
+                return True
             self._past_boots.append(known.boot_id)
             self._reboot(hello, received)
-        else:
-            behind = self._tracker.behind(hello.seq)
-            if behind > self._duplicate_window:
-                self._reboot(hello, received)
-            elif self._admit(hello.seq) is not None:
-                self.info = hello
-                self.wants_hello = False
-                self._doubted_boot = None
-                received.append(hello)
+            return True
+        behind = tracker.behind(hello.seq)
+        if behind > self._duplicate_window:
+            self._reboot(hello, received)
+            return True
+        if behind:
+            self._behind(behind)
+            return not self._reorders
+        # A hello this far behind a held frame was not sent again, the device could not: that frame is of another boot.
+        self.counters.stale += self.held.drop_after(hello.seq, hello.resend_depth)
+        if self._reorders and hello.seq != tracker.next_seq:
+            return self._early_hello(frame, hello, tracker, received)
+        self._admit(hello.seq)
+        self._renew(hello, received)
+        return True
+
+    def _early_hello(self, frame: Frame, hello: Hello, tracker: SequenceTracker, received: list[Received]) -> bool:
+        """Give out a hello of this boot that has frames missing before it, and hold its place."""
+        if self.held.get(hello.seq) is not None:
+            self.counters.duplicates += 1
+            return False
+        self._renew(hello, received)
+        self._hold(hello.seq, HeldFrame(frame, given=True), tracker, received)
+        return False
+
+    def _renew(self, hello: Hello, received: list[Received]) -> None:
+        self.info = hello
+        self.wants_hello = False
+        self._doubted_boot = None
+        received.append(hello)
 
     def _reboot(self, hello: Hello, received: list[Received]) -> None:
         previous = self.info.boot_id if self.info else 0
+        tracker = self._tracker
+        while self.held and tracker is not None:
+            self._skip(tracker, (self.held.first - (tracker.next_seq or 0)) % _U32, received)
         self.counters.reboots += 1
         self._adopt(hello)
         received.append(Rebooted(hello, previous))
@@ -334,7 +467,7 @@ class Connection:
         """Begin the boot of this hello with it as the first frame."""
         self._begin_boot(hello).frame(hello.seq)
 
-    def _begin_boot(self, hello: Hello) -> SequenceTracker:
+    def _begin_boot(self, hello: Hello, next_seq: int | None = None) -> SequenceTracker:
         self.info = hello
         self.n_channels = hello.n_channels
         self.descriptions = {}
@@ -343,7 +476,9 @@ class Connection:
         self._duplicate_window = max(_MIN_DUPLICATE_WINDOW, hello.resend_depth)
         self._near_tick = None
         self._last_block_tick = -1
-        self._tracker = SequenceTracker(hello.boot_id)
+        self._reorders = self._wants_order and hello.resend_depth > 0
+        self.held = HeldFrames(hello.resend_depth)
+        self._tracker = SequenceTracker(hello.boot_id, next_seq)
         return self._tracker
 
     def _admit(self, seq: int) -> SequenceTracker | None:
@@ -352,19 +487,25 @@ class Connection:
         if tracker is None:
             self.counters.before_hello += 1
             return None
+        if seq == tracker.next_seq:
+            tracker.next_seq = (seq + 1) % _U32
+            return tracker
         behind = tracker.behind(seq)
         if behind:
-            # Frames sent again on request (section 8) arrive here, too, once something requests them.
-            if behind <= self._duplicate_window:
-                self.counters.duplicates += 1
-            else:
-                self.counters.stale += 1
-            self.wants_hello = True
+            self._behind(behind)
             return None
         missing = tracker.frame(seq)
         if missing:
             self.counters.frames_missing += missing
         return tracker
+
+    def _behind(self, behind: int) -> None:
+        """Count a frame that comes twice or too late."""
+        if behind <= self._duplicate_window:
+            self.counters.duplicates += 1
+        else:
+            self.counters.stale += 1
+        self.wants_hello = True
 
     def _widen(self, tick_u32: int) -> int | None:
         """Widen a tick (section 6), or count and give None where its high word cannot be known yet."""
@@ -376,3 +517,11 @@ class Connection:
             return tick_u32
         wide = near + ((tick_u32 - near + _HALF) % _U32) - _HALF
         return wide if wide >= 0 else wide + _U32
+
+
+def _number_of(items: tuple[Any, ...]) -> int | None:
+    """Sequence number of a device's message; None where it has none that can be read."""
+    if not 0 < items[0] <= _MAX_DEVICE_TYPE or len(items) < 2:
+        return None
+    seq = items[1]
+    return seq if seq.__class__ is int and 0 <= seq < _U32 else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from cobs import cobs
 
@@ -18,9 +19,8 @@ _CRC_RESIDUE = 0x2144DF1C
 _crc_of = struct.Struct("<I").pack
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One frame whose CRC is right.
+class Frame(NamedTuple):
+    """One frame whose CRC is right. A tuple, because thousands of them are made each second.
 
     Attributes
     ----------
@@ -30,11 +30,14 @@ class Frame:
         The COBS bytes as received, with the closing 0x00.
     offset : int
         Position of the first byte of ``raw`` in the stream, in bytes since the decoder was made.
+    t_host_ns : int
+        What the caller said of the bytes that ended it: when they were read. Not used here.
     """
 
     message: bytes
     raw: bytes
     offset: int
+    t_host_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ class FrameDecoder:
         """Bytes held of a frame that has not ended yet."""
         return len(self._tail)
 
-    def feed(self, data: bytes) -> list[Frame | BadFrame]:
+    def feed(self, data: bytes, t_host_ns: int = 0) -> list[Frame | BadFrame]:
         """Take bytes as they arrive; give the frames that ended with them, in stream order."""
         found: list[Frame | BadFrame] = []
         data = bytes(data)
@@ -112,7 +115,7 @@ class FrameDecoder:
             end = data.find(0)
         while end >= 0:
             if end > start:
-                found.append(self._check(data[start:end], data[start : end + 1], self._offset + start))
+                found.append(self._check(data[start:end], data[start : end + 1], self._offset + start, t_host_ns))
             start = end + 1
             end = data.find(0, start)
         self._tail = data[start:]
@@ -124,7 +127,7 @@ class FrameDecoder:
             self._discarding = True
         return found
 
-    def _check(self, encoded: bytes, raw: bytes, offset: int) -> Frame | BadFrame:
+    def _check(self, encoded: bytes, raw: bytes, offset: int, t_host_ns: int) -> Frame | BadFrame:
         """Judge the bytes between two zeros; ``raw`` are the same with the closing one."""
         if len(encoded) > self._max_encoded:
             return BadFrame("oversize", encoded[: self._max_encoded], offset)
@@ -138,4 +141,4 @@ class FrameDecoder:
             return BadFrame("oversize", encoded, offset)
         if zlib.crc32(body) != _CRC_RESIDUE:
             return BadFrame("crc", raw, offset)
-        return Frame(body[:-_CRC_BYTES], raw, offset)
+        return Frame(body[:-_CRC_BYTES], raw, offset, t_host_ns)

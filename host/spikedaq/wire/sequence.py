@@ -29,29 +29,37 @@ class _Stream:
 class SequenceTracker:
     """Follows the frames, blocks and overrun events of one link and boot, in order.
 
+    Parameters
+    ----------
+    boot_id : int
+    next_seq : int, optional
+        Number of the first frame to come, where it is known.
+
     Attributes
     ----------
+    next_seq : int or None
+        Number of the next frame; None before the first.
     frames_missing : int
         Frames that the sequence numbers show were sent and did not arrive.
     lost_samples, overrun_samples : int
         Missing samples by cause.
     """
 
-    def __init__(self, boot_id: int) -> None:
+    def __init__(self, boot_id: int, next_seq: int | None = None) -> None:
         self.boot_id = boot_id
+        self.next_seq = next_seq
         self.frames_missing = 0
         self.lost_samples = 0
         self.overrun_samples = 0
-        self._next_seq: int | None = None
         self._n_unseen = 0  # frames missing or unreadable so far
         self._streams: dict[int, _Stream] = {}
         self._overruns: deque[Event] = deque(maxlen=_MAX_PENDING_OVERRUNS)
 
     def behind(self, seq: int) -> int:
         """How many frames ``seq`` lies behind the next one expected; 0 or less: it is new."""
-        if self._next_seq is None:
+        if self.next_seq is None:
             return 0
-        ahead = (seq - self._next_seq) % _SEQ_MODULUS
+        ahead = (seq - self.next_seq) % _SEQ_MODULUS
         return 0 if ahead < _HALF else _SEQ_MODULUS - ahead
 
     def frame(self, seq: int) -> int:
@@ -59,11 +67,18 @@ class SequenceTracker:
 
         The first one sets the start. Numbers wrap. The caller keeps out frames that lie `behind`.
         """
-        missing = 0 if self._next_seq is None else (seq - self._next_seq) % _SEQ_MODULUS
-        self._next_seq = (seq + 1) % _SEQ_MODULUS
+        missing = 0 if self.next_seq is None else (seq - self.next_seq) % _SEQ_MODULUS
+        self.next_seq = (seq + 1) % _SEQ_MODULUS
         self.frames_missing += missing
         self._n_unseen += missing
         return missing
+
+    def skip(self, n_frames: int) -> None:
+        """Give up the next frames: they count as missing."""
+        if self.next_seq is not None:
+            self.next_seq = (self.next_seq + n_frames) % _SEQ_MODULUS
+        self.frames_missing += n_frames
+        self._n_unseen += n_frames
 
     def unreadable(self) -> None:
         """Say that the frame just taken carried samples which nobody can read: they count as lost."""
