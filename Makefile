@@ -34,7 +34,7 @@ test-cpp: $(VENV)/.dev
 	$(VENV)/bin/cmake --build $(BUILD)/test
 	cd $(BUILD)/test && $(abspath $(VENV))/bin/ctest --output-on-failure --verbose
 
-test-python: $(VENV)/.dev $(VENV)/.installed $(VENV)/hdf5-1.14 simulator firmware-v1 firmware-cm4
+test-python: $(VENV)/.dev $(VENV)/.installed $(VENV)/hdf5-1.14 firmware simulator firmware-v1 firmware-cm4
 	@sh tools/need.sh apt-command qemu-system-arm qemu-system-arm
 	@sh tools/need.sh apt-command avr-gcc gcc-avr avr-libc
 	@sh tools/need.sh apt-command h5dump hdf5-tools
@@ -61,13 +61,14 @@ format:
 	$(VENV)/bin/clang-format -i $$(find firmware \( -name '*.h' -o -name '*.cpp' \))
 
 firmware: $(VENV)/.dev
-	$(VENV)/bin/cmake -S . -B $(BUILD)/firmware -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(VENV))/bin/ninja -DCMAKE_BUILD_TYPE=Release
+	$(VENV)/bin/cmake -S . -B $(BUILD)/firmware -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(VENV))/bin/ninja -DCMAKE_BUILD_TYPE=Release \
+	  -DSPIKEDAQ_GOLDEN=ON
 	$(VENV)/bin/cmake --build $(BUILD)/firmware
 
 # One board by its toolchain file: $(call cross,folder,board,toolchain)
 define cross
 	@$(VENV)/bin/cmake -S . -B $(BUILD)/$(1) -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(VENV))/bin/ninja \
-	  -DCMAKE_TOOLCHAIN_FILE=cmake/$(3).cmake -DSPIKEDAQ_BOARD=$(2) > $(BUILD)-$(1).log 2>&1 || { cat $(BUILD)-$(1).log; exit 1; }
+	  -DCMAKE_TOOLCHAIN_FILE=cmake/$(3).cmake -DSPIKEDAQ_BOARD=$(2) -DSPIKEDAQ_GOLDEN=ON > $(BUILD)-$(1).log 2>&1 || { cat $(BUILD)-$(1).log; exit 1; }
 	@rm -f $(BUILD)-$(1).log
 	$(VENV)/bin/cmake --build $(BUILD)/$(1)
 endef

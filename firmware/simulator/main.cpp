@@ -146,9 +146,12 @@ int Program::Run() {
   for (uint64_t turn = 0; !stop_wanted; ++turn) {
     FollowSignals();
     ApplyInputs();
-    crashed_ = !processor_.RunTo((turn + 1) * turn_cycles);
+    const Processor::State state = processor_.RunTo((turn + 1) * turn_cycles);
+    crashed_ = state == Processor::State::kCrashed;
     MoveBytes();
-    if (crashed_ || LifetimeOver() || (options_.seconds > 0 && SimulatedSeconds() >= options_.seconds)) break;
+    if (state != Processor::State::kAlive || LifetimeOver() ||
+        (options_.seconds > 0 && SimulatedSeconds() >= options_.seconds))
+      break;
     if (options_.speed <= 0) continue;
     const uint64_t due = start_ns_ + static_cast<uint64_t>(SimulatedSeconds() / options_.speed * 1e9);
     const uint64_t now = NowNs();
@@ -160,7 +163,7 @@ int Program::Run() {
   }
   if (options_.lossless && !stop_wanted) line_.Drain(kDrainMs);
   if (!options_.eeprom.empty()) processor_.SaveEeprom(options_.eeprom);
-  if (crashed_) fprintf(stderr, "spikedaq-simavr: the processor stopped at %.6f s\n", SimulatedSeconds());
+  if (crashed_) fprintf(stderr, "spikedaq-simavr: the processor crashed at %.6f s\n", SimulatedSeconds());
   if (!options_.report.empty()) Report();
   return crashed_ ? 3 : 0;
 }

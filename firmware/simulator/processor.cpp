@@ -97,7 +97,7 @@ void Processor::AfterReset() {
 
 uint64_t Processor::cycle() const { return avr_->cycle; }
 
-bool Processor::RunTo(uint64_t cycle) {
+Processor::State Processor::RunTo(uint64_t cycle) {
   while (avr_->cycle < cycle) {
     const int state = avr_run(avr_);
     if (reset_seen_) {
@@ -106,9 +106,10 @@ bool Processor::RunTo(uint64_t cycle) {
       ++watchdog_resets_;
       AfterReset();
     }
-    if (state == cpu_Done || state == cpu_Crashed) return false;
+    if (state == cpu_Done) return State::kEnded;
+    if (state == cpu_Crashed) return State::kCrashed;
   }
-  return true;
+  return State::kAlive;
 }
 
 size_t Processor::Feed(const uint8_t* bytes, size_t n) {

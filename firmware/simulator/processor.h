@@ -24,8 +24,9 @@ class Processor {
   Processor(const Processor&) = delete;
   Processor& operator=(const Processor&) = delete;
 
-  /// Runs up to this cycle or a little beyond. @returns whether it is still alive.
-  bool RunTo(uint64_t cycle);
+  enum class State : uint8_t { kAlive, kEnded, kCrashed };
+  /// Runs up to this cycle or a little beyond. kEnded: it sleeps with interrupts disabled, from which nothing wakes it.
+  State RunTo(uint64_t cycle);
   uint64_t cycle() const;
   /// Cycles in which it did not sleep.
   uint64_t busy_cycles() const { return cycle() - slept_; }

@@ -12,6 +12,7 @@ from harness import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 CM4_IMAGE = "firmware-cm4/firmware/boards/qemu_cm4/spikedaq-cm4.elf"
+GOLDEN = "firmware/test/golden/spikedaq-golden"
 V1_IMAGE = "firmware-v1/firmware/boards/v1_nano/spikedaq-v1.elf"
 
 
