@@ -15,6 +15,8 @@ constexpr uint16_t kEvents = 64;
 constexpr uint32_t kWaveformRows = 50000;  // 5 s at 10 kHz
 constexpr uint16_t kMaxRequestBytes = 1024;
 constexpr uint32_t kStepUs = 100;
+constexpr uint16_t kResendDepth = 128;  // frames, in a memory like that of a v3 board
+constexpr size_t kResendBytes = 96 * 1024;
 constexpr int kCatchUpSteps = 50;  // when late, the link is looked after between so many steps
 
 uint8_t request[wire::CobsBound(kMaxRequestBytes)];
@@ -25,6 +27,9 @@ int16_t block_values[size_t{kBlocks} * kMaxBlockSamples * kChannelCount];
 wire::Event events[kEvents];
 int16_t waveform_rows[kWaveformRows];
 uint8_t waveform_bits[(kWaveformRows + 7) / 8];
+uint8_t history_bytes[kResendBytes];
+wire::HistoryEntry history_entries[kResendDepth];
+wire::History history(history_bytes, sizeof history_bytes, history_entries, kResendDepth);
 
 board::Memory AllMemory() {
   board::Memory m = {};
@@ -44,6 +49,7 @@ board::Memory AllMemory() {
   m.waveform_rows = waveform_rows;
   m.waveform_bits = waveform_bits;
   m.waveform_capacity = kWaveformRows;
+  m.history = &history;
   return m;
 }
 
