@@ -14,6 +14,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "faulty_link.h"
+
 namespace spikedaq {
 namespace native {
 namespace {
@@ -27,7 +29,38 @@ size_t WriteSome(int fd, const uint8_t* bytes, size_t n) {
 
 class Pty final : public Link {
  public:
-  explicit Pty(const std::string& symlink_path) : symlink_(symlink_path) {
+  explicit Pty(const std::string& symlink_path) : symlink_(symlink_path), first_symlink_(symlink_path) { Open(); }
+  ~Pty() override { Close(); }
+  size_t Write(const uint8_t* bytes, size_t n) override { return WriteSome(master_, bytes, n); }
+  size_t Read(uint8_t* bytes, size_t n) override {
+    const ssize_t moved = read(master_, bytes, n);
+    return moved > 0 ? static_cast<size_t>(moved) : 0;
+  }
+  int Poll(bool wants_write, pollfd* fds) override {
+    fds[0] = pollfd{master_, static_cast<short>(wants_write ? POLLIN | POLLOUT : POLLIN), 0};
+    return 1;
+  }
+  bool Drained() override {
+    // What the kernel still holds for the reader is not all seen at once: the line discipline takes 4 KB at a time, so
+    // it must be empty several times in a row.
+    int waiting = 0;
+    if (ioctl(slave_, FIONREAD, &waiting) != 0 || waiting > 0) empty_ = 0;
+    return ++empty_ > 20;
+  }
+  std::string Name() const override { return "pty " + name_; }
+  bool CanUnplug() const override { return true; }
+  void Unplug() override { Close(); }
+  void Plug(bool rename, const std::string& name) override {
+    if (rename && !name.empty()) {
+      symlink_ = name;
+    } else if (rename && !symlink_.empty()) {
+      symlink_ = first_symlink_ + "." + std::to_string(++renames_);
+    }
+    Open();
+  }
+
+ private:
+  void Open() {
     char name[128];
     if (openpty(&master_, &slave_, name, nullptr, nullptr) != 0) {
       Fail(1, std::string("no pseudo-terminal can be had: ") + strerror(errno));
@@ -47,33 +80,19 @@ class Pty final : public Link {
     }
     if (symlink(name, symlink_.c_str()) != 0) Fail(1, "--pty " + symlink_ + ": " + strerror(errno));
   }
-  ~Pty() override {
+  void Close() {
+    if (master_ < 0) return;
     if (!symlink_.empty()) unlink(symlink_.c_str());
     // The slave stays open up to here: a reader that closes and comes back finds the same terminal.
     close(slave_);
     close(master_);
+    master_ = slave_ = -1;
   }
-  size_t Write(const uint8_t* bytes, size_t n) override { return WriteSome(master_, bytes, n); }
-  size_t Read(uint8_t* bytes, size_t n) override {
-    const ssize_t moved = read(master_, bytes, n);
-    return moved > 0 ? static_cast<size_t>(moved) : 0;
-  }
-  int Poll(bool wants_write, pollfd* fds) override {
-    fds[0] = pollfd{master_, static_cast<short>(wants_write ? POLLIN | POLLOUT : POLLIN), 0};
-    return 1;
-  }
-  bool Drained() override {
-    // What the kernel still holds for the reader is not all seen at once: the line discipline takes 4 KB at a time, so
-    // it must be empty several times in a row.
-    int waiting = 0;
-    if (ioctl(slave_, FIONREAD, &waiting) != 0 || waiting > 0) empty_ = 0;
-    return ++empty_ > 20;
-  }
-  std::string Name() const override { return "pty " + name_; }
 
- private:
   std::string symlink_;
+  std::string first_symlink_;
   std::string name_;
+  int renames_ = 0;
   int master_ = -1;
   int slave_ = -1;
   int empty_ = 0;
@@ -81,30 +100,7 @@ class Pty final : public Link {
 
 class Tcp final : public Link {
  public:
-  explicit Tcp(const std::string& address) {
-    const size_t colon = address.rfind(':');
-    if (colon == std::string::npos) Fail(2, "--tcp " + address + ": must be HOST:PORT, for instance 127.0.0.1:0");
-    const std::string host = address.substr(0, colon);
-    addrinfo hints = {};
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_PASSIVE;
-    addrinfo* found = nullptr;
-    const int error = getaddrinfo(host.empty() ? nullptr : host.c_str(), address.c_str() + colon + 1, &hints, &found);
-    if (error != 0) Fail(1, "--tcp " + address + ": " + gai_strerror(error));
-    listener_ = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    const int on = 1;
-    setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(listener_, found->ai_addr, found->ai_addrlen) != 0 || listen(listener_, 4) != 0) {
-      Fail(1, "--tcp " + address + ": " + strerror(errno) + "; is another device listening there?");
-    }
-    freeaddrinfo(found);
-    sockaddr_storage bound = {};
-    socklen_t size = sizeof bound;
-    getsockname(listener_, reinterpret_cast<sockaddr*>(&bound), &size);
-    const in_port_t port = bound.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6*>(&bound)->sin6_port
-                                                       : reinterpret_cast<sockaddr_in*>(&bound)->sin_port;
-    name_ = "tcp " + host + ":" + std::to_string(ntohs(port));
-  }
+  explicit Tcp(const std::string& address) { Listen(address); }
   ~Tcp() override {
     Hang();
     close(listener_);
@@ -145,14 +141,48 @@ class Tcp final : public Link {
     int waiting = 0;
     return client_ < 0 || ioctl(client_, TIOCOUTQ, &waiting) != 0 || waiting == 0;
   }
-  std::string Name() const override { return name_; }
+  std::string Name() const override { return "tcp " + bound_; }
+  bool CanUnplug() const override { return true; }
+  void Unplug() override {
+    Hang();
+    close(listener_);
+    listener_ = -1;
+  }
+  void Plug(bool rename, const std::string& name) override {
+    Listen(!rename ? bound_ : name.empty() ? host_ + ":0" : name);
+  }
 
  private:
   void Hang() {
     if (client_ >= 0) close(client_);
     client_ = -1;
   }
-  std::string name_;
+  void Listen(const std::string& address) {
+    const size_t colon = address.rfind(':');
+    if (colon == std::string::npos) Fail(2, "--tcp " + address + ": must be HOST:PORT, for instance 127.0.0.1:0");
+    host_ = address.substr(0, colon);
+    addrinfo hints = {};
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_PASSIVE;
+    addrinfo* found = nullptr;
+    const int error = getaddrinfo(host_.empty() ? nullptr : host_.c_str(), address.c_str() + colon + 1, &hints, &found);
+    if (error != 0) Fail(1, "--tcp " + address + ": " + gai_strerror(error));
+    listener_ = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const int on = 1;
+    setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(listener_, found->ai_addr, found->ai_addrlen) != 0 || listen(listener_, 4) != 0) {
+      Fail(1, "--tcp " + address + ": " + strerror(errno) + "; is another device listening there?");
+    }
+    freeaddrinfo(found);
+    sockaddr_storage bound = {};
+    socklen_t size = sizeof bound;
+    getsockname(listener_, reinterpret_cast<sockaddr*>(&bound), &size);
+    const in_port_t port = bound.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6*>(&bound)->sin6_port
+                                                       : reinterpret_cast<sockaddr_in*>(&bound)->sin_port;
+    bound_ = host_ + ":" + std::to_string(ntohs(port));
+  }
+  std::string host_;
+  std::string bound_;
   int listener_ = -1;
   int client_ = -1;
 };
@@ -188,6 +218,13 @@ class Stdio final : public Link {
 }  // namespace
 
 std::unique_ptr<Link> Link::Open(const Options& options) {
+  std::unique_ptr<Link> link = OpenPlain(options);
+  if (!options.faults.touches_link() && options.fault_script.empty()) return link;
+  FILE* say = options.link == LinkKind::kStdio ? stderr : stdout;
+  return std::unique_ptr<Link>(new FaultyLink(std::move(link), options.faults, options.fault_script, say));
+}
+
+std::unique_ptr<Link> Link::OpenPlain(const Options& options) {
   switch (options.link) {
     case LinkKind::kPty:
       return std::unique_ptr<Link>(new Pty(options.address));

@@ -35,6 +35,20 @@ class Link {
   virtual bool ended() const { return false; }
   /// "pty /dev/pts/5", "tcp 127.0.0.1:4711", "stdio".
   virtual std::string Name() const = 0;
+
+  /// For faults: the port vanishes, and comes back under its own name or another (any where `name` is empty).
+  virtual bool CanUnplug() const { return false; }
+  virtual void Unplug() {}
+  virtual void Plug(bool /*rename*/, const std::string& /*name*/) {}
+  /// When the link itself has something to do, on the clock of NowNs; UINT64_MAX for never.
+  virtual uint64_t NextWakeNs() { return UINT64_MAX; }
+  /// A fault wants the board to boot again; asked once.
+  virtual bool TakeReboot() { return false; }
+  /// What faults have done, as JSON; "" for a link without.
+  virtual std::string Report() const { return ""; }
+
+ private:
+  static std::unique_ptr<Link> OpenPlain(const Options& options);
 };
 
 }  // namespace native

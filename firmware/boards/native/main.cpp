@@ -164,6 +164,7 @@ void Program::Sleep(uint64_t until_ns, bool wants_write) {
   pollfd fds[2];
   const int n = board_.link().Poll(wants_write, fds);
   const uint64_t now = NowNs();
+  until_ns = std::min(until_ns, board_.link().NextWakeNs());
   const uint64_t wait = until_ns == UINT64_MAX ? 100000000u : (until_ns > now ? until_ns - now : 0);
   const timespec timeout = {static_cast<time_t>(wait / 1000000000u), static_cast<long>(wait % 1000000000u)};
   ppoll(fds, static_cast<nfds_t>(n), &timeout, &while_waiting_);
@@ -194,7 +195,7 @@ int Program::Run() {
   size_t left = 0;
   while (!stop_wanted && !board_.link().ended()) {
     uint64_t wake = RunSteps();
-    if (device_.reboot_wanted()) Boot();
+    if (device_.reboot_wanted() || board_.link().TakeReboot()) Boot();
     const uint64_t now = NowNs();
     if (now - truth_flushed_ns_ > 1000000000u) {
       board_.FlushTruth();
@@ -222,14 +223,17 @@ void Program::Report() const {
   };
   timespec cpu;
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+  const std::string report = board_.link().Report();
+  const std::string faults = report.empty() ? "" : ", \"faults\": " + report;
   fprintf(stderr,
           "{\"steps\": %" PRIu64 ", \"streamed\": %" PRIu64
           ", \"seconds\": %.3f, \"cpu_seconds\": %.3f, \"overruns\": %" PRIu32 ", \"overrun_samples\": %" PRIu32
           ", \"dropped_rows\": %" PRIu64
-          ", \"block_late_us\": {\"p50\": %u, \"p99\": %u, \"p999\": %u, \"max\": %u}}\n",
+          ", \"block_late_us\": {\"p50\": %u, \"p99\": %u, \"p999\": %u, \"max\": %u}%s}\n",
           device_.step(), streamed_, static_cast<double>(NowNs() - start_ns_) * 1e-9,
           static_cast<double>(cpu.tv_sec) + static_cast<double>(cpu.tv_nsec) * 1e-9, device_.sampler().overruns(),
-          device_.sampler().overrun_samples(), board_.dropped_rows(), at(0.5), at(0.99), at(0.999), at(1.0));
+          device_.sampler().overrun_samples(), board_.dropped_rows(), at(0.5), at(0.99), at(0.999), at(1.0),
+          faults.c_str());
 }
 
 }  // namespace

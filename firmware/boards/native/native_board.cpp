@@ -16,7 +16,7 @@ using wire::ParameterType;
 
 enum Index : uint8_t { kLight, kCurrentIn, kLoopback };
 
-uint64_t ClockNs(clockid_t clock) {
+uint64_t ReadNs(clockid_t clock) {
   timespec t;
   clock_gettime(clock, &t);
   return static_cast<uint64_t>(t.tv_sec) * 1000000000u + static_cast<uint64_t>(t.tv_nsec);
@@ -24,13 +24,13 @@ uint64_t ClockNs(clockid_t clock) {
 
 uint64_t SystemRandom() {
   uint64_t value = 0;
-  if (getrandom(&value, sizeof value, 0) != static_cast<ssize_t>(sizeof value)) value = ClockNs(CLOCK_REALTIME);
+  if (getrandom(&value, sizeof value, 0) != static_cast<ssize_t>(sizeof value)) value = ReadNs(CLOCK_REALTIME);
   return value;
 }
 
 }  // namespace
 
-uint64_t NowNs() { return ClockNs(CLOCK_MONOTONIC); }
+uint64_t NowNs() { return ReadNs(CLOCK_MONOTONIC); }
 
 ParameterSpec VirtualInputs::Spec(uint8_t index) const {
   switch (index) {
@@ -76,7 +76,9 @@ NativeBoard::NativeBoard(const Options& options)
       jacks_{SynapseJack(options.syn_paths[0]), SynapseJack(options.syn_paths[1])},
       inputs_(options.loopback),
       random_(options.has_seed ? options.seed : SystemRandom()),
-      noise_seed_(options.has_seed ? options.seed : SystemRandom()) {
+      noise_seed_(options.has_seed ? options.seed : SystemRandom()),
+      clock_(options.faults),
+      clock_start_ns_(NowNs()) {
   for (const auto& knob : options_.knobs) knob_names_.push_back(knob.first + "_knob");
 }
 
@@ -103,7 +105,7 @@ uint32_t NativeBoard::NextBoot() {
 void NativeBoard::AnchorTick(uint64_t tick) {
   virtual_tick_ = false;
   anchor_tick_ = tick;
-  anchor_ns_ = NowNs();
+  anchor_ns_ = ClockNs();
 }
 
 void NativeBoard::VirtualTick(uint64_t tick) {
@@ -112,7 +114,7 @@ void NativeBoard::VirtualTick(uint64_t tick) {
   anchor_tick_ = tick > now ? tick : now;
 }
 
-uint64_t NativeBoard::Tick() { return virtual_tick_ ? anchor_tick_ : anchor_tick_ + (NowNs() - anchor_ns_) / 1000; }
+uint64_t NativeBoard::Tick() { return virtual_tick_ ? anchor_tick_ : anchor_tick_ + (ClockNs() - anchor_ns_) / 1000; }
 
 size_t NativeBoard::Read(uint8_t* bytes, size_t n) {
   if (read_begin_ == read_end_) {
@@ -194,7 +196,7 @@ void NativeBoard::SetOutputs(const board::Outputs& outputs) {
 
 uint16_t NativeBoard::CpuPermille() {
   const uint64_t now = NowNs();
-  const uint64_t used = ClockNs(CLOCK_PROCESS_CPUTIME_ID);
+  const uint64_t used = ReadNs(CLOCK_PROCESS_CPUTIME_ID);
   const uint64_t elapsed = now - cpu_at_ns_;
   const uint64_t share = cpu_at_ns_ == 0 || elapsed == 0 ? 0 : (used - cpu_used_ns_) * 1000 / elapsed;
   cpu_at_ns_ = now;

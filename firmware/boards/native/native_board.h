@@ -11,6 +11,7 @@
 #include "board/board.h"
 #include "link.h"
 #include "options.h"
+#include "skewed_clock.h"
 #include "truth.h"
 #include "wiring.h"
 
@@ -64,7 +65,9 @@ class NativeBoard final : public board::Board {
   /// From now on ticks stand where the model stands (as fast as possible).
   void VirtualTick(uint64_t tick);
   /// When a tick is due, on the clock of NowNs. Only while ticks are read off the clock.
-  uint64_t DueNs(uint64_t tick) const { return anchor_ns_ + (tick - anchor_tick_) * 1000; }
+  uint64_t DueNs(uint64_t tick) const {
+    return clock_start_ns_ + clock_.When(anchor_ns_ + (tick - anchor_tick_) * 1000);
+  }
 
   /// Around each batch of steps: what has come over the cables, and what goes out on them.
   void ReceiveCables();
@@ -72,10 +75,13 @@ class NativeBoard final : public board::Board {
   uint64_t dropped_rows() const { return jacks_[0].dropped() + jacks_[1].dropped(); }
   void FlushTruth() { truth_.Flush(); }
   Link& link() { return *link_; }
+  const Link& link() const { return *link_; }
   uint64_t noise_seed() const { return noise_seed_; }
 
  private:
   uint64_t Random64();
+  /// The board's own clock, in nanoseconds; NowNs is the room's.
+  uint64_t ClockNs() const { return clock_.Shown(NowNs() - clock_start_ns_); }
 
   const Options options_;
   std::unique_ptr<Link> link_;
@@ -90,7 +96,9 @@ class NativeBoard final : public board::Board {
   uint64_t tick_at_boot_ = 0;
   bool virtual_tick_ = false;
   uint64_t anchor_tick_ = 0;
-  uint64_t anchor_ns_ = 0;
+  uint64_t anchor_ns_ = 0;  // on the board's own clock
+  const SkewedClock clock_;
+  const uint64_t clock_start_ns_;
   float stimulus_percent_ = 0;
   Inputs<float> inputs_now_ = {};  // of the newest step, for the self-test
   const command::NeuronParameters* neuron_ = nullptr;

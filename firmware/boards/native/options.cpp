@@ -39,6 +39,20 @@ const char kUsage[] =
     "  --protocol-major N     state another protocol version (for tests)\n"
     "  --die-with-parent      end when the parent process does\n"
     "  --report               say at the end, on stderr, how it went (JSON)\n"
+    "  --fault SPEC           what goes wrong, name=value,name=value; may be repeated:\n"
+    "      seed=N             the same seed damages the same bytes\n"
+    "      flip=P drop=P      probability per bit and per byte, each way\n"
+    "      drop_frame=P duplicate=P truncate=P   per frame\n"
+    "      delay_ms=T jitter_ms=T   each delivery comes so much later, and up to so much more\n"
+    "      stall_every_s=T stall_for_s=T   on average so often nothing passes for so long\n"
+    "      unplug_every_s=T unplug_for_s=T   the port vanishes and comes back\n"
+    "      rename_every_s=T   and comes back under another name\n"
+    "      reboot_every_s=T   the board boots again\n"
+    "      skew_ppm=E skew_ramp_ppm_h=R skew_swing_ppm=A skew_period_s=P   its clock is off by E + R t + A sin(2 pi t "
+    "/ P)\n"
+    "  --fault-script FILE    lines of: time_s what arguments; FILE may be - for lines on stdin as they come, time_s "
+    "now:\n"
+    "      stall S, unplug S, rename S [NEW NAME], reboot, lose FRAMES, or a number of SPEC and its new value\n"
     "  --version, --help\n";
 
 // Reads the value that must follow option `name`.
@@ -156,6 +170,12 @@ Options ParseOptions(int argc, char** argv) {
       o.die_with_parent = true;
     } else if (arg == "--report") {
       o.report = true;
+    } else if (arg == "--fault") {
+      const std::string text = Value(argc, argv, &i);
+      std::string error;
+      if (!ParseFaultSpec(text, &o.faults, &error)) Fail(2, "--fault " + text + ": " + error);
+    } else if (arg == "--fault-script") {
+      o.fault_script = Value(argc, argv, &i);
     } else if (arg == "--help" || arg == "-h") {
       fputs(kUsage, stdout);
       exit(0);
@@ -167,6 +187,7 @@ Options ParseOptions(int argc, char** argv) {
     }
   }
   if (o.link == LinkKind::kNone) Fail(2, "one of --pty, --tcp or --stdio must be given; see --help");
+  if (o.link == LinkKind::kStdio && o.fault_script == "-") Fail(2, "--fault-script - needs stdin, which --stdio has");
   if (id != nullptr) {
     ParseId(id, o.unique_id);
   } else {

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "fault_spec.h"
+
 namespace spikedaq {
 namespace native {
 
@@ -37,6 +39,8 @@ struct Options {
   uint32_t resend_bytes = 96 * 1024;
   bool die_with_parent = false;
   bool report = false;
+  FaultSpec faults;
+  std::string fault_script;  ///< A path, or "-" for stdin.
 };
 
 /// Reads the command line. On --help and --version it prints and exits with 0, on a mistake it says which and exits
