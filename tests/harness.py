@@ -21,7 +21,8 @@ from cobs import cobs
 from helpers.packed import block_samples
 from spikedaq.inlet import ControlClient
 
-TRUTH_ROW = np.dtype([("step", "<u8"), ("tick", "<u8"), ("values", "<i2", (8,))])
+TRUTH_ROW = np.dtype([("step", "<u8"), ("tick", "<u8"), ("values", "<i2", (8,)), ("voltage_clamp", "?")])
+_STORED_ROW = np.dtype([("step", "<u8"), ("tick", "<u8"), ("values", "<i2", (8,))])
 
 
 def free_ports(n: int) -> list[int]:
@@ -134,8 +135,12 @@ def read_truth(path: Path) -> np.ndarray:
     """Read a truth file: structured array of TRUTH_ROW, one row per step that the device made."""
     data = path.read_bytes()
     assert data[:8] == b"SPKTRUTH", data[:8]
-    body = data[32 : 32 + (len(data) - 32) // TRUTH_ROW.itemsize * TRUTH_ROW.itemsize]
-    return np.frombuffer(body, TRUTH_ROW)
+    stored = np.frombuffer(data, _STORED_ROW, (len(data) - 32) // _STORED_ROW.itemsize, 32)
+    rows = np.empty(len(stored), TRUTH_ROW)
+    # The step's highest byte holds the flags of the row (firmware/boards/native/truth.h).
+    rows["step"], rows["voltage_clamp"] = stored["step"] & (2**56 - 1), stored["step"] >> 56 & 8
+    rows["tick"], rows["values"] = stored["tick"], stored["values"]
+    return rows
 
 
 def journal_blocks(folder: Path) -> Iterator[tuple[int, int, int, np.ndarray]]:

@@ -13,6 +13,7 @@ from spikedaq.model import (
     Block,
     BlockFlag,
     ChannelInfo,
+    ClampMode,
     ClockMap,
     DeviceInfo,
     Event,
@@ -22,6 +23,7 @@ from spikedaq.model import (
     ParameterInfo,
     ParameterType,
     PresetInfo,
+    Trait,
 )
 from spikedaq.store import FileMeta, RecordingFile, RecordingWriter, open_recording
 
@@ -34,6 +36,12 @@ CHANNELS = (
     ChannelInfo("syn2_vm", "mV", 1, -2),
     ChannelInfo("syn2_i", "a.u.", 1, -2),
     ChannelInfo("trigger", "1", 1, 0),
+)
+CLAMP_CHANNELS = (
+    CHANNELS[0],
+    ChannelInfo("v_command", "mV", 1, -2),
+    ChannelInfo("i_clamp_out", "a.u.", 1, -2),
+    *CHANNELS[3:],
 )
 PARAMETERS = tuple(
     ParameterInfo(name, unit, ParameterType.FLOAT, -100.0, 100.0, 0.0, value, Holder.KNOB)
@@ -72,6 +80,9 @@ META = FileMeta(
     notes="first trial",
     experimenter="Jane Doe",
 )
+CLAMP_META = replace(
+    META, info=replace(INFO, traits=Trait.VOLTAGE_CLAMP, clamp_channels=CLAMP_CHANNELS), mode=ClampMode.VOLTAGE
+)
 FIRST_TICK = 2**32 - 5_000_000
 
 
@@ -90,7 +101,14 @@ def meta_for(step_us: int = 100, block_samples: int = 100, **changes: Any) -> Fi
 
 
 def make_journal(
-    n_blocks: int, seed: int = 1, *, step_us: int = 100, n: int = 100, events: bool = True, gaps: bool = True
+    n_blocks: int,
+    seed: int = 1,
+    *,
+    step_us: int = 100,
+    n: int = 100,
+    events: bool = True,
+    gaps: bool = True,
+    mode: ClampMode = ClampMode.CURRENT,
 ) -> list[Entry]:
     """Blocks of a running device, with everything else that can happen to it in between."""
     rng = np.random.default_rng(seed)
@@ -112,7 +130,7 @@ def make_journal(
     add(lambda w, at, c=clock: w.append_clock_map(c, REFERENCE_HOST_NS, at))  # type: ignore[misc]
     for k in range(n_blocks):
         count = n if rng.random() < 0.97 else int(rng.integers(1, n + 1))
-        flags, missing = BlockFlag(0), []
+        flags, missing = BlockFlag(BlockFlag.VOLTAGE_CLAMP if mode is ClampMode.VOLTAGE else 0), []
         if gaps and k and rng.random() < 0.02:
             cause = list(GapCause)[int(rng.integers(0, 4))]
             n_missing = int(rng.integers(1, 500))

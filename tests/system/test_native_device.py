@@ -266,7 +266,8 @@ def test_parameters_are_described_set_and_told(start: Callable[..., Process]) ->
         names[description[5][0]] = description[5]
     expected = "preset a b c d v_rest i_clamp noise_sd photo_gain photo_decay photo_recovery syn1_gain syn1_decay "
     expected += (
-        "syn2_gain syn2_decay stim_strength stim_period step_us virtual_light virtual_current_in virtual_loopback"
+        "syn2_gain syn2_decay stim_strength stim_period step_us clamp_mode v_hold vc_kp vc_ki vc_i_min vc_i_max "
+        "vc_span virtual_light virtual_current_in virtual_loopback"
     )
     assert list(names) == expected.split()
     index = list(names).index("i_clamp")

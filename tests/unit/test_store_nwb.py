@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -18,9 +19,9 @@ import pynwb
 import pytest
 from nwbinspector import inspect_nwbfile
 
-from spikedaq.model import GapCause
+from spikedaq.model import ClampMode, GapCause, StoreError
 from spikedaq.store import RecordingWriter, create, open_recording, specifications_path
-from store_data import META, PARAMETERS, Entry, apply, expected_samples, make_journal, meta_for, record
+from store_data import CLAMP_META, META, PARAMETERS, Entry, apply, expected_samples, make_journal, meta_for, record
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def resumed(path: Path) -> None:
     writer.close("stopped")
 
 
-def quiet(n_blocks: int, **how: int) -> list[Entry]:
+def quiet(n_blocks: int, **how: Any) -> list[Entry]:
     return make_journal(n_blocks, seed=4, events=False, gaps=False, **how)
 
 
@@ -65,6 +66,7 @@ MAKERS = {
     "resumed": resumed,
     "slow motion": lambda p: record(p, quiet(40, step_us=2000, n=50), meta_for(2000, 50)),
     "a second at 1 kHz": lambda p: record(p, quiet(10, step_us=1000), meta_for(1000)),
+    "voltage clamp": lambda p: record(p, make_journal(150, seed=5, mode=ClampMode.VOLTAGE), CLAMP_META),
     "no notes, nobody": lambda p: record(p, quiet(20), meta_for(notes="", experimenter=None)),
 }
 
@@ -204,6 +206,67 @@ def test_neo_reads_it_as_it_is(tmp_path: Path) -> None:
         assert np.array_equal(signals[name].magnitude[:, 0], raw[:, k].astype(int) * factor)
         assert np.allclose(signals[name].times.rescale("s").magnitude, times)
     assert str(signals["vm"].units.dimensionality) == "uV"
+
+
+def test_voltage_clamp_is_called_what_it_is(tmp_path: Path) -> None:
+    """PyNWB and Neo see the command in volts and the output in a.u.; nothing is called a stimulus in per cent."""
+    path = tmp_path / "a.nwb"
+    journal = quiet(150, mode=ClampMode.VOLTAGE)
+    record(path, journal, CLAMP_META)
+    raw = expected_samples(journal).astype(int)
+    with pynwb.NWBHDF5IO(str(path), "r") as io:
+        nwb = io.read()
+        assert set(nwb.acquisition) == {c.name for c in CLAMP_META.info.clamp_channels}
+        command, vm, out = (nwb.acquisition[name] for name in ("v_command", "vm", "i_clamp_out"))
+        assert isinstance(command, pynwb.icephys.VoltageClampStimulusSeries)
+        assert type(vm) is pynwb.TimeSeries
+        assert type(out) is pynwb.TimeSeries
+        assert (command.unit, vm.unit, out.unit) == ("volts", "volts", "a.u.")
+        assert np.allclose(command.data[:] * command.conversion, raw[:, 1] * 1e-5, rtol=1e-12)
+        assert np.allclose(out.data[:] * out.conversion, raw[:, 2] * 0.01, rtol=1e-12)
+        assert command.electrode.device.serial_number == META.info.unique_id
+        assert "in voltage clamp" in nwb.session_description
+        described = json.loads(nwb.data_collection)
+    assert described["mode"] == "voltage"
+    assert [c["unit"] for c in described["device_info"]["clamp_channels"][1:3]] == ["mV", "a.u."]
+    (block,) = neo.io.NWBIO(str(path), mode="r").read_all_blocks()
+    signals = {signal.name: signal for signal in block.segments[0].irregularlysampledsignals}
+    assert set(signals) == {c.name for c in CLAMP_META.info.clamp_channels}
+    assert np.array_equal(signals["v_command"].magnitude[:, 0], raw[:, 1] * 10)
+    assert str(signals["v_command"].units.dimensionality) == "uV"
+    assert np.array_equal(signals["i_clamp_out"].magnitude[:, 0], raw[:, 2] * 10)
+    with open_recording(path) as recording:
+        assert recording.mode is ClampMode.VOLTAGE
+        assert [c.name for c in recording.channels][:3] == ["vm", "v_command", "i_clamp_out"]
+        assert [c.name for c in recording.device_info.channels][:3] == ["vm", "stimulus", "i_total"]
+        assert np.array_equal(recording.samples(), raw)
+
+
+def test_a_file_takes_blocks_of_its_mode_only(tmp_path: Path) -> None:
+    """A block of the other mode is refused, whichever way round, and nothing of it is in the file."""
+    for meta, mode in ((META, ClampMode.VOLTAGE), (CLAMP_META, ClampMode.CURRENT)):
+        path = tmp_path / f"{mode}.nwb"
+        writer = RecordingWriter.create(path, meta)
+        (entry,) = (e for e in quiet(1, mode=mode) if e.block is not None)
+        with pytest.raises(StoreError, match="roll the file"):
+            entry.put(writer)
+        assert writer.n_samples == 0
+        writer.close("stopped")
+
+
+def test_a_file_from_before_voltage_clamp_opens(tmp_path: Path) -> None:
+    """What says nothing of a mode, of traits or of other channels was taken in current clamp."""
+    path = tmp_path / "a.nwb"
+    journal = quiet(20)
+    record(path, journal)
+    with h5py.File(path, "r+") as file:
+        document = json.loads(file["general/data_collection"][()])
+        del document["mode"], document["device_info"]["clamp_channels"], document["device_info"]["traits"]
+        file["general/data_collection"][()] = json.dumps(document)
+    with open_recording(path) as recording:
+        assert recording.mode is ClampMode.CURRENT
+        assert recording.device_info == META.info
+        assert np.array_equal(recording.samples(), expected_samples(journal))
 
 
 OLDER_HDF5 = """

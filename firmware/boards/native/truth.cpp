@@ -39,7 +39,8 @@ void TruthFile::Header(uint32_t boot_id, const uint8_t (&unique_id)[8], uint32_t
 
 void TruthFile::Step(const board::Outputs& outputs) {
   if (fd_ < 0) return;
-  Append(outputs.step, 8);
+  Append(outputs.step, 7);
+  Append(InVoltageClamp(outputs.sample) ? wire::kBlockVoltageClamp : 0, 1);
   Append(outputs.tick, 8);
   for (const int16_t value : outputs.raw) Append(static_cast<uint16_t>(value), 2);
   if (buffer_.size() + 64 > kBufferBytes) Flush();

@@ -1,7 +1,7 @@
 /// Every step that the device made, for tests to compare with. All little-endian.
 ///
 ///   header, 32 bytes: "SPKTRUTH", u32 version = 1, u32 boot_id, u8[8] unique_id, u32 n_channels = 8, u32 step_us at
-///   boot per step, 32 bytes: u64 step, u64 tick (64 bit), i16[8] values
+///   boot per step, 32 bytes: u56 step, u8 flags (those of a block: 8 in voltage clamp), u64 tick, i16[8] values
 ///
 /// After a reboot another header follows; no step is so large that its eight bytes read "SPKTRUTH".
 #ifndef SPIKEDAQ_NATIVE_TRUTH_H_

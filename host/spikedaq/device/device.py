@@ -31,6 +31,7 @@ from spikedaq.model import (
     ProtocolError,
     RemoteProtocolError,
     StoreError,
+    Trait,
 )
 from spikedaq.wire import (
     Connection,
@@ -334,8 +335,10 @@ class Device:
         self._info = None
         self.received.values.clear()
         self._ping()
-        counts = ((DescriptionKind.CHANNEL, hello.n_channels), (DescriptionKind.PARAMETER, hello.n_parameters),
-                  (DescriptionKind.PRESET, hello.n_presets))  # fmt: skip
+        counts = [(DescriptionKind.CHANNEL, hello.n_channels), (DescriptionKind.PARAMETER, hello.n_parameters),
+                  (DescriptionKind.PRESET, hello.n_presets)]  # fmt: skip
+        if hello.traits & Trait.VOLTAGE_CLAMP:
+            counts.append((DescriptionKind.CLAMP_CHANNEL, hello.n_channels))
         for kind, count in counts:
             for index in range(count):
                 what = f"describe {kind.name.lower()} {index}"

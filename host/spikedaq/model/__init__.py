@@ -3,6 +3,7 @@
 from spikedaq.model.clock import ClockMap
 from spikedaq.model.device import (
     ChannelInfo,
+    ClampMode,
     DeviceInfo,
     Holder,
     InputReading,
@@ -32,6 +33,7 @@ __all__ = [
     "Block",
     "BlockFlag",
     "ChannelInfo",
+    "ClampMode",
     "ClockMap",
     "CommandError",
     "CommandRejected",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import IntEnum, IntFlag
+from enum import IntEnum, IntFlag, StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +93,13 @@ class Trait(IntFlag):
     SELF_TEST = 4
 
 
+class ClampMode(StrEnum):
+    """What of the membrane is held; it decides which channel descriptions hold."""
+
+    CURRENT = "current"
+    VOLTAGE = "voltage"
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceInfo:
     """Everything a device has said of itself in one boot.
@@ -121,6 +128,17 @@ class DeviceInfo:
     """Number of channels, parameters and presets that the hello announced."""
     traits: int = 0
     """Bits of `Trait`."""
+    clamp_channels: tuple[ChannelInfo, ...] = ()
+    """The channels in voltage clamp; empty where the device has none."""
+
+    @property
+    def n_clamp_channels(self) -> int:
+        """Number of channel descriptions for voltage clamp that the hello announced."""
+        return self.counts[0] if self.traits & Trait.VOLTAGE_CLAMP else 0
+
+    def channels_in(self, mode: ClampMode) -> tuple[ChannelInfo, ...]:
+        """Return the channels that hold in a mode."""
+        return self.clamp_channels if mode is ClampMode.VOLTAGE else self.channels
 
     @property
     def is_translated(self) -> bool:

@@ -8,6 +8,8 @@ from enum import IntEnum, IntFlag, StrEnum
 import numpy as np
 import numpy.typing as npt
 
+from spikedaq.model.device import ClampMode
+
 MODEL_STEP_MS = 0.1
 """Model time per step, in milliseconds, whatever the wall period (protocol/README.md, section 5)."""
 
@@ -52,6 +54,11 @@ class Block:
     step_us: int
     flags: BlockFlag
     samples: npt.NDArray[np.int16]
+
+    @property
+    def mode(self) -> ClampMode:
+        """Clamp mode in which all of its samples were taken."""
+        return ClampMode.VOLTAGE if self.flags & BlockFlag.VOLTAGE_CLAMP else ClampMode.CURRENT
 
     @property
     def n_samples(self) -> int:

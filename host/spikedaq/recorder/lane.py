@@ -215,7 +215,7 @@ class Lane:
         facts = self._facts_for(block, item, last=last)
         if facts is None:
             return False
-        info, clock = filled(facts.info, block.samples.shape[1]), facts.clock
+        info, clock = filled(facts.info, block.samples.shape[1], block.mode), facts.clock
         if clock is None:
             clock = guessed_clock(block.boot_id, block.first_tick, item.t_received_ns)
             facts = Facts(facts.info, clock)
@@ -308,8 +308,10 @@ class Lane:
             return "device rebooted"
         if block.step_us != meta.step_us:
             return f"step changed from {meta.step_us} to {block.step_us} us"
+        if block.mode is not meta.mode:
+            return f"{block.mode} clamp from here on"
         if info is not self._info:
-            if info.channels != meta.info.channels:
+            if info.channels_in(meta.mode) != meta.channels:
                 return "channel descriptions changed"
             self._info = info
         if reference_ns != meta.reference_host_ns:
@@ -337,6 +339,7 @@ class Lane:
             config=plan.config,
             notes=plan.notes,
             experimenter=plan.experimenter,
+            mode=block.mode,
         )
         path = folder.next_path(clock.host_ns(block.first_tick), reference_ns)
         self._writer = writer = RecordingWriter.create(path, meta, self._cursor)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spikedaq.journal import JournalReader, JournalState, SessionStop, carries_state
-from spikedaq.model import ChannelInfo, ClockMap, DeviceInfo, EventKind, ProtocolError
+from spikedaq.model import ChannelInfo, ClampMode, ClockMap, DeviceInfo, EventKind, ProtocolError
 from spikedaq.recorder.source import known
 from spikedaq.wire import Description, DescriptionKind, EventMessage, Frame, Hello, decode_message, device_info
 
@@ -40,7 +40,9 @@ def facts_of(state: JournalState, boot_id: int) -> Facts | None:
 
 def _info(hello: Hello, descriptions: list[Description]) -> DeviceInfo:
     """Put together what was said, leaving out what makes no sense: a sample is never lost for a strange description."""
-    for kept in (descriptions, [d for d in descriptions if d.kind == DescriptionKind.CHANNEL], []):
+    clamp = [d for d in descriptions if d.kind in (DescriptionKind.CHANNEL, DescriptionKind.CLAMP_CHANNEL)]
+    plain = [d for d in clamp if d.kind == DescriptionKind.CHANNEL]
+    for kept in (descriptions, clamp, plain, []):
         try:
             return device_info(hello, kept)
         except ProtocolError:
@@ -53,7 +55,8 @@ def is_complete(facts: Facts | None) -> bool:
     if facts is None or facts.clock is None:
         return False
     info = facts.info
-    return (len(info.channels), len(info.parameters), len(info.presets)) == info.counts
+    described = (len(info.channels), len(info.parameters), len(info.presets)) == info.counts
+    return described and len(info.clamp_channels) == info.n_clamp_channels
 
 
 class Lookahead:
@@ -111,12 +114,17 @@ class Lookahead:
         return False
 
 
-def filled(info: DeviceInfo, n_channels: int) -> DeviceInfo:
-    """Give channels that were never described the plainest description, so that their samples are kept all the same."""
-    if len(info.channels) == n_channels:
+def filled(info: DeviceInfo, n_channels: int, mode: ClampMode) -> DeviceInfo:
+    """Give channels that were never described the plainest description, so that their samples are kept all the same.
+
+    A description of the other mode never stands in: it would call millivolts per cent.
+    """
+    channels = info.channels_in(mode)
+    if len(channels) == n_channels:
         return info
-    spare = tuple(ChannelInfo(f"channel_{i}", "1", 1, 0) for i in range(len(info.channels), n_channels))
-    return replace(info, channels=(*info.channels, *spare)[:n_channels])
+    spare = tuple(ChannelInfo(f"channel_{i}", "1", 1, 0) for i in range(len(channels), n_channels))
+    channels = (*channels, *spare)[:n_channels]
+    return replace(info, clamp_channels=channels) if mode is ClampMode.VOLTAGE else replace(info, channels=channels)
 
 
 def guessed_clock(boot_id: int, tick: int, t_received_ns: int) -> ClockMap:

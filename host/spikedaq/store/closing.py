@@ -66,7 +66,7 @@ def describe_closed(path: Path) -> ClosedFile:
         gaps = no_gaps()
         for gap in read_rows(file, GAPS, extent):
             gaps[gap["cause"].decode()] += int(gap["n_steps"])
-        times = series_datasets(file, [s.name for s in channel_storages(meta.info.channels)])[-1]
+        times = series_datasets(file, [s.name for s in channel_storages(meta.channels)])[-1]
         n = extent.n_samples
         start_s, stop_s = (float(times[0]), float(times[n - 1])) if n else (0.0, 0.0)
     with translated(path, "read"):

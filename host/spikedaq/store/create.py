@@ -12,6 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from spikedaq.model import ClampMode
 from spikedaq.store.extent import empty
 from spikedaq.store.hdf5 import open_file, text_dtype
 from spikedaq.store.layout import (
@@ -33,6 +34,7 @@ from spikedaq.store.meta import FileMeta, meta_to_json
 
 NWB_VERSION = "2.11.0"
 SPECIFICATIONS = "specifications.h5"
+_COMMAND_SERIES = "VoltageClampStimulusSeries"
 _TEXT = h5py.string_dtype("utf-8")
 _EXPERIMENTER = re.compile(r"[^,]+, [^,]+")
 
@@ -89,7 +91,7 @@ def _put_root(file: Any, meta: FileMeta) -> None:
         file,
         "session_description",
         f"Session {meta.session}, device {meta.device} of bench {meta.bench}, file {meta.number}: "
-        "a Spikeling, an electronic model neuron, recorded by spikedaq.",
+        f"a Spikeling, an electronic model neuron, in {meta.mode} clamp, recorded by spikedaq.",
     )
     start = _utc(meta.reference_utc_ns)
     _text(file, "session_start_time", start)
@@ -154,13 +156,13 @@ def _put_general(file: Any, meta: FileMeta, start_offset: int) -> None:
 def _put_series(file: Any, meta: FileMeta) -> None:
     chunk = chunk_samples(meta.step_us, meta.info.block_samples)
     first = ""
-    for storage in channel_storages(meta.info.channels):
+    for storage in channel_storages(meta.channels):
         group = file["acquisition"].create_group(storage.name)
-        is_vm = storage.name == "vm" and storage.unit == "volts"
-        _typed(group, "CurrentClampSeries" if is_vm else "TimeSeries")
+        series = _series_type(storage, meta.mode)
+        _typed(group, series)
         group.attrs["comments"] = "no comments"
         group.attrs["description"] = _describe(storage)
-        if is_vm:
+        if series != "TimeSeries":
             group.attrs["stimulus_description"] = "N/A"
             group["electrode"] = h5py.SoftLink("/general/intracellular_ephys/electrode")
         data = _growing(group, "data", storage.dtype, chunk)
@@ -175,6 +177,19 @@ def _put_series(file: Any, meta: FileMeta) -> None:
         timestamps = _growing(group, "timestamps", "f8", chunk)
         timestamps.attrs["interval"] = np.int32(1)
         timestamps.attrs["unit"] = "seconds"
+
+
+def _series_type(storage: ChannelStorage, mode: ClampMode) -> str:
+    """Return the NWB type of a channel: what fits its meaning and its unit, else a plain series.
+
+    In voltage clamp the membrane potential is no recording in current clamp, and the output of the controller is not in
+    amperes, as a VoltageClampSeries has to be.
+    """
+    if storage.unit != "volts":
+        return "TimeSeries"
+    named = {ClampMode.CURRENT: ("vm", "CurrentClampSeries"), ClampMode.VOLTAGE: ("v_command", _COMMAND_SERIES)}
+    name, series = named[mode]
+    return series if storage.name == name else "TimeSeries"
 
 
 def _describe(storage: ChannelStorage) -> str:

@@ -141,7 +141,7 @@ BLOCKS = Table(
         Column("first_tick", "i8", "device clock at the first sample, widened to 64 bits, microseconds"),
         Column("step_us", "u4", "time between samples, microseconds of the device's clock"),
         Column("n_samples", "u4", "number of samples"),
-        Column("flags", "u1", "bit 0 saturated, bit 1 after overrun, bit 2 after start"),
+        Column("flags", "u1", "bit 0 saturated, bit 1 after overrun, bit 2 after start, bit 3 voltage clamp"),
         Column("first_sample", "i8", "index of the block's first sample in the series of this file"),
         Column("t_received_ns", "i8", "CLOCK_BOOTTIME at which the block was received, nanoseconds; 0 if unknown"),
         _OFFSET,

@@ -9,6 +9,7 @@ from typing import Any
 
 from spikedaq.model import (
     ChannelInfo,
+    ClampMode,
     DeviceInfo,
     GapCause,
     Holder,
@@ -44,6 +45,8 @@ class FileMeta:
         Effective configuration, anything that JSON can hold.
     notes : str
     experimenter : str or None
+    mode : ClampMode
+        Clamp mode of every sample in the file; it decides which of the device's channel descriptions hold.
     """
 
     session: str
@@ -57,6 +60,12 @@ class FileMeta:
     config: dict[str, Any]
     notes: str = ""
     experimenter: str | None = None
+    mode: ClampMode = ClampMode.CURRENT
+
+    @property
+    def channels(self) -> tuple[ChannelInfo, ...]:
+        """The channels that the file holds, in the device's order."""
+        return self.info.channels_in(self.mode)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +115,7 @@ def meta_to_json(meta: FileMeta, start_offset: int) -> str:
         "reference_utc_ns": meta.reference_utc_ns,
         "reference_host_ns": meta.reference_host_ns,
         "step_us": meta.step_us,
+        "mode": str(meta.mode),
         "start_offset": start_offset,
         "notes": meta.notes,
         "experimenter": meta.experimenter,
@@ -147,6 +157,7 @@ def meta_from_json(text: str, path: Path) -> tuple[FileMeta, int]:
             config=document["config"],
             notes=document["notes"],
             experimenter=document["experimenter"],
+            mode=ClampMode(document.get("mode", ClampMode.CURRENT)),
         )
         return meta, int(document["start_offset"])
     except (KeyError, TypeError, ValueError) as error:
@@ -163,6 +174,7 @@ def _info_from_dict(data: dict[str, Any]) -> DeviceInfo:
             **data,
             "protocol_version": (data["protocol_version"][0], data["protocol_version"][1]),
             "channels": tuple(ChannelInfo(**c) for c in data["channels"]),
+            "clamp_channels": tuple(ChannelInfo(**c) for c in data.get("clamp_channels", ())),
             "parameters": parameters,
             "presets": tuple(PresetInfo(**p) for p in data["presets"]),
             "counts": tuple(data["counts"]),

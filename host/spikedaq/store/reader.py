@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from spikedaq.model import ChannelInfo, ClockMap, DeviceInfo, EventKind, Gap, GapCause, StoreError
+from spikedaq.model import ChannelInfo, ClampMode, ClockMap, DeviceInfo, EventKind, Gap, GapCause, StoreError
 from spikedaq.store.closing import read_ending
 from spikedaq.store.extent import empty, read_extent, read_rows, series_datasets
 from spikedaq.store.hdf5 import open_to_read, translated
@@ -120,7 +120,7 @@ class RecordingFile:
         self._file = file
         with translated(path, "read", "repair it or rebuild it from the journal"):
             self.meta, self._start_offset = read_meta(file, path)
-            self._storage = channel_storages(self.meta.info.channels)
+            self._storage = channel_storages(self.meta.channels)
             self._names = [s.name for s in self._storage]
             self._series = series_datasets(file, self._names)
         self._extent = empty(self._start_offset)
@@ -168,8 +168,13 @@ class RecordingFile:
 
     @property
     def channels(self) -> tuple[ChannelInfo, ...]:
-        """Channels, in the device's order."""
-        return self.meta.info.channels
+        """The file's channels, in the device's order."""
+        return self.meta.channels
+
+    @property
+    def mode(self) -> ClampMode:
+        """Clamp mode of every sample."""
+        return self.meta.mode
 
     @property
     def ending(self) -> str | None:

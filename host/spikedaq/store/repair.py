@@ -75,7 +75,7 @@ def repair(path: Path) -> RepairResult:
 def _cut_to_blocks(path: Path) -> tuple[Extent, bool]:
     with open_file(path, "r") as file:
         meta, _ = read_meta(file, path)
-        names = [s.name for s in channel_storages(meta.info.channels)]
+        names = [s.name for s in channel_storages(meta.channels)]
         stated = read_extent(file)
         extent = at_cursor(file, stated)
         needs_cut = extent != stated or bool(beyond(file, names, extent))

@@ -88,7 +88,7 @@ class RecordingWriter:
             The file exists, its folder does not, the device has no channels, or the disk refuses.
         """
         path = Path(path)
-        if not meta.info.channels:
+        if not meta.channels:
             raise StoreError(f"cannot create {path}: device {meta.device} has described no channels")
         if path.exists():
             raise StoreError(f"cannot create {path}: it exists; resume it or choose another name")
@@ -132,7 +132,7 @@ class RecordingWriter:
         self._file = file = open_file(self.path, "r+")
         self.meta, self._start_offset = read_meta(file, self.path)
         self.has_schema = "specifications" in file
-        self._storages = channel_storages(self.meta.info.channels)
+        self._storages = channel_storages(self.meta.channels)
         names = [s.name for s in self._storages]
         extent = at_cursor(file, read_extent(file))
         cut(file, names, extent)
@@ -202,6 +202,10 @@ class RecordingWriter:
             return
         if n_channels != len(self._storages):
             raise StoreError(f"{self.path} has {len(self._storages)} channels, the block {n_channels}; roll the file")
+        if block.mode is not self.meta.mode:
+            raise StoreError(
+                f"{self.path} is of {self.meta.mode} clamp, the block of {block.mode} clamp; roll the file"
+            )
         ends, flags = self._ends, int(block.flags)
         if ends.first_step is None:
             ends.first_step = block.first_step

@@ -74,6 +74,7 @@ def device_info(hello: Hello, descriptions: Iterable[Description]) -> DeviceInfo
         presets=tuple(PresetInfo(*body[:6]) for body in _bodies(latest, DescriptionKind.PRESET)),
         counts=(hello.n_channels, hello.n_parameters, hello.n_presets),
         traits=hello.traits,
+        clamp_channels=tuple(ChannelInfo(*body[:5]) for body in _bodies(latest, DescriptionKind.CLAMP_CHANNEL)),
     )
 
 
