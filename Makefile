@@ -9,11 +9,12 @@ SOURCES := pyproject.toml CMakeLists.txt tools/make_specifications.py \
                    \( -name '*.py' -o -name '*.h' -o -name '*.cpp' -o -name '*.txt' -o -name '*.typed' \) 2>/dev/null)
 
 .PHONY: help demo test test-cpp test-python check bench fault firmware firmware-v1 firmware-cm4 \
-        firmware-xtensa simulator sizes format docs clean
+        firmware-xtensa simulator sizes contract format docs clean
 help:
 	@echo "make demo      a virtual bench of two Spikelings, the daemon and a recording; Ctrl-C ends it"
 	@echo "make test      every test, C++ and Python"
 	@echo "make check     linters, types, import contracts, formatting"
+	@echo "make contract  what every board must do, on each that is simulated here"
 	@echo "make fault     the long fault campaign (20 kills each of recorder and daemon)"
 	@echo "make bench     CPU per device, latency, and the naive script for comparison"
 	@echo "make firmware  the virtual device, in $(BUILD)/firmware"
@@ -39,6 +40,10 @@ test-python: $(VENV)/.dev $(VENV)/.installed $(VENV)/hdf5-1.14 firmware simulato
 	@sh tools/need.sh apt-command avr-gcc gcc-avr avr-libc
 	@sh tools/need.sh apt-command h5dump hdf5-tools
 	$(PY) -m pytest $(PYTEST)
+
+contract: $(VENV)/.dev $(VENV)/.installed simulator firmware-v1 firmware-cm4
+	@sh tools/need.sh apt-command qemu-system-arm qemu-system-arm
+	$(PY) -m pytest tests/contract $(PYTEST)
 
 fault: $(VENV)/.dev $(VENV)/.installed
 	SPIKEDAQ_KILLS=20 $(PY) -m pytest tests/fault tests/system/test_recording_truth.py $(PYTEST)

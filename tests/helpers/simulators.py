@@ -8,8 +8,6 @@ import socket
 import subprocess
 from pathlib import Path
 
-from harness import wait_for
-
 ROOT = Path(__file__).resolve().parents[2]
 CM4_IMAGE = "firmware-cm4/firmware/boards/qemu_cm4/spikedaq-cm4.elf"
 GOLDEN = "firmware/test/golden/spikedaq-golden"
@@ -76,27 +74,27 @@ class QemuCm4:
 
     def __init__(self, *arguments: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        self.url = f"tcp:127.0.0.1:{port}"
-        self.arguments = arguments
-        self._port = port
-        self.process = self._start()
+            self._port = free.getsockname()[1]
+        self.url = f"tcp:127.0.0.1:{self._port}"
+        self.start(*arguments)
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        semihosting = ",".join(["enable=on,target=native", *(f"arg={a}" for a in ("spikedaq-cm4", *self.arguments))])
+    def start(self, *arguments: str) -> None:
+        """Start it on its port, with these arguments for the image."""
+        semihosting = ",".join(["enable=on,target=native", *(f"arg={a}" for a in ("spikedaq-cm4", *arguments))])
         # It ends when the tests do, however they end.
         command = [tool("setpriv", "util-linux"), "--pdeathsig", "KILL", tool("qemu-system-arm", "qemu-system-arm")]
-        command += ["-M", "mps2-an386", "-display", "none"]
-        command += ["-monitor", "none", "-semihosting-config", semihosting]
+        command += ["-M", "mps2-an386", "-display", "none", "-monitor", "none", "-semihosting-config", semihosting]
         command += ["-kernel", str(built(CM4_IMAGE, "firmware-cm4"))]
         command += ["-chardev", f"socket,id=u,host=127.0.0.1,port={self._port},server=on,wait=off,nodelay=on"]
-        process = subprocess.Popen([*command, "-serial", "chardev:u"])
-        wait_for("QEMU to listen", lambda: socket.create_connection(("127.0.0.1", self._port)).close() is None)
-        return process
+        self.process = subprocess.Popen([*command, "-serial", "chardev:u"])
+
+    def stop(self) -> None:
+        """Kill it."""
+        self.process.kill()
+        self.process.wait()
 
     def __enter__(self) -> QemuCm4:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait()
+        self.stop()
