@@ -160,11 +160,12 @@ def checked(config: DaemonConfig) -> DaemonConfig:
             link = parse_url(device.url)
         except LinkOpenError as error:
             raise ConfigError(f"device {device.name!r}: {error}") from error
-        if link.scheme != "sim" and link.target in urls:
-            other = urls[link.target]
-            raise ConfigError(f"devices {other!r} and {device.name!r} share {link.target}; one port carries one device")
+        if link.port is not None and link.port in urls:
+            other = urls[link.port]
+            raise ConfigError(f"devices {other!r} and {device.name!r} share {link.port}; one port carries one device")
         seen[device.name] = device.url
-        urls[link.target] = device.name
+        if link.port is not None:
+            urls[link.port] = device.name
     return config
 
 

@@ -18,7 +18,7 @@ from spikedaq.device.requests import Requests
 from spikedaq.device.seams import DeviceListener, DeviceState, JournalOpener, Timing
 from spikedaq.device.selftest import read_inputs
 from spikedaq.device.stimulus import upload
-from spikedaq.link import Link, host_now_ns, open_link
+from spikedaq.link import Link, PortFinder, host_now_ns, open_link
 from spikedaq.model import (
     CommandError,
     CommandRejected,
@@ -64,6 +64,10 @@ log = structlog.get_logger(__name__)
 
 class _Refused(Exception):
     """What answers cannot be used; the text says why."""
+
+
+class _Elsewhere(_Refused):
+    """Another board answers than the one that is looked for."""
 
 
 class Device:
@@ -114,6 +118,9 @@ class Device:
         self._requests = Requests(name, self._timing)
         self.clock = ClockKeeper()
         self.received = Receiver(listener, self._requests, self.clock)
+        self._finder = PortFinder(url)
+        self._unique_id: str | None = None
+        self._opened = 0
         self._info: DeviceInfo | None = None
         self._link: Link | None = None
         self._lost: LinkLostError | None = None
@@ -239,18 +246,11 @@ class Device:
     async def run(self) -> None:
         """Serve the device until cancelled; nothing that happens to it ends this."""
         backoff_s = self._timing.backoff_first_s
-        opened = 0
         while True:
             try:
                 if self.state is DeviceState.OPENING:
                     self._set_state(DeviceState.OPENING, f"opening {self.url}")
-                link = await self._opener(self.url)
-                opened += 1
-                self.reconnects = opened - 1
-                try:
-                    await self._serve(link)
-                finally:
-                    await self._let_go(link)
+                await self._serve_any()
             except LinkOpenError as error:
                 self._set_state(DeviceState.LOST, str(error))
             except LinkLostError as error:
@@ -259,9 +259,31 @@ class Device:
                 self._set_state(DeviceState.LOST, str(error))
             except _Refused as error:
                 self._set_state(DeviceState.REFUSED, str(error))
-                backoff_s = self._timing.backoff_last_s
+                await asyncio.sleep(self._timing.refused_s)
+                continue
             await asyncio.sleep(backoff_s)
             backoff_s = min(2 * backoff_s, self._timing.backoff_last_s)
+
+    async def _serve_any(self) -> None:
+        """Serve the device at the first port that turns out to be its own."""
+        failures: list[LinkOpenError | _Elsewhere] = []
+        for url in await asyncio.to_thread(self._finder.candidates):
+            try:
+                link = await self._opener(url)
+            except LinkOpenError as error:
+                failures.append(error)
+                continue
+            try:
+                await self._serve(link, moved=url != self.url)
+            except _Elsewhere as error:
+                failures.append(error)
+            finally:
+                await self._let_go(link)
+        if self._finder.is_pattern and self._unique_id:
+            tried = "; ".join(str(failure) for failure in failures)
+            message = f"board {self._unique_id} is on no port that matches {self.url}: {tried}"
+            raise LinkOpenError(message, url=self.url)
+        raise failures[-1]
 
     async def finish(self) -> None:
         """Stop the blocks before the end of the daemon, if the device still listens."""
@@ -278,8 +300,8 @@ class Device:
         self.received.release()
         await link.close()
 
-    async def _serve(self, link: Link) -> NoReturn:
-        """Use an open link until it is lost or refused."""
+    async def _serve(self, link: Link, *, moved: bool) -> NoReturn:
+        """Use an open link until it is lost or refused; one under another name only if the board is the right one."""
         self._lost = None
         self.received.attention.clear()
         self._set_state(DeviceState.IDENTIFYING, f"waiting for a hello on {link.detail}")
@@ -292,10 +314,17 @@ class Device:
             check_version(hello)
         except RemoteProtocolError as error:
             raise _Refused(f"{self.name} ({link.detail}) cannot be used: {error}") from error
+        answered, wanted = hello.unique_id.hex(), self._finder.unique_id or (self._unique_id if moved else None)
+        if wanted is not None and answered != wanted:
+            raise _Elsewhere(f"board {answered} answers on {link.url}, and {self.name} is board {wanted}")
         try:
             journal = await self._open_journal(hello)
         except (ConfigError, StoreError) as error:
             raise _Refused(str(error)) from error
+        await asyncio.to_thread(self._finder.found, link.url)
+        self._unique_id = answered
+        self._opened += 1
+        self.reconnects = self._opened - 1
         self._requests.attach(self._send_request)
         self.received.begin(journal, hello, host_now_ns(), link.url, link.detail)
         while True:

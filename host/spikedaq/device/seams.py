@@ -100,4 +100,8 @@ class Timing:
     stall_s: float = 2.0
     """Without a block although it answers, and at least four block periods, before it is started again."""
     backoff_first_s: float = 0.2
-    backoff_last_s: float = 5.0
+    backoff_last_s: float = 1.0
+    """A board that is plugged in again is to stream within 3 s: this, and then some 0.4 s to describe it and to fit its
+    clock. An attempt at a port that is not there costs one look at the file system."""
+    refused_s: float = 5.0
+    """Before a board that answered and cannot be used is asked again: opening its port may reset it."""

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from types import MappingProxyType
 
 from spikedaq.link.base import Link
+from spikedaq.link.fault import open_fault
 from spikedaq.link.ports import open_pty, open_serial
 from spikedaq.link.sim import open_sim
 from spikedaq.link.tcp import open_tcp
@@ -23,7 +24,7 @@ async def open_link(url: str) -> Link:
     ----------
     url : str
         ``serial:/dev/ttyUSB0?baud=500000``, ``tcp:host:port``, ``pty:/path`` or
-        ``sim:NAME?preset=0&rate=10000&seed=1&param.i_clamp=15``.
+        ``sim:NAME?preset=0&rate=10000&seed=1&param.i_clamp=15``; or any of them behind ``fault:flip=1e-5,seed=7;``.
 
     Raises
     ------
@@ -31,5 +32,10 @@ async def open_link(url: str) -> Link:
         A URL that makes no sense, or a port, address or program that is absent, busy, not permitted or not what it
         should be. The text names it and says what to do.
     """
-    parsed = parse_url(url)
-    return await _OPENERS[parsed.scheme](parsed)
+    return await _open(parse_url(url))
+
+
+async def _open(url: LinkUrl) -> Link:
+    if url.inner is not None:
+        return await open_fault(url, _open)
+    return await _OPENERS[url.scheme](url)

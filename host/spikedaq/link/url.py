@@ -1,12 +1,14 @@
-"""Link URLs: ``scheme:target?option=value&...``."""
+"""Link URLs: ``scheme:target?option=value&...``, and ``fault:name=value,...;URL`` around any of them."""
 
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
-from spikedaq.model import LinkOpenError
+from spikedaq.link.faults import parse_spec
+from spikedaq.model import ConfigError, LinkOpenError
 
 SIM_OPTIONS = {
     "rate": "--rate",
@@ -22,6 +24,8 @@ SIM_OPTIONS = {
     "syn1": "--syn1",
     "syn2": "--syn2",
     "protocol_major": "--protocol-major",
+    "fault": "--fault",
+    "fault_script": "--fault-script",
 }
 """Options of ``sim:`` that take a value, and the argument of `spikedaq-device` each becomes."""
 
@@ -29,22 +33,44 @@ SIM_SWITCHES = {"loopback": "--loopback", "fast": "--as-fast-as-possible"}
 SIM_PREFIXES = {"param": "--param", "knob": "--knob"}
 
 _OPTIONS: dict[str, tuple[str, ...]] = {
-    "serial": ("baud",),
-    "pty": (),
-    "tcp": (),
+    "serial": ("baud", "id"),
+    "pty": ("id",),
+    "tcp": ("id",),
     "sim": (*SIM_OPTIONS, *SIM_SWITCHES),
 }
 _EXAMPLES = "serial:/dev/ttyUSB0?baud=500000, pty:/path, tcp:host:port or sim:NAME?preset=0&rate=10000"
+_FAULT_EXAMPLE = "fault:flip=1e-5,seed=7;serial:/dev/ttyUSB0"
 
 
 @dataclass(frozen=True, slots=True)
 class LinkUrl:
-    """The parts of a link URL. ``options`` keeps the order, and may hold a name more than once."""
+    """The parts of a link URL. ``options`` keeps the order, and may hold a name more than once.
+
+    Attributes
+    ----------
+    target : str
+        What is opened; of a ``fault:`` URL what the link inside opens.
+    inner : LinkUrl or None
+        The link inside a ``fault:`` URL.
+    """
 
     text: str
     scheme: str
     target: str
     options: tuple[tuple[str, str], ...]
+    inner: LinkUrl | None = None
+
+    @property
+    def is_pattern(self) -> bool:
+        """Whether it names any port that matches, as ``serial:/dev/ttyUSB*`` does."""
+        return self.scheme in ("serial", "pty") and any(sign in self.target for sign in "*[")
+
+    @property
+    def port(self) -> str | None:
+        """What no other link may use; None where there is no such thing."""
+        if self.inner is not None:
+            return self.inner.port
+        return None if self.scheme in ("sim", "replay") or self.is_pattern else self.target
 
     def option(self, name: str, default: str) -> str:
         """Return the last value of an option."""
@@ -60,6 +86,8 @@ def parse_url(url: str) -> LinkUrl:
         No or an unknown scheme, no target, an unknown option, a number that is none.
     """
     scheme, colon, rest = url.partition(":")
+    if scheme == "fault":
+        return _parse_fault(url, rest)
     if not colon or scheme not in _OPTIONS:
         hint = f" (did you mean serial:{url}?)" if url.startswith("/dev/") else ""
         raise LinkOpenError(f"the link URL {url!r} has no known scheme{hint}; use {_EXAMPLES}", url=url)
@@ -79,6 +107,29 @@ def parse_url(url: str) -> LinkUrl:
     return LinkUrl(url, scheme, target, options)
 
 
+def _parse_fault(url: str, rest: str) -> LinkUrl:
+    """Take ``SPEC;URL`` apart. What the spec's words mean is known where it is used."""
+    spec, semicolon, inside = rest.partition(";")
+    pairs = [tuple(part.split("=", 1)) for part in spec.split(",")] if spec else []
+    if not semicolon or any(len(pair) != 2 or not pair[0] for pair in pairs):
+        raise LinkOpenError(
+            f"the link URL {url!r} is not fault:name=value,name=value;URL; write it as {_FAULT_EXAMPLE!r}", url=url
+        )
+    options = tuple((pair[0], pair[1]) for pair in pairs)
+    try:
+        parse_spec(option for option in options if option[0] not in ("script", "report"))
+    except ConfigError as error:
+        raise LinkOpenError(f"the link URL {url!r}: {error}", url=url) from error
+    try:
+        inner = parse_url(inside)
+    except LinkOpenError as error:
+        raise LinkOpenError(f"inside {url!r}: {error}", url=url) from error
+    if inner.inner is not None or inner.is_pattern:
+        what = "one fault: inside another" if inner.inner else "a pattern of ports"
+        raise LinkOpenError(f"the link URL {url!r} has {what}; name one link, as in {_FAULT_EXAMPLE!r}", url=url)
+    return LinkUrl(url, "fault", inner.target, options, inner)
+
+
 def _check_option(url: str, scheme: str, name: str, value: str) -> None:
     prefix, dot, part = name.partition(".")
     if scheme == "sim" and dot and part and prefix in SIM_PREFIXES:
@@ -90,3 +141,5 @@ def _check_option(url: str, scheme: str, name: str, value: str) -> None:
         raise LinkOpenError(f"the link URL {url!r} has an unknown option {name!r}; {hint}", url=url)
     if name == "baud" and not (value.isdecimal() and int(value) > 0):
         raise LinkOpenError(f"the baud rate {value!r} in {url!r} is not a positive whole number", url=url)
+    if name == "id" and scheme != "sim" and not re.fullmatch("(?:[0-9a-fA-F]{2}){4,16}", value):
+        raise LinkOpenError(f"the id {value!r} in {url!r} is not a board's: 8 to 32 hex digits", url=url)
