@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgpack
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from spikedaq.bus import (
     MAX_HEADER_BYTES,
     Message,
     decode,
+    decode_mode,
     decode_samples,
     encode,
     encode_samples,
@@ -18,9 +21,12 @@ from spikedaq.bus import (
     split_topic,
     topic_for,
 )
+from spikedaq.daemon.publish import DeviceOutlet
 from spikedaq.model import (
     Block,
     BlockFlag,
+    ClampMode,
+    ClockMap,
     ConfigError,
     Event,
     Gap,
@@ -164,3 +170,47 @@ def test_events_carry_their_kind_by_name_also_when_it_is_new() -> None:
     gap = gap_header(Gap(1, 0, 10, 5, 1000, GapCause.LOST), n=2, epoch="e", t_ns=None, u_ns=None)
     assert (gap["kind"], gap["cause"], gap["step"], gap["count"]) == ("gap", "lost", 10, 5)
     assert decode(encode("b/d/events/", gap)).header == gap
+
+
+def clamped(flags: BlockFlag, step: int = 0) -> Block:
+    return Block(1, 2, 0, step, step * 100, 100, flags, np.zeros((5, 8), np.int16))
+
+
+def test_a_block_says_in_which_mode_it_was_taken() -> None:
+    for flags, mode in ((BlockFlag.VOLTAGE_CLAMP, "voltage"), (BlockFlag.SATURATED, "current")):
+        message = decode(encode_samples("b/d/samples/", clamped(flags), n=0, epoch="e", t_ns=None, u_ns=None))
+        assert message.header["mode"] == mode
+        assert decode_mode(message) == mode
+
+
+def test_a_mode_that_nobody_knows_is_refused_and_none_is_current_clamp() -> None:
+    assert decode_mode(Message("b/d/samples/", {"v": 1}, b"")) is ClampMode.CURRENT
+    with pytest.raises(RemoteProtocolError, match="unknown mode 'dynamic'"):
+        decode_mode(Message("b/d/samples/", {"v": 1, "mode": "dynamic"}, b""))
+
+
+def test_a_change_of_mode_is_told_before_its_first_block() -> None:
+    """One event per change, with the exact step; none for the first block, whose mode the block itself says."""
+    published: list[dict[str, Any]] = []
+
+    class Bus:
+        def publish(self, topic: str, message: bytes) -> bool:
+            published.append(decode(message).header)
+            return True
+
+    outlet = DeviceOutlet(Bus(), "b", "d", "e", lambda: 0)
+    clock = ClockMap(1, 0, 1000, 1000.0, 7)
+    flags = [BlockFlag(0), BlockFlag(0), BlockFlag.VOLTAGE_CLAMP, BlockFlag.VOLTAGE_CLAMP, BlockFlag.SATURATED]
+    for k, flag in enumerate(flags):
+        outlet.block(clamped(flag, 5 * k), clock)
+    told = [(h.get("kind", "samples"), h["step"], h["mode"]) for h in published]
+    assert told == [
+        ("samples", 0, "current"),
+        ("samples", 5, "current"),
+        ("mode", 10, "voltage"),
+        ("samples", 10, "voltage"),
+        ("samples", 15, "voltage"),
+        ("mode", 20, "current"),
+        ("samples", 20, "current"),
+    ]
+    assert (published[2]["tick"], published[2]["t_ns"], published[2]["u_ns"]) == (1000, 1_001_000, 7)

@@ -115,6 +115,21 @@ def test_a_device_without_news_is_not_shown_as_running() -> None:
     assert board.take({"device": "alpha"}) is None
 
 
+@pytest.mark.parametrize("width", [80, 100, 130, 200])
+def test_voltage_clamp_is_shown_in_millivolts_where_a_device_is_in_it(width: int) -> None:
+    clamped = status(mode="voltage", v_hold_mv=-40.0)
+    lines = rendered(width, status(), clamped)
+    assert len(lines) == 3
+    assert max(len(line.rstrip()) for line in lines) <= width
+    assert "clamp" in lines[0].split()
+    assert "current" in lines[1]
+    assert "-40 mV" in lines[2]
+    assert "0001.nwb" in lines[2]
+    assert "clamp" not in rendered(width, status())[0].split()
+    assert "voltage clamp at -40 mV" in status_line(clamped, Growth())
+    assert "clamp" not in status_line(status(), Growth())
+
+
 def test_the_end_of_a_name_is_what_is_kept() -> None:
     assert shorten_left("s_alpha_0001.nwb", 20) == "s_alpha_0001.nwb"
     assert shorten_left("s_alpha_0001.nwb", 9) == "…0001.nwb"

@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from spikedaq.inlet import ControlClient, Subscriber, connect, control_url
 from spikedaq.model import (
     Block,
     BlockFlag,
+    ChannelInfo,
+    ClampMode,
     CommandRejected,
     CommandTimeout,
     ConfigError,
@@ -194,6 +197,9 @@ def test_a_bench_gives_blocks_with_what_was_missed_before_each() -> None:
     topic = topic_for("bench", "alpha", "samples")
     asked: list[tuple[str, dict[str, Any]]] = []
 
+    def described(name: str, unit: str) -> list[dict[str, Any]]:
+        return [asdict(ChannelInfo("vm", "mV", 1, -2)), asdict(ChannelInfo(name, unit, 1, 0))]
+
     with Publisher("tcp://127.0.0.1:0") as publisher:
 
         def answer(request: Any) -> list[bytes]:
@@ -202,6 +208,7 @@ def test_a_bench_gives_blocks_with_what_was_missed_before_each() -> None:
                 "hello": {"bench": "bench", "publish": publisher.endpoint},
                 "list": [{"name": "alpha"}, {"name": "beta"}],
                 "get": {"value": 15, "holder": "host"},
+                "describe": {"channels": described("stimulus", "%"), "clamp_channels": described("v_command", "mV")},
             }
             return [encode_reply(request.id, values.get(request.op))]
 
@@ -216,7 +223,8 @@ def test_a_bench_gives_blocks_with_what_was_missed_before_each() -> None:
                     pass
                 for n in (0, 1, 5):
                     samples = np.full((10, 8), n, np.int16)
-                    block = Block(1, n, 0, n * 10, n * 1000, 100, BlockFlag(0), samples)
+                    flags = BlockFlag.VOLTAGE_CLAMP if n == 5 else BlockFlag(0)
+                    block = Block(1, n, 0, n * 10, n * 1000, 100, flags, samples)
                     publisher.publish(topic, encode_samples(topic, block, n=n, epoch="e", t_ns=n, u_ns=1))
 
             thread = threading.Thread(target=publish)
@@ -230,6 +238,9 @@ def test_a_bench_gives_blocks_with_what_was_missed_before_each() -> None:
             assert [(b.first_step, b.missed) for b in blocks] == [(0, 0), (10, 0), (50, 3)]
             assert blocks[2].samples.tolist() == [[5] * 8] * 10
             assert blocks[2].t_host_ns == 5
+            assert [b.mode for b in blocks] == [ClampMode.CURRENT, ClampMode.CURRENT, ClampMode.VOLTAGE]
+            assert [c.unit for c in bench.channels("alpha", blocks[2].mode)] == ["mV", "mV"]
+            assert [c.name for c in bench.channels("alpha", blocks[0].mode)] == ["vm", "stimulus"]
 
 
 def test_the_reference_s_client_without_spikedaq_runs_as_it_stands() -> None:

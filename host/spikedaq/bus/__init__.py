@@ -13,7 +13,15 @@ from spikedaq.bus.control import (
 )
 from spikedaq.bus.message import BUS_VERSION, MAX_HEADER_BYTES, Message, decode, encode
 from spikedaq.bus.misses import MissCounter
-from spikedaq.bus.samples import decode_samples, encode_samples, event_header, gap_header, samples_header
+from spikedaq.bus.samples import (
+    decode_mode,
+    decode_samples,
+    encode_samples,
+    event_header,
+    gap_header,
+    mode_header,
+    samples_header,
+)
 from spikedaq.bus.status import DeviceStatus, FileStatus, RecordingStatus, status_header
 from spikedaq.bus.topics import EVENTS, SAMPLES, STATUS, Topic, split_topic, topic_for
 
@@ -34,6 +42,7 @@ __all__ = [
     "Request",
     "Topic",
     "decode",
+    "decode_mode",
     "decode_reply",
     "decode_request",
     "decode_samples",
@@ -44,6 +53,7 @@ __all__ = [
     "encode_samples",
     "event_header",
     "gap_header",
+    "mode_header",
     "samples_header",
     "split_topic",
     "status_header",

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spikedaq.bus.message import BUS_VERSION, Message, encode
-from spikedaq.model import Block, Event, EventKind, Gap, RemoteProtocolError
+from spikedaq.model import Block, ClampMode, Event, EventKind, Gap, RemoteProtocolError
 
 LAYOUT = "channel-major"
 
@@ -41,6 +41,7 @@ def samples_header(block: Block, *, n: int, epoch: str, t_ns: int | None, u_ns: 
         "count": int(block.samples.shape[0]),
         "channels": int(block.samples.shape[1]),
         "flags": int(block.flags),
+        "mode": str(block.mode),
         "t_ns": t_ns,
         "u_ns": u_ns,
         "layout": LAYOUT,
@@ -83,6 +84,21 @@ def decode_samples(message: Message) -> npt.NDArray[np.int16]:
     return flat.reshape(channels, count).T
 
 
+def decode_mode(message: Message) -> ClampMode:
+    """Return the clamp mode of a samples message; it decides which channels hold.
+
+    Raises
+    ------
+    RemoteProtocolError
+        A mode that we do not know, whose channels we cannot name.
+    """
+    text = message.header.get("mode", ClampMode.CURRENT)  # daemons before voltage clamp did not say
+    try:
+        return ClampMode(text)
+    except ValueError as error:
+        raise RemoteProtocolError(f"samples on {message.topic!r} have the unknown mode {text!r}") from error
+
+
 def event_header(event: Event, *, n: int, epoch: str, t_ns: int | None, u_ns: int | None) -> dict[str, Any]:
     """Header of a device's event; kinds this version does not know are published as ``kind_<number>``."""
     try:
@@ -100,6 +116,22 @@ def event_header(event: Event, *, n: int, epoch: str, t_ns: int | None, u_ns: in
         "tick": event.tick,
         "index": event.index,
         "value": event.value,
+        "t_ns": t_ns,
+        "u_ns": u_ns,
+    }
+
+
+def mode_header(block: Block, *, n: int, epoch: str, t_ns: int | None, u_ns: int | None) -> dict[str, Any]:
+    """Header of the event that tells of another clamp mode from ``block``'s first sample on."""
+    return {
+        "v": BUS_VERSION,
+        "n": n,
+        "epoch": epoch,
+        "kind": "mode",
+        "boot": block.boot_id,
+        "step": block.first_step,
+        "tick": block.first_tick,
+        "mode": str(block.mode),
         "t_ns": t_ns,
         "u_ns": u_ns,
     }

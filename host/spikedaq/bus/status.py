@@ -93,6 +93,10 @@ class DeviceStatus(_FromMap):
         Why, where the state is not running or stopped; one clear line.
     rate_hz, nominal_hz : float
         Samples per second of host time in the last second, and what the device's step period promises.
+    mode : str
+        Clamp mode, current or voltage.
+    v_hold_mv : float or None
+        Holding potential in voltage clamp; None in current clamp.
     samples, blocks : int
         Received since the daemon's start.
     gaps : map
@@ -119,6 +123,8 @@ class DeviceStatus(_FromMap):
     boot: int | None = None
     rate_hz: float = 0.0
     nominal_hz: float = 0.0
+    mode: str = "current"
+    v_hold_mv: float | None = None
     samples: int = 0
     blocks: int = 0
     gaps: dict[str, int] = field(default_factory=_no_gaps)

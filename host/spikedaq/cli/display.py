@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spikedaq.bus import DeviceStatus, FileStatus, RecordingStatus
-from spikedaq.cli.common import bytes_text, clock_text, gaps_text, rate_text
+from spikedaq.cli.common import bytes_text, clock_text, gaps_text, number_text, rate_text
 
 # The recorder flushes about once a second; a file that is this long without growing needs somebody's eye.
 STALLED_S = 5.0
@@ -19,7 +19,8 @@ _WIDE = 110
 _PADDING = 2
 # Columns whose texts change their length from second to second have room for the usual ones, so that nothing jumps.
 _LEAST_WIDTHS = {"device": 6, "state": 7, "rate": 8, "gaps": 4, "clock": 7, "file": 4, "size": 9, "free": 7}
-_FILE = list(_LEAST_WIDTHS).index("file")
+_CLAMP = list(_LEAST_WIDTHS).index("rate")
+_VOLTAGE = "voltage"
 _SHORTEST_NAME = 9
 # A rate is measured over one second of host time; a few per cent are the granularity of blocks and wakeups.
 _SLOW_SHARE = 0.05
@@ -73,6 +74,13 @@ def file_text(status: DeviceStatus, growth: Growth) -> tuple[str, str, bool]:
     return name, f"{size} growing", True
 
 
+def clamp_text(status: DeviceStatus) -> str:
+    """Return the holding potential, or that there is none."""
+    if status.mode != _VOLTAGE:
+        return "current"
+    return "? mV" if status.v_hold_mv is None else f"{number_text(status.v_hold_mv)} mV"
+
+
 def status_line(status: DeviceStatus, growth: Growth) -> str:
     """One line for logs and pipes, without control characters."""
     name, size, _ = file_text(status, growth)
@@ -83,6 +91,8 @@ def status_line(status: DeviceStatus, growth: Growth) -> str:
         f"file {name} {size}".rstrip() if status.recording is not None else name,
         f"{bytes_text(status.free_bytes)} free",
     ]
+    if status.mode == _VOLTAGE:
+        parts.insert(1, f"voltage clamp at {clamp_text(status)}")
     if status.saturated_blocks:
         parts.insert(2, f"{status.saturated_blocks} blocks saturated")
     if status.state not in _GOOD_STATES and status.detail:
@@ -103,10 +113,18 @@ def status_table(
     ``stale`` names those from which no status came for a while; ``once`` is for a table that is printed and left, which
     cannot tell whether a file grows.
     """
+    clamped = any(status.mode == _VOLTAGE for status in statuses)
     rows = [_cells(status, growth, stale=status.device in stale, once=once, short=width < _WIDE) for status in statuses]
     headings = tuple(_LEAST_WIDTHS)
-    widths = [max(_LEAST_WIDTHS[column[0]], *map(len, column)) for column in zip(headings, *rows, strict=True)]
-    for_name = max(_SHORTEST_NAME, width - sum(widths) + widths[_FILE] - _PADDING * len(headings))
+    if clamped:
+        # Only on a bench where it says something.
+        headings = (*headings[:_CLAMP], "clamp", *headings[_CLAMP:])
+        rows = [
+            [*row[:_CLAMP], Text(clamp_text(status)), *row[_CLAMP:]] for row, status in zip(rows, statuses, strict=True)
+        ]
+    at_file = headings.index("file")
+    widths = [max(_LEAST_WIDTHS.get(column[0], 0), *map(len, column)) for column in zip(headings, *rows, strict=True)]
+    for_name = max(_SHORTEST_NAME, width - sum(widths) + widths[at_file] - _PADDING * len(headings))
     table = Table(box=None, pad_edge=False, padding=(0, _PADDING, 0, 0), header_style="dim")
     for heading in headings:
         right = heading in ("rate", "clock", "free")
@@ -114,11 +132,12 @@ def status_table(
             heading,
             justify="right" if right else "left",
             no_wrap=heading not in ("gaps", "size"),
-            min_width=_LEAST_WIDTHS[heading],
+            min_width=_LEAST_WIDTHS.get(heading),
         )
     for row in rows:
-        name = row[_FILE]
-        table.add_row(*row[:_FILE], Text(shorten_left(name.plain, for_name), style=name.style), *row[_FILE + 1 :])
+        name = row[at_file]
+        cut = Text(shorten_left(name.plain, for_name), style=name.style)
+        table.add_row(*row[:at_file], cut, *row[at_file + 1 :])
     return table
 
 

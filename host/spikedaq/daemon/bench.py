@@ -15,7 +15,7 @@ from spikedaq.daemon.publish import Bus, DeviceOutlet
 from spikedaq.daemon.sessions import Session
 from spikedaq.device import Device, DeviceState, nearest
 from spikedaq.link import host_now_ns
-from spikedaq.model import CommandRejected
+from spikedaq.model import ClampMode, CommandRejected
 from spikedaq.wire import Hello
 
 _STALLED_S = 1.5  # without a block for longer than this and than three of them take, the rate is 0
@@ -74,7 +74,9 @@ class Member:
         detail = device.detail
         if journal is not None and journal.writer.failing:
             detail = "its journal cannot be written, samples are being lost: make room on the disk"
-        step_us = next((p.value for p in info.parameters if p.name == "step_us"), info.step_us) if info else 0
+        values = {p.name: p.value for p in info.parameters} if info else {}
+        step_us = values.get("step_us", info.step_us) if info else 0
+        clamped = bool(values.get("clamp_mode"))
         return DeviceStatus(
             device=self.name,
             url=device.url,
@@ -86,6 +88,8 @@ class Member:
             boot=info.boot_id if info else None,
             rate_hz=self._rate_hz,
             nominal_hz=1e6 / step_us if step_us else 0.0,
+            mode=str(ClampMode.VOLTAGE if clamped else ClampMode.CURRENT),
+            v_hold_mv=values.get("v_hold") if clamped else None,
             samples=received.samples,
             blocks=received.blocks,
             gaps={

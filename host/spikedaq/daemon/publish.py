@@ -15,11 +15,12 @@ from spikedaq.bus import (
     encode_samples,
     event_header,
     gap_header,
+    mode_header,
     status_header,
     topic_for,
 )
 from spikedaq.device import DeviceState
-from spikedaq.model import Block, ClockMap, Event, Gap
+from spikedaq.model import Block, ClampMode, ClockMap, Event, Gap
 from spikedaq.wire import Log
 
 
@@ -49,6 +50,7 @@ class DeviceOutlet:
         self._events_topic = topic_for(bench, device, EVENTS)
         self._status_topic = topic_for(bench, device, STATUS)
         self._n_samples = self._n_events = self._n_status = 0
+        self._mode: ClampMode | None = None
 
     def block(self, block: Block, clock_map: ClockMap | None) -> None:
         """Publish a block."""
@@ -56,6 +58,10 @@ class DeviceOutlet:
             t_ns = u_ns = None
         else:
             t_ns, u_ns = clock_map.host_ns(block.first_tick), clock_map.uncertainty_ns
+        if block.mode is not self._mode:
+            if self._mode is not None:
+                self._send_event(mode_header(block, n=self._n_events, epoch=self._epoch, t_ns=t_ns, u_ns=u_ns))
+            self._mode = block.mode
         topic = self._samples_topic
         self._publish(topic, encode_samples(topic, block, n=self._n_samples, epoch=self._epoch, t_ns=t_ns, u_ns=u_ns))
         self._n_samples += 1

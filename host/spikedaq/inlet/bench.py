@@ -11,9 +11,10 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from spikedaq.bus import EVENTS, SAMPLES, STATUS, Message, decode_samples, topic_for
+from spikedaq.bus import EVENTS, SAMPLES, STATUS, Message, decode_mode, decode_samples, topic_for
 from spikedaq.inlet.control import DEFAULT_CONTROL_URL, ControlClient
 from spikedaq.inlet.subscriber import Subscriber
+from spikedaq.model import ChannelInfo, ClampMode
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,6 +25,8 @@ class LiveBlock:
     ----------
     samples : int16 array, shape (n_samples, n_channels)
         Raw values; read-only.
+    mode : ClampMode
+        It decides which channels the samples are of: see `Bench.channels`.
     missed : int
         Blocks that were published before this one and never came here.
     header : map
@@ -37,6 +40,7 @@ class LiveBlock:
     t_host_ns: int | None
     uncertainty_ns: int | None
     samples: npt.NDArray[np.int16]
+    mode: ClampMode
     missed: int
     header: dict[str, Any]
 
@@ -77,9 +81,14 @@ class Bench:
         return [entry["name"] for entry in self.client.call("list")]
 
     def describe(self, device: str) -> dict[str, Any]:
-        """Channels, parameters and presets of a device."""
+        """Channels (in current clamp, and ``clamp_channels`` in voltage clamp), parameters and presets of a device."""
         value: dict[str, Any] = self.client.call("describe", device=device)
         return value
+
+    def channels(self, device: str, mode: ClampMode) -> list[ChannelInfo]:
+        """Channels of a device in a clamp mode, in the order of its blocks' columns."""
+        key = "clamp_channels" if mode is ClampMode.VOLTAGE else "channels"
+        return [ChannelInfo(**channel) for channel in self.describe(device).get(key, ())]
 
     def get(self, device: str, name: str) -> float:
         """Value of one parameter, in its unit."""
@@ -143,6 +152,7 @@ def _live_block(device: str, message: Message, missed: int) -> LiveBlock:
         t_host_ns=header.get("t_ns"),
         uncertainty_ns=header.get("u_ns"),
         samples=decode_samples(message),
+        mode=decode_mode(message),
         missed=missed,
         header=header,
     )
