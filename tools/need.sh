@@ -31,5 +31,13 @@ apt) # header packages...
 apt-command) # command packages...
   command=$2; shift 2
   command -v "$command" >/dev/null 2>&1 || apt_install "$*" "the command $command" ;;
+packages) # packages...
+  shift
+  debian || { echo "no Debian: the make targets will say what is missing"; exit 0; }
+  missing=""
+  for package; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q "ok installed" || missing="$missing $package"
+  done
+  [ -z "$missing" ] || apt_install "${missing# }" "a package that the tests need" ;;
 *) fail "tools/need.sh: unknown check $1" ;;
 esac
