@@ -19,8 +19,30 @@ wire::Description<Body> Describing(const wire::Describe& m, const Body& body) {
   return wire::Description<Body>{0, m.request_id, m.kind, m.index, body};
 }
 
+// Reasons of refusals.
+constexpr char kUnknownRequest[] SPIKEDAQ_FLASH = "this device does not know the request";
+constexpr char kBadField[] SPIKEDAQ_FLASH = "a field is missing or of the wrong type";
+constexpr char kNoHistory[] SPIKEDAQ_FLASH = "this device keeps no frames to send again";
+constexpr char kNoCount[] SPIKEDAQ_FLASH = "the count must be 1 or more";
+constexpr char kNoSuchItem[] SPIKEDAQ_FLASH = "there is no such channel, parameter or preset";
+constexpr char kNoSuchParameter[] SPIKEDAQ_FLASH = "there is no parameter of that index";
+constexpr char kBadPairs[] SPIKEDAQ_FLASH = "the pairs are not [index, number or nil, ...]";
+constexpr char kBlockTooLarge[] SPIKEDAQ_FLASH = "a block of that many samples does not fit a frame";
+constexpr char kNoWaveformMemory[] SPIKEDAQ_FLASH = "this device has no waveform memory";
+constexpr char kTooManyRows[] SPIKEDAQ_FLASH = "the waveform has too many rows";
+constexpr char kNotBegun[] SPIKEDAQ_FLASH = "stimulus data must follow a begin";
+constexpr char kHalfARow[] SPIKEDAQ_FLASH = "a row is two bytes";
+constexpr char kBadRow[] SPIKEDAQ_FLASH = "a row or its value is outside the waveform";
+constexpr char kIncomplete[] SPIKEDAQ_FLASH = "the waveform is not complete";
+constexpr char kNoSuchOperation[] SPIKEDAQ_FLASH = "stimulus has no such operation";
+constexpr char kNoSuchScope[] SPIKEDAQ_FLASH = "reset has no such scope";
+constexpr char kNoSelfTest[] SPIKEDAQ_FLASH = "this board cannot test itself";
+constexpr char kNoSuchInput[] SPIKEDAQ_FLASH = "there is no input of that index";
+// Follow the name of a parameter.
+constexpr char kCannotBeSet[] SPIKEDAQ_FLASH = " cannot be set";
+constexpr char kNotInRange[] SPIKEDAQ_FLASH = " is outside its range, or not a whole number where it must be one";
+
 // Longest reason: a parameter's name and a sentence.
-constexpr size_t kNameBytes = 20;
 constexpr size_t kReasonBytes = 88;
 
 }  // namespace
@@ -46,18 +68,10 @@ void Dispatcher::Done(uint32_t request_id, uint64_t value) {
   Answer(request_id, true, value);
 }
 
-void Dispatcher::Refuse(uint32_t request_id, ReplyCode code, flash::Text what, flash::Text why) {
-  char name[kNameBytes + 1];
-  name[what.CopyTo(name, kNameBytes)] = '\0';
-  Refuse(request_id, code, name, why);
-}
-
-void Dispatcher::Refuse(uint32_t request_id, ReplyCode code, const char* what, flash::Text why) {
+void Dispatcher::Refuse(uint32_t request_id, ReplyCode code, flash::Text why, wire::Text what) {
   char reason[kReasonBytes];
-  size_t n = 0;
-  while (what[n] != '\0' && n < kNameBytes) reason[n] = what[n], ++n;
-  reason[n++] = ' ';
-  n += why.CopyTo(reason + n, sizeof reason - n);
+  if (what.size > 0) memcpy(reason, what.data, what.size);
+  const size_t n = what.size + why.CopyTo(reason + what.size, sizeof reason - what.size);
   uint8_t bytes[kReasonBytes + 2];
   wire::Writer writer(bytes, sizeof bytes);
   writer.String(wire::Text{reason, n});
@@ -79,11 +93,9 @@ Status Dispatcher::Handle(wire::Bytes message) {
                       reader.Unsigned(UINT32_MAX, &request_id) == Status::kOk;
   if (!has_id) return status;
   if (status == Status::kUnknownType) {
-    Refuse(static_cast<uint32_t>(request_id), ReplyCode::kUnknownRequest, SPIKEDAQ_TEXT("this device"),
-           SPIKEDAQ_TEXT("does not know the request"));
+    Refuse(static_cast<uint32_t>(request_id), ReplyCode::kUnknownRequest, {kUnknownRequest});
   } else {
-    Refuse(static_cast<uint32_t>(request_id), ReplyCode::kBadArguments, SPIKEDAQ_TEXT("a field"),
-           SPIKEDAQ_TEXT("is missing or of the wrong type"));
+    Refuse(static_cast<uint32_t>(request_id), ReplyCode::kBadArguments, {kBadField});
   }
   return status == Status::kUnknownType ? status : Status::kOk;
 }
@@ -190,14 +202,12 @@ void Dispatcher::OnDescribe(const wire::Describe& m) {
       break;
 #endif
   }
-  Refuse(m.request_id, ReplyCode::kOutOfRange, SPIKEDAQ_TEXT("there is"),
-         SPIKEDAQ_TEXT("no such channel, parameter or preset"));
+  Refuse(m.request_id, ReplyCode::kOutOfRange, {kNoSuchItem});
 }
 
 void Dispatcher::OnGet(const wire::Get& m) {
   if (m.index >= parameters_->count()) {
-    return Refuse(m.request_id, ReplyCode::kOutOfRange, SPIKEDAQ_TEXT("there is"),
-                  SPIKEDAQ_TEXT("no parameter of that index"));
+    return Refuse(m.request_id, ReplyCode::kOutOfRange, {kNoSuchParameter});
   }
   uint8_t bytes[8];
   wire::Writer writer(bytes, sizeof bytes);
@@ -218,16 +228,14 @@ void Dispatcher::OnSet(const wire::Set& m) {
     const ReplyCode code = parameters_->Check(index, hand_back, value);
     if (code == ReplyCode::kOk) continue;
     if (index >= parameters_->count()) {
-      return Refuse(m.request_id, code, SPIKEDAQ_TEXT("there is"), SPIKEDAQ_TEXT("no parameter of that index"));
+      return Refuse(m.request_id, code, {kNoSuchParameter});
     }
-    const bool read_only = code == ReplyCode::kReadOnly;
-    return Refuse(m.request_id, code, parameters_->Spec(index).name,
-                  read_only ? SPIKEDAQ_TEXT("cannot be set")
-                            : SPIKEDAQ_TEXT("is outside its range, or not a whole number where it must be one"));
+    const flash::Text why = {code == ReplyCode::kReadOnly ? kCannotBeSet : kNotInRange};
+    const ParameterSpec spec = parameters_->Spec(index);
+    return Refuse(m.request_id, code, why, TextOf(spec.name));
   }
   if (check.status() != Status::kOk) {
-    return Refuse(m.request_id, ReplyCode::kBadArguments, SPIKEDAQ_TEXT("the pairs"),
-                  SPIKEDAQ_TEXT("are not [index, number or nil, ...]"));
+    return Refuse(m.request_id, ReplyCode::kBadArguments, {kBadPairs});
   }
   wire::PairReader pairs(m.pairs);
   target_->HoldSteps();  // pairs of one request act in the same step
@@ -240,9 +248,7 @@ void Dispatcher::OnStart(const wire::Start& m) {
   if (last_.valid && last_.crc == crc_) return Answer(m.request_id, last_.has_value, last_.value);
   uint64_t first_step = 0;
   const ReplyCode code = target_->Start(m.block_samples, &first_step);
-  if (code != ReplyCode::kOk)
-    return Refuse(m.request_id, code, SPIKEDAQ_TEXT("a block"),
-                  SPIKEDAQ_TEXT("of that many samples does not fit a frame"));
+  if (code != ReplyCode::kOk) return Refuse(m.request_id, code, {kBlockTooLarge});
   Done(m.request_id, first_step);
 }
 
@@ -266,51 +272,43 @@ void Dispatcher::OnStimulus(const wire::StimulusRequest& m) {
   ReplyCode code = ReplyCode::kOk;
   switch (static_cast<wire::StimulusOperation>(m.operation)) {
     case wire::StimulusOperation::kBegin:
-      if (waveform_->capacity() == 0)
-        return Refuse(id, ReplyCode::kUnsupported, SPIKEDAQ_TEXT("this device"),
-                      SPIKEDAQ_TEXT("has no waveform memory"));
-      if (m.n_rows > waveform_->capacity())
-        return Refuse(id, ReplyCode::kTooLarge, SPIKEDAQ_TEXT("the waveform"), SPIKEDAQ_TEXT("has too many rows"));
+      if (waveform_->capacity() == 0) return Refuse(id, ReplyCode::kUnsupported, {kNoWaveformMemory});
+      if (m.n_rows > waveform_->capacity()) return Refuse(id, ReplyCode::kTooLarge, {kTooManyRows});
       target_->ForgetWaveform();
       waveform_->Begin(m.n_rows);
       return Done(id);
     case wire::StimulusOperation::kData:
       code = waveform_->Data(m.first_row, m.rows);
       if (code == ReplyCode::kOk) return Done(id);
-      if (code == ReplyCode::kWrongState)
-        return Refuse(id, code, SPIKEDAQ_TEXT("stimulus data"), SPIKEDAQ_TEXT("must follow a begin"));
-      if (code == ReplyCode::kBadArguments)
-        return Refuse(id, code, SPIKEDAQ_TEXT("a row"), SPIKEDAQ_TEXT("is two bytes"));
-      return Refuse(id, code, SPIKEDAQ_TEXT("a row"), SPIKEDAQ_TEXT("or its value is outside the waveform"));
+      if (code == ReplyCode::kWrongState) return Refuse(id, code, {kNotBegun});
+      if (code == ReplyCode::kBadArguments) return Refuse(id, code, {kHalfARow});
+      return Refuse(id, code, {kBadRow});
     case wire::StimulusOperation::kPlay:
-      if (!waveform_->complete())
-        return Refuse(id, ReplyCode::kWrongState, SPIKEDAQ_TEXT("the waveform"), SPIKEDAQ_TEXT("is not complete"));
+      if (!waveform_->complete()) return Refuse(id, ReplyCode::kWrongState, {kIncomplete});
       target_->PlayWaveform(m.loop);
       return Done(id);
     case wire::StimulusOperation::kStop:
       target_->StopWaveform();
       return Done(id);
   }
-  Refuse(id, ReplyCode::kOutOfRange, SPIKEDAQ_TEXT("stimulus"), SPIKEDAQ_TEXT("has no such operation"));
+  Refuse(id, ReplyCode::kOutOfRange, {kNoSuchOperation});
 }
 
 // Not remembered as the last request: asked again it is done again, for the frames may have been lost like the reply.
 void Dispatcher::OnResend(const wire::Resend& m) {
   wire::History* history = transmitter_->history();
   if (history == nullptr || history->depth() == 0) {
-    return Refuse(m.request_id, ReplyCode::kUnsupported, SPIKEDAQ_TEXT("this device"),
-                  SPIKEDAQ_TEXT("keeps no frames to send again"));
+    return Refuse(m.request_id, ReplyCode::kUnsupported, {kNoHistory});
   }
   if (m.count == 0) {
-    return Refuse(m.request_id, ReplyCode::kOutOfRange, SPIKEDAQ_TEXT("the count"), SPIKEDAQ_TEXT("must be 1 or more"));
+    return Refuse(m.request_id, ReplyCode::kOutOfRange, {kNoCount});
   }
   Answer(m.request_id, true, history->Request(m.first_seq, m.count));
 }
 
 void Dispatcher::OnReset(const wire::Reset& m) {
   if (last_.valid && last_.crc == crc_) return Answer(m.request_id, last_.has_value, last_.value);
-  if (m.scope > 2)
-    return Refuse(m.request_id, ReplyCode::kOutOfRange, SPIKEDAQ_TEXT("reset"), SPIKEDAQ_TEXT("has no such scope"));
+  if (m.scope > 2) return Refuse(m.request_id, ReplyCode::kOutOfRange, {kNoSuchScope});
   if (m.scope < 2) target_->Reset(m.scope == 1);
   Done(m.request_id);
   if (m.scope == 2) target_->Reboot();
@@ -319,11 +317,8 @@ void Dispatcher::OnReset(const wire::Reset& m) {
 void Dispatcher::OnSelfTest(const wire::SelfTest& m) {
   Probe probe = {};
   if (!target_->ReadProbe(m.index, &probe)) {
-    if (m.index == 0)
-      return Refuse(m.request_id, ReplyCode::kUnsupported, SPIKEDAQ_TEXT("this board"),
-                    SPIKEDAQ_TEXT("cannot test itself"));
-    return Refuse(m.request_id, ReplyCode::kOutOfRange, SPIKEDAQ_TEXT("there is"),
-                  SPIKEDAQ_TEXT("no input of that index"));
+    if (m.index == 0) return Refuse(m.request_id, ReplyCode::kUnsupported, {kNoSelfTest});
+    return Refuse(m.request_id, ReplyCode::kOutOfRange, {kNoSuchInput});
   }
   // Two texts of kMaxProbeNameBytes and their heads, an i32, an f32, a u32, and the head of the array.
   uint8_t bytes[2 * (kMaxProbeNameBytes + 2) + 5 + 5 + 5 + 1];

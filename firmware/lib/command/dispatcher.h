@@ -84,8 +84,8 @@ class Dispatcher {
 
   void Done(uint32_t request_id);
   void Done(uint32_t request_id, uint64_t value);
-  void Refuse(uint32_t request_id, wire::ReplyCode code, flash::Text what, flash::Text why);
-  void Refuse(uint32_t request_id, wire::ReplyCode code, const char* what, flash::Text why);
+  /// @param[in] what  What the reason begins with: nothing, or the name of a parameter.
+  void Refuse(uint32_t request_id, wire::ReplyCode code, flash::Text why, wire::Text what = {nullptr, 0});
   void Answer(uint32_t request_id, bool has_value, uint64_t value);
 
   Target* target_;

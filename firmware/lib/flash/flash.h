@@ -13,13 +13,8 @@
 #include <avr/pgmspace.h>
 /// Follows the name of a constant at namespace scope, which must then be read with flash::Read.
 #define SPIKEDAQ_FLASH PROGMEM
-/// A flash::Text of a string literal; only within a function.
-#define SPIKEDAQ_TEXT(literal) \
-  ::spikedaq::flash::Text { PSTR(literal) }
 #else
 #define SPIKEDAQ_FLASH
-#define SPIKEDAQ_TEXT(literal) \
-  ::spikedaq::flash::Text { literal }
 #endif
 
 namespace spikedaq {
@@ -46,7 +41,7 @@ inline uint32_t ReadU32(const uint32_t& constant) {
 #endif
 }
 
-/// A text that ends with a zero. Made by SPIKEDAQ_TEXT.
+/// A text that ends with a zero: a `constexpr char[]` declared with SPIKEDAQ_FLASH.
 struct Text {
   const char* at;
 

@@ -359,11 +359,11 @@ struct FieldCounter {
 struct FieldWriter {
   Writer& w;
   void operator()(uint64_t value) { w.Unsigned(value); }
-  void operator()(uint32_t value) { w.Unsigned(value); }
-  void operator()(uint16_t value) { w.Unsigned(value); }
-  void operator()(uint8_t value) { w.Unsigned(value); }
-  void operator()(int32_t value) { w.Signed(value); }
-  void operator()(int8_t value) { w.Signed(value); }
+  void operator()(uint32_t value) { w.Unsigned32(value); }
+  void operator()(uint16_t value) { w.Unsigned32(value); }
+  void operator()(uint8_t value) { w.Unsigned32(value); }
+  void operator()(int32_t value) { w.Signed32(value); }
+  void operator()(int8_t value) { w.Signed32(value); }
   void operator()(float value) { w.Float(value); }
   void operator()(bool value) { w.Bool(value); }
   void operator()(Text value) { w.String(value); }
@@ -429,9 +429,9 @@ struct FieldReader {
 
  private:
   template <class T>
-  Status Integer(uint64_t maximum, T& value) {
-    uint64_t wide = 0;
-    const Status s = r.Unsigned(maximum, &wide);
+  Status Integer(uint32_t maximum, T& value) {
+    uint32_t wide = 0;
+    const Status s = r.Unsigned32(maximum, &wide);
     value = static_cast<T>(wide);
     return s;
   }
@@ -442,7 +442,7 @@ struct FieldReader {
     value = static_cast<T>(wide);
     return s;
   }
-  Status Read(uint64_t& value) { return Integer(UINT64_MAX, value); }
+  Status Read(uint64_t& value) { return r.Unsigned(UINT64_MAX, &value); }
   Status Read(uint32_t& value) { return Integer(UINT32_MAX, value); }
   Status Read(uint16_t& value) { return Integer(UINT16_MAX, value); }
   Status Read(uint8_t& value) { return Integer(UINT8_MAX, value); }
@@ -461,7 +461,7 @@ void Encode(const M& message, Writer& w) {
   FieldCounter counter;
   M::Fields(counter, message);
   w.Array(counter.n + 1);
-  w.Unsigned(static_cast<uint64_t>(M::kType));
+  w.Unsigned32(static_cast<uint8_t>(M::kType));
   FieldWriter writer{w};
   M::Fields(writer, message);
 }

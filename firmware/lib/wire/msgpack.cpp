@@ -45,11 +45,19 @@ bool IsUtf8(const uint8_t* bytes, size_t n) {
 
 Text TextOf(const char* text) { return Text{text, strlen(text)}; }
 
-void Writer::Head(uint8_t code, uint64_t value, uint8_t value_bytes) {
-  uint8_t* to = Claim(1u + value_bytes);
+void Writer::Head(uint8_t code) {
+  uint8_t* to = Claim(1);
+  if (to != nullptr) *to = code;
+}
+
+void Writer::Head(uint8_t code, uint32_t value, uint8_t value_bytes) {
+  uint8_t* to = Claim(static_cast<size_t>(1 + value_bytes));
   if (to == nullptr) return;
-  *to++ = code;
-  for (uint8_t k = value_bytes; k > 0; --k) *to++ = static_cast<uint8_t>(value >> (8 * (k - 1)));
+  *to = code;
+  for (uint8_t k = value_bytes; k > 0; --k) {
+    to[k] = static_cast<uint8_t>(value);
+    value >>= 8;
+  }
 }
 
 uint8_t* Writer::Claim(size_t n) {
@@ -63,27 +71,42 @@ uint8_t* Writer::Claim(size_t n) {
 }
 
 void Writer::Array(uint32_t n) {
-  if (n < 16) return Head(static_cast<uint8_t>(0x90 | n), 0, 0);
+  if (n < 16) return Head(static_cast<uint8_t>(0x90 | n));
   if (n <= 0xFFFF) return Head(kArray16, n, 2);
   Head(kArray32, n, 4);
 }
 
-void Writer::Unsigned(uint64_t value) {
-  if (value < 0x80) return Head(static_cast<uint8_t>(value), 0, 0);
+void Writer::Unsigned32(uint32_t value) {
+  if (value < 0x80) return Head(static_cast<uint8_t>(value));
   if (value <= 0xFF) return Head(kUint8, value, 1);
   if (value <= 0xFFFF) return Head(kUint16, value, 2);
-  if (value <= 0xFFFFFFFFu) return Head(kUint32, value, 4);
-  Head(kUint64, value, 8);
+  Head(kUint32, value, 4);
+}
+
+void Writer::Signed32(int32_t value) {
+  const uint32_t bits = static_cast<uint32_t>(value);
+  if (value >= 0) return Unsigned32(bits);
+  if (value >= -32) return Head(static_cast<uint8_t>(bits));
+  if (value >= INT8_MIN) return Head(kInt8, bits, 1);
+  if (value >= INT16_MIN) return Head(kInt16, bits, 2);
+  Head(kInt32, bits, 4);
+}
+
+void Writer::Unsigned(uint64_t value) {
+  const uint32_t high = static_cast<uint32_t>(value >> 32);
+  if (high == 0) return Unsigned32(static_cast<uint32_t>(value));
+  Head(kUint64, high, 4);
+  uint8_t* to = Claim(4);
+  for (uint8_t k = 0; to != nullptr && k < 4; ++k) to[k] = static_cast<uint8_t>(value >> (24 - 8 * k));
 }
 
 void Writer::Signed(int64_t value) {
+  if (value >= 0) return Unsigned(static_cast<uint64_t>(value));
+  if (value >= INT32_MIN) return Signed32(static_cast<int32_t>(value));
   const uint64_t bits = static_cast<uint64_t>(value);
-  if (value >= 0) return Unsigned(bits);
-  if (value >= -32) return Head(static_cast<uint8_t>(bits), 0, 0);
-  if (value >= INT8_MIN) return Head(kInt8, bits, 1);
-  if (value >= INT16_MIN) return Head(kInt16, bits, 2);
-  if (value >= INT32_MIN) return Head(kInt32, bits, 4);
-  Head(kInt64, bits, 8);
+  Head(kInt64, static_cast<uint32_t>(bits >> 32), 4);
+  uint8_t* to = Claim(4);
+  for (uint8_t k = 0; to != nullptr && k < 4; ++k) to[k] = static_cast<uint8_t>(bits >> (24 - 8 * k));
 }
 
 void Writer::Float(float value) {
@@ -92,17 +115,17 @@ void Writer::Float(float value) {
   Head(kFloat32, bits, 4);
 }
 
-void Writer::Bool(bool value) { Head(value ? kTrue : kFalse, 0, 0); }
+void Writer::Bool(bool value) { Head(value ? kTrue : kFalse); }
 
-void Writer::Nil() { Head(kNil, 0, 0); }
+void Writer::Nil() { Head(kNil); }
 
 void Writer::String(Text text) {
   if (text.size < 32) {
-    Head(static_cast<uint8_t>(0xA0 | text.size), 0, 0);
+    Head(static_cast<uint8_t>(0xA0 | text.size));
   } else if (text.size <= 0xFF) {
-    Head(kStr8, text.size, 1);
+    Head(kStr8, static_cast<uint32_t>(text.size), 1);
   } else if (text.size <= 0xFFFF) {
-    Head(kStr16, text.size, 2);
+    Head(kStr16, static_cast<uint32_t>(text.size), 2);
   } else {
     ok_ = false;  // no text of the protocol is that long
   }
@@ -110,8 +133,8 @@ void Writer::String(Text text) {
 }
 
 void Writer::BinaryHead(size_t n) {
-  if (n <= 0xFF) return Head(kBin8, n, 1);
-  if (n <= 0xFFFF) return Head(kBin16, n, 2);
+  if (n <= 0xFF) return Head(kBin8, static_cast<uint32_t>(n), 1);
+  if (n <= 0xFFFF) return Head(kBin16, static_cast<uint32_t>(n), 2);
   ok_ = false;  // a frame holds 4096 bytes
 }
 
@@ -125,56 +148,67 @@ void Writer::Item(Raw raw) {
   if (to != nullptr && raw.size > 0) memcpy(to, raw.data, raw.size);
 }
 
-Status Reader::Take(uint64_t n, const uint8_t** bytes) {
+Status Reader::Take(uint32_t n, const uint8_t** bytes) {
   if (n > left()) return Status::kMalformed;
   *bytes = data_ + at_;
   at_ += static_cast<size_t>(n);
   return Status::kOk;
 }
 
-Status Reader::BigEndian(uint8_t bytes, uint64_t* value) {
-  const uint8_t* from = nullptr;
-  if (Take(bytes, &from) != Status::kOk) return Status::kMalformed;
-  *value = 0;
-  for (uint8_t k = 0; k < bytes; ++k) *value = *value << 8 | from[k];
+Status Reader::BigEndian(uint8_t bytes, uint32_t* value) {
+  if (bytes > left()) return Status::kMalformed;
+  uint32_t v = 0;
+  for (; bytes > 0; --bytes) v = v << 8 | Byte();
+  *value = v;
   return Status::kOk;
 }
 
 Status Reader::Array(uint32_t* n) {
-  uint64_t code = 0, value = 0;
-  if (BigEndian(1, &code) != Status::kOk) return Status::kMalformed;
+  if (left() == 0) return Status::kMalformed;
+  const uint8_t code = Byte();
   if (code >= 0x90 && code <= 0x9F) {
-    value = code & 0x0F;
-  } else if (code == kArray16 || code == kArray32) {
-    if (BigEndian(code == kArray16 ? 2 : 4, &value) != Status::kOk) return Status::kMalformed;
-  } else {
+    *n = code & 0x0F;
+  } else if (code != kArray16 && code != kArray32) {
+    return Status::kMalformed;
+  } else if (BigEndian(code == kArray16 ? 2 : 4, n) != Status::kOk) {
     return Status::kMalformed;
   }
-  if (value > left()) return Status::kMalformed;  // an item takes at least one byte
-  *n = static_cast<uint32_t>(value);
+  return *n > left() ? Status::kMalformed : Status::kOk;  // an item takes at least one byte
+}
+
+Status Reader::Halves(bool* negative, uint32_t* high, uint32_t* low) {
+  if (left() == 0) return Status::kMalformed;
+  const uint8_t code = Byte();
+  *negative = code >= 0xE0;
+  *high = *negative ? UINT32_MAX : 0;
+  *low = *negative ? *high << 8 | code : code;
+  if (code < 0x80 || *negative) return Status::kOk;
+  if (code < kUint8 || code > kInt64) return Status::kMalformed;
+  const uint8_t bytes = static_cast<uint8_t>(1u << ((code - kUint8) & 3));
+  if (bytes == 8 && BigEndian(4, high) != Status::kOk) return Status::kMalformed;
+  if (BigEndian(bytes == 8 ? 4 : bytes, low) != Status::kOk) return Status::kMalformed;
+  if (code < kInt8) return Status::kOk;
+  if (bytes == 8) {
+    *negative = (*high >> 31) != 0;
+    return Status::kOk;
+  }
+  const uint32_t sign = uint32_t{1} << (8 * bytes - 1);
+  *negative = (*low & sign) != 0;
+  if (*negative) *high = UINT32_MAX, *low |= ~(sign | (sign - 1));
   return Status::kOk;
 }
 
 Status Reader::Integer(bool* negative, uint64_t* bits) {
-  uint64_t code = 0;
-  *negative = false;
-  if (BigEndian(1, &code) != Status::kOk) return Status::kMalformed;
-  if (code < 0x80) {
-    *bits = code;
-    return Status::kOk;
-  }
-  if (code >= 0xE0) {
-    *negative = true;
-    *bits = static_cast<uint64_t>(static_cast<int64_t>(code) - 256);
-    return Status::kOk;
-  }
-  if (code >= kUint8 && code <= kUint64) return BigEndian(static_cast<uint8_t>(1u << (code - kUint8)), bits);
-  if (code < kInt8 || code > kInt64) return Status::kMalformed;
-  const uint8_t bytes = static_cast<uint8_t>(1u << (code - kInt8));
-  if (BigEndian(bytes, bits) != Status::kOk) return Status::kMalformed;
-  const uint64_t sign = uint64_t{1} << (8 * bytes - 1);
-  *negative = (*bits & sign) != 0;
-  if (*negative) *bits |= ~(sign | (sign - 1));
+  uint32_t high = 0, low = 0;
+  if (Halves(negative, &high, &low) != Status::kOk) return Status::kMalformed;
+  *bits = static_cast<uint64_t>(high) << 32 | low;
+  return Status::kOk;
+}
+
+Status Reader::Unsigned32(uint32_t maximum, uint32_t* value) {
+  bool negative = false;
+  uint32_t high = 0;
+  if (Halves(&negative, &high, value) != Status::kOk || high != 0 || *value > maximum) return Status::kMalformed;
   return Status::kOk;
 }
 
@@ -196,15 +230,21 @@ Status Reader::Signed(int64_t minimum, int64_t maximum, int64_t* value) {
 Status Reader::Float(float* value) {
   if (left() == 0) return Status::kMalformed;
   const uint8_t code = data_[at_];
-  uint64_t bits = 0;
+  uint32_t high = 0, low = 0;
   if (code == kFloat32 || code == kFloat64) {
     ++at_;
-    if (BigEndian(code == kFloat32 ? 4 : 8, &bits) != Status::kOk) return Status::kMalformed;
-    *value = code == kFloat32 ? FloatOfBits(static_cast<uint32_t>(bits)) : FloatFromDoubleBits(bits);
+    if (BigEndian(4, &high) != Status::kOk) return Status::kMalformed;
+    if (code == kFloat32) {
+      *value = FloatOfBits(high);
+      return Status::kOk;
+    }
+    if (BigEndian(4, &low) != Status::kOk) return Status::kMalformed;
+    *value = FloatFromDoubleBits(high, low);
     return Status::kOk;
   }
   bool negative = false;
-  if (Integer(&negative, &bits) != Status::kOk) return Status::kMalformed;
+  if (Halves(&negative, &high, &low) != Status::kOk) return Status::kMalformed;
+  const uint64_t bits = static_cast<uint64_t>(high) << 32 | low;
   *value = negative ? static_cast<float>(static_cast<int64_t>(bits)) : static_cast<float>(bits);
   return Status::kOk;
 }
@@ -224,13 +264,12 @@ bool Reader::TakeNil() {
 }
 
 Status Reader::String(Text* text) {
-  uint64_t code = 0, n = 0;
-  if (BigEndian(1, &code) != Status::kOk) return Status::kMalformed;
-  if (code >= 0xA0 && code <= 0xBF) {
-    n = code & 0x1F;
-  } else if (code < kStr8 || code > kStr32 ||
-             BigEndian(static_cast<uint8_t>(1u << (code - kStr8)), &n) != Status::kOk) {
-    return Status::kMalformed;
+  if (left() == 0) return Status::kMalformed;
+  const uint8_t code = Byte();
+  uint32_t n = code & 0x1F;
+  if (code < 0xA0 || code > 0xBF) {
+    if (code < kStr8 || code > kStr32) return Status::kMalformed;
+    if (BigEndian(static_cast<uint8_t>(1u << (code - kStr8)), &n) != Status::kOk) return Status::kMalformed;
   }
   const uint8_t* bytes = nullptr;
   if (Take(n, &bytes) != Status::kOk || !IsUtf8(bytes, static_cast<size_t>(n))) return Status::kMalformed;
@@ -239,8 +278,10 @@ Status Reader::String(Text* text) {
 }
 
 Status Reader::Binary(Bytes* bytes) {
-  uint64_t code = 0, n = 0;
-  if (BigEndian(1, &code) != Status::kOk || code < kBin8 || code > kBin32) return Status::kMalformed;
+  if (left() == 0) return Status::kMalformed;
+  const uint8_t code = Byte();
+  uint32_t n = 0;
+  if (code < kBin8 || code > kBin32) return Status::kMalformed;
   if (BigEndian(static_cast<uint8_t>(1u << (code - kBin8)), &n) != Status::kOk) return Status::kMalformed;
   bytes->size = static_cast<size_t>(n);
   return Take(n, &bytes->data);
@@ -250,67 +291,79 @@ Status Reader::Item(Raw* raw) {
   // Counts items still to be read instead of recursing: nesting costs no stack. A container's children take at least a
   // byte each, so `pending` stays bounded by the bytes that are there.
   const size_t start = at_;
-  uint64_t pending = 1;
+  size_t pending = 1;
   while (pending > 0) {
     if (pending > left()) return Status::kMalformed;
     --pending;
-    uint64_t code = 0, n = 0;
-    const uint8_t* ignored = nullptr;
-    BigEndian(1, &code);
-    uint64_t skip = 0;  // bytes of content after the head
+    const uint8_t code = Byte();
+    uint8_t length_bytes = 0;  // of the number that says how long the content is
+    uint32_t n = 0;            // bytes of content, or items where the content is items
+    uint8_t items = 0;         // per counted item: 1 in an array, 2 in a map, 0 for bytes
     if (code < 0x80 || code >= 0xE0 || code == kNil || code == kFalse || code == kTrue) {
       continue;
-    } else if (code <= 0x8F) {
-      pending += 2 * (code & 0x0F);
     } else if (code <= 0x9F) {
-      pending += code & 0x0F;
+      n = code & 0x0F;
+      items = code <= 0x8F ? 2 : 1;
     } else if (code <= 0xBF) {
-      skip = code & 0x1F;
+      n = code & 0x1F;
     } else if (code == 0xC1) {
       return Status::kMalformed;  // never used by msgpack
     } else if (code <= kBin32) {
-      if (BigEndian(static_cast<uint8_t>(1u << (code - kBin8)), &skip) != Status::kOk) return Status::kMalformed;
+      length_bytes = static_cast<uint8_t>(1u << (code - kBin8));
     } else if (code <= 0xC9) {  // ext 8, 16, 32: a length and a type byte
-      if (BigEndian(static_cast<uint8_t>(1u << (code - 0xC7)), &skip) != Status::kOk) return Status::kMalformed;
-      ++skip;
+      length_bytes = static_cast<uint8_t>(1u << (code - 0xC7));
     } else if (code <= kFloat64) {
-      skip = code == kFloat32 ? 4 : 8;
-    } else if (code <= kUint64) {
-      skip = 1u << (code - kUint8);
+      n = code == kFloat32 ? 4 : 8;
     } else if (code <= kInt64) {
-      skip = 1u << (code - kInt8);
+      n = uint32_t{1} << ((code - kUint8) & 3);
     } else if (code <= 0xD8) {  // fixext 1, 2, 4, 8, 16: a type byte and the data
-      skip = (1u << (code - 0xD4)) + 1;
+      n = (uint32_t{1} << (code - 0xD4)) + 1;
     } else if (code <= kStr32) {
-      if (BigEndian(static_cast<uint8_t>(1u << (code - kStr8)), &skip) != Status::kOk) return Status::kMalformed;
+      length_bytes = static_cast<uint8_t>(1u << (code - kStr8));
     } else {  // array 16, 32, map 16, 32
-      const bool is_map = code >= 0xDE;
-      if (BigEndian(code == kArray16 || code == 0xDE ? 2 : 4, &n) != Status::kOk) return Status::kMalformed;
-      pending += is_map ? 2 * n : n;
+      length_bytes = (code & 1) == 0 ? 2 : 4;
+      items = code >= 0xDE ? 2 : 1;
     }
-    if (Take(skip, &ignored) != Status::kOk) return Status::kMalformed;
+    if (length_bytes > 0 && BigEndian(length_bytes, &n) != Status::kOk) return Status::kMalformed;
+    if (n > left()) return Status::kMalformed;
+    if (items > 0) {
+      pending += static_cast<size_t>(n) * items;
+    } else {
+      at_ += static_cast<size_t>(n);
+      if (code >= 0xC7 && code <= 0xC9) {  // the type byte of an ext
+        if (left() == 0) return Status::kMalformed;
+        ++at_;
+      }
+    }
   }
   *raw = Raw{data_ + start, at_ - start};
   return Status::kOk;
 }
 
-float FloatFromDoubleBits(uint64_t bits) {
-  const uint32_t sign = static_cast<uint32_t>(bits >> 63) << 31;
-  const int32_t exponent = static_cast<int32_t>(bits >> 52 & 0x7FF);
-  const uint64_t fraction = bits & ((uint64_t{1} << 52) - 1);
-  if (exponent == 0x7FF) return FloatOfBits(sign | 0x7F800000u | (fraction != 0 ? 0x400000u : 0u));
-  const int32_t rebased = exponent - 1023 + 127;
-  if (rebased >= 255) return FloatOfBits(sign | 0x7F800000u);
-  const int32_t shift = rebased > 0 ? 29 : 30 - rebased;  // a small number becomes an f32 subnormal
-  if (exponent == 0 || shift > 60) return FloatOfBits(sign);
-  const uint64_t mantissa = fraction | uint64_t{1} << 52;
-  const uint64_t rest = mantissa & ((uint64_t{1} << shift) - 1);
-  const uint64_t half = uint64_t{1} << (shift - 1);
-  uint64_t kept = mantissa >> shift;
-  if (rest > half || (rest == half && (kept & 1) != 0)) ++kept;
+float FloatFromDoubleBits(uint32_t high, uint32_t low) {
+  const uint32_t sign = high & 0x80000000u;
+  const int16_t exponent = static_cast<int16_t>(high >> 20 & 0x7FF);
+  const uint32_t fraction = high & 0xFFFFFu;
+  constexpr uint32_t kInfinity = 0x7F800000u;
+  if (exponent == 0x7FF) return FloatOfBits(sign | kInfinity | ((fraction | low) != 0 ? 0x400000u : 0u));
+  const int16_t rebased = static_cast<int16_t>(exponent - 1023 + 127);
+  if (rebased >= 255) return FloatOfBits(sign | kInfinity);
+  // The significand's upper 25 bits, of which the last is half a unit; the rest only matters by being something.
+  uint32_t kept = (fraction | 0x100000u) << 4 | low >> 28;
+  bool more = (low << 4) != 0;
+  int16_t shift = 0;
+  if (rebased <= 0) shift = static_cast<int16_t>(1 - rebased);  // a small number becomes an f32 subnormal
+  if (exponent == 0 || shift > 25) return FloatOfBits(sign);
+  for (; shift > 0; --shift) {
+    more = more || (kept & 1) != 0;
+    kept >>= 1;
+  }
+  const bool half = (kept & 1) != 0;
+  kept >>= 1;
+  if (half && (more || (kept & 1) != 0)) ++kept;
   // `kept` holds the leading one, which adds 1 to the exponent below; so does a carry out of the rounding.
-  const uint32_t high = rebased > 0 ? static_cast<uint32_t>(rebased - 1) << 23 : 0u;
-  return FloatOfBits(sign | (high + static_cast<uint32_t>(kept)));
+  const uint32_t biased = rebased > 0 ? static_cast<uint32_t>(rebased - 1) << 23 : 0u;
+  return FloatOfBits(sign | (biased + kept));
 }
 
 }  // namespace wire

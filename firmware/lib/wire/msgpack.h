@@ -40,6 +40,9 @@ class Writer {
   void Array(uint32_t n);
   void Unsigned(uint64_t value);
   void Signed(int64_t value);
+  /// The same, which every field but a step and a long tick fits: a small processor has a hard time with 64 bits.
+  void Unsigned32(uint32_t value);
+  void Signed32(int32_t value);
   void Float(float value);
   void Bool(bool value);
   void Nil();
@@ -56,7 +59,8 @@ class Writer {
   size_t size() const { return size_; }
 
  private:
-  void Head(uint8_t code, uint64_t value, uint8_t value_bytes);
+  void Head(uint8_t code);
+  void Head(uint8_t code, uint32_t value, uint8_t value_bytes);
 
   uint8_t* memory_;
   size_t capacity_;
@@ -72,10 +76,13 @@ class Reader {
   Status Array(uint32_t* n);
   /// An integer of any width from 0 to `maximum`.
   Status Unsigned(uint64_t maximum, uint64_t* value);
+  Status Unsigned32(uint32_t maximum, uint32_t* value);
   /// An integer of any width from `minimum` to `maximum`.
   Status Signed(int64_t minimum, int64_t maximum, int64_t* value);
   /// An integer of any width and sign: its 64 bits in two's complement.
   Status Integer(bool* negative, uint64_t* bits);
+  /// The same in two halves.
+  Status Halves(bool* negative, uint32_t* high, uint32_t* low);
   /// A number: f32, f64 (rounded to f32) or an integer.
   Status Float(float* value);
   Status Bool(bool* value);
@@ -92,16 +99,19 @@ class Reader {
   size_t left() const { return size_ - at_; }
 
  private:
-  Status BigEndian(uint8_t bytes, uint64_t* value);
-  Status Take(uint64_t n, const uint8_t** bytes);
+  /// The next byte. Only where one is left.
+  uint8_t Byte() { return data_[at_++]; }
+  Status BigEndian(uint8_t bytes, uint32_t* value);
+  Status Take(uint32_t n, const uint8_t** bytes);
 
   const uint8_t* data_;
   size_t size_;
   size_t at_ = 0;
 };
 
-/// The f32 nearest to an f64 given by its bits (ties to even). Without `double`, which has four bytes on an AVR.
-float FloatFromDoubleBits(uint64_t bits);
+/// The f32 nearest to an f64 given by the halves of its bits (ties to even). Without `double`, which has four bytes on
+/// an AVR, and without 64-bit shifts.
+float FloatFromDoubleBits(uint32_t high, uint32_t low);
 
 }  // namespace wire
 }  // namespace spikedaq

@@ -179,14 +179,15 @@ TEST_CASE("reader: f64 becomes the nearest f32") {
   for (const double value : odd) {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
-    CHECK(FloatFromDoubleBits(bits) == static_cast<float>(value));
+    CHECK(FloatFromDoubleBits(static_cast<uint32_t>(bits >> 32), static_cast<uint32_t>(bits)) ==
+          static_cast<float>(value));
   }
   for (int k = 0; k < 200000; ++k) {
     uint64_t bits = random();
     if (k % 2 == 0) bits = (bits & ~(uint64_t{0x7FF} << 52)) | (870 + random() % 290) << 52;
     double value;
     memcpy(&value, &bits, sizeof bits);
-    const float got = FloatFromDoubleBits(bits);
+    const float got = FloatFromDoubleBits(static_cast<uint32_t>(bits >> 32), static_cast<uint32_t>(bits));
     const float want = static_cast<float>(value);
     if (!(got == want || (got != got && want != want))) FAIL("differs for bits " << bits);
   }
