@@ -71,7 +71,9 @@ class Member:
         journal = self._journals.get(self.name)
         session = self._session
         file = session.status().devices[self.name] if session else None
-        detail = device.detail
+        translator = device.translator
+        streaming = device.state in (DeviceState.RUNNING, DeviceState.STOPPED)
+        detail = translator.about if translator is not None and streaming else device.detail
         if journal is not None and journal.writer.failing:
             detail = "its journal cannot be written, samples are being lost: make room on the disk"
         values = {p.name: p.value for p in info.parameters} if info else {}

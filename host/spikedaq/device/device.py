@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import structlog
 
 from spikedaq.device.clock import ClockKeeper
+from spikedaq.device.greet import greet
 from spikedaq.device.identify import Identification
 from spikedaq.device.parameters import checked_pairs, parameter_index
 from spikedaq.device.receive import Receiver
@@ -18,6 +19,8 @@ from spikedaq.device.requests import Requests
 from spikedaq.device.seams import DeviceListener, DeviceState, JournalOpener, Timing
 from spikedaq.device.selftest import read_inputs
 from spikedaq.device.stimulus import upload
+from spikedaq.device.stock_link import StockLink
+from spikedaq.device.translate import Translator
 from spikedaq.link import Link, PortFinder, host_now_ns, open_link
 from spikedaq.model import (
     CommandError,
@@ -127,6 +130,11 @@ class Device:
         self._log = log.bind(device=name)
 
     # ---- what others ask ----
+
+    @property
+    def translator(self) -> Translator | None:
+        """What speaks for a board with a stock firmware, or None."""
+        return self._link.translator if isinstance(self._link, StockLink) else None
 
     @property
     def connection(self) -> Connection:
@@ -294,6 +302,7 @@ class Device:
                 self._log.warning("could not be stopped", reason=str(error))
 
     async def _let_go(self, link: Link) -> None:
+        link = self._link or link  # a stock board's has a translator on it
         self._link = None
         self._requests.detach(str(self._lost) if self._lost else f"{self.url} is closed")
         self.received.link(host_now_ns(), "lost" if self._lost else "closed", link.url, str(self._lost or ""))
@@ -309,7 +318,7 @@ class Device:
         self.received.hold(found)
         link.start(self.received.bytes_came, self._on_lost)
         self._link = link
-        hello = await self._identify(link, found)
+        link, hello = await self._identify(link, found)
         try:
             check_version(hello)
         except RemoteProtocolError as error:
@@ -333,28 +342,17 @@ class Device:
                 await self._set_up()
                 await self._watch()
             except (CommandError, ProtocolError) as error:
-                self._check_lost()
+                self.check_lost()
                 if not self.received.rebooted:
                     raise LinkLostError(f"{self.name} cannot be set up: {error}", url=self.url) from error
             self._log.warning("rebooted", boot_id=f"{self.received.boot_id:08x}")
             self._set_state(DeviceState.IDENTIFYING, "it has rebooted; host-held parameters are back at its defaults")
 
-    async def _identify(self, link: Link, found: Identification) -> Hello:
-        # The zero ends whatever the line noise of plugging in has begun at the device.
-        link.write(b"\0")
-        for _ in range(max(1, round(self._timing.identify_s / self._timing.hello_period_s))):
-            link.write(encode_frame(encode_message(HelloRequest())))
-            try:
-                async with asyncio.timeout(self._timing.hello_period_s):
-                    await found.arrived.wait()
-            except TimeoutError:
-                self._check_lost()
-            else:
-                break
-        self._check_lost()
-        if found.hello is None:
+    async def _identify(self, link: Link, found: Identification) -> tuple[Link, Hello]:
+        link, hello = await greet(link, found, self, self._timing)
+        if hello is None:
             raise _Refused(found.failure(link.url, self._timing.identify_s))
-        return found.hello
+        return link, hello
 
     async def _set_up(self) -> None:
         """Describe, fit the clock, start."""
@@ -381,7 +379,7 @@ class Device:
                 async with asyncio.timeout(self._timing.quick_pong_s):
                     await self.received.pong.wait()
             except TimeoutError:
-                self._check_lost()
+                self.check_lost()
         self._info = device_info(hello, self.connection.descriptions.values())
         # A device that runs already (only this daemon was restarted) is left running: a start would turn what was lost
         # meanwhile into samples that nobody asked for.
@@ -398,7 +396,7 @@ class Device:
         next_ping_s = frame_s = block_s = asked_s = now_s
         frames, blocks = -1, -1
         while not self.received.rebooted:
-            self._check_lost()
+            self.check_lost()
             now_s = loop.time()
             if frames != (frames := self.connection.counters.frames):
                 frame_s = now_s
@@ -464,11 +462,19 @@ class Device:
         self.received.attention.set()
         self.received.pong.set()
 
-    def _check_lost(self) -> None:
+    def take_over(self, link: Link) -> None:
+        """Use a link in place of the one it stands on."""
+        self._link = link
+        link.start(self.received.bytes_came, self._on_lost)
+
+    def check_lost(self) -> None:
+        """Raise if the link is lost."""
         if self._lost is not None:
             raise self._lost
 
     def _set_state(self, state: DeviceState, detail: str) -> None:
+        if not detail and state in _CONNECTED and self.translator is not None:
+            detail = self.translator.about
         if state is self.state and (detail == self.detail or state is DeviceState.SILENT):
             self.detail = detail
             return

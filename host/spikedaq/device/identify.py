@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from spikedaq.wire import Connection, Hello, Rebooted
 
@@ -17,6 +18,10 @@ class Identification:
 
     Attributes
     ----------
+    watch : callable or None
+        Is shown all bytes, too.
+    tried : list of int
+        Baud rates, where there was more than one.
     hello : Hello or None
         The newest one.
     chunks : deque of (bytes, int)
@@ -32,6 +37,15 @@ class Identification:
         self._held = 0
         self._sample = b""
         self._probe = Connection()
+        self.watch: Callable[[bytes, int], None] | None = None
+        self.tried: list[int] = []
+
+    def forget(self) -> None:
+        """Begin again with what comes next: at another baud rate, or through a translator."""
+        self.chunks.clear()
+        self._held = 0
+        self._probe = Connection()
+        self.watch = None
 
     def take(self, data: bytes, t_host_ns: int) -> None:
         """Take bytes as they were read."""
@@ -51,18 +65,21 @@ class Identification:
                 self.hello = item
         if self.hello is not None:
             self.arrived.set()
+        if self.watch is not None:
+            self.watch(data, t_host_ns)
 
     def failure(self, url: str, seconds: float) -> str:
         """Say why nothing was identified."""
+        at = f" at any of {', '.join(map(str, self.tried))} baud" if len(self.tried) > 1 else ""
         if not self.n_bytes:
             return (
-                f"nothing answers on {url} within {seconds:g} s; is the board powered, does it run the spikedaq "
-                "firmware, and is the baud rate right?"
+                f"nothing answers on {url}{at} within {seconds:g} s; is the board powered, does it run the spikedaq "
+                "firmware or a stock one, and is the baud rate right?"
             )
         counters = self._probe.counters
         bad = sum(counters.bad_frames.values()) + counters.malformed
         return (
-            f"{url} speaks something else than the spikedaq protocol: {self.n_bytes} bytes came in {seconds:g} s "
-            f"({bad} bad frames, {counters.frames} good ones, no hello), beginning with {self._sample!r}; flash the "
-            "spikedaq firmware, or correct the port or its baud rate"
+            f"{url} speaks something else than the spikedaq protocol{at}: {self.n_bytes} bytes came in {seconds:g} s "
+            f"({bad} bad frames, {counters.frames} good ones, no hello, no stock dialect), beginning with "
+            f"{self._sample!r}; flash the spikedaq firmware, or correct the port or its baud rate"
         )

@@ -87,6 +87,12 @@ class Timing:
     hello_period_s: float = 0.5
     identify_s: float = 6.0
     """A Nano's boot loader listens for 2 s after the port is opened, before the firmware can answer."""
+    stock_after: int = 2
+    """So many hello? stay unanswered before a stock board is believed: a running spikedaq board answers the first."""
+    other_baud_s: float = 2.5
+    """At each further baud rate; changing it resets no board, so none has to boot."""
+    stock_ready_s: float = 4.0
+    """A recognised stock board's step period is measured for a second."""
     reply_s: float = 0.5
     tries: int = 4
     quick_pings: int = 8

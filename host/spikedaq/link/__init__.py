@@ -3,7 +3,20 @@
 from spikedaq.link.base import Link, host_now_ns
 from spikedaq.link.finder import PortFinder
 from spikedaq.link.opener import open_link
+from spikedaq.link.ports import PortIdentity, port_identity
 from spikedaq.link.sim import find_device_program
-from spikedaq.link.url import LinkUrl, parse_url
+from spikedaq.link.url import AUTO, NO_DIALECT, LinkUrl, parse_url
 
-__all__ = ["Link", "LinkUrl", "PortFinder", "find_device_program", "host_now_ns", "open_link", "parse_url"]
+__all__ = [
+    "AUTO",
+    "NO_DIALECT",
+    "Link",
+    "LinkUrl",
+    "PortFinder",
+    "PortIdentity",
+    "find_device_program",
+    "host_now_ns",
+    "open_link",
+    "parse_url",
+    "port_identity",
+]

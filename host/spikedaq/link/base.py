@@ -43,7 +43,10 @@ class Link(Protocol):
     detail: str
 
     def start(self, on_bytes: OnBytes, on_lost: OnLost) -> None:
-        """Begin to deliver: ``on_bytes(data, t_host_ns)`` after each read, ``on_lost(error)`` at most once."""
+        """Begin to deliver: ``on_bytes(data, t_host_ns)`` after each read, ``on_lost(error)`` at most once.
+
+        Called again, it hands the link over to other receivers.
+        """
 
     def write(self, data: bytes) -> None:
         """Send, without waiting.

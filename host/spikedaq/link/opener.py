@@ -23,7 +23,7 @@ async def open_link(url: str) -> Link:
     Parameters
     ----------
     url : str
-        ``serial:/dev/ttyUSB0?baud=500000``, ``tcp:host:port``, ``pty:/path`` or
+        ``serial:/dev/ttyUSB0?baud=500000`` (or ``auto``, the default), ``tcp:host:port``, ``pty:/path`` or
         ``sim:NAME?preset=0&rate=10000&seed=1&param.i_clamp=15``; or any of them behind ``fault:flip=1e-5,seed=7;``.
 
     Raises

@@ -15,13 +15,14 @@ import os
 import stat
 import termios
 import tty
+from dataclasses import dataclass
 from pathlib import Path
 
 import serial
 from serial.tools import list_ports
 
 from spikedaq.link.base import FdLink
-from spikedaq.link.url import LinkUrl
+from spikedaq.link.url import AUTO, LinkUrl
 from spikedaq.model import LinkOpenError
 
 DEFAULT_BAUD = 500000
@@ -39,13 +40,43 @@ async def open_serial(url: LinkUrl) -> FdLink:
         Absent, busy, not permitted, not a serial port, or the port refuses the baud rate.
     """
     port = await asyncio.to_thread(_open_port, url)
-    return FdLink(
-        url.text,
-        port.fileno(),
-        detail=_describe(url.target),
-        closer=port.close,
-        remedy="check the cable; it is opened again as soon as it is back",
-    )
+    return SerialLink(url, port)
+
+
+class SerialLink(FdLink):
+    """A serial port, whose baud rate may be changed while it is open.
+
+    Closing and opening would do, too, but pulls the lines that reset most boards, which then are silent for seconds.
+    """
+
+    def __init__(self, url: LinkUrl, port: serial.Serial) -> None:
+        super().__init__(
+            url.text,
+            port.fileno(),
+            detail=_describe(url.target),
+            closer=port.close,
+            remedy="check the cable; it is opened again as soon as it is back",
+        )
+        self._port = port
+
+    @property
+    def baud(self) -> int:
+        """Present baud rate."""
+        return int(self._port.baudrate)
+
+    def set_baud(self, baud: int) -> None:
+        """Go on at another baud rate; what was received and not read is discarded.
+
+        Raises
+        ------
+        LinkOpenError
+            The port does not do it.
+        """
+        try:
+            self._port.baudrate = baud
+            self._port.reset_input_buffer()
+        except (OSError, ValueError, OverflowError, termios.error) as error:
+            raise LinkOpenError(f"{self.url} does not do {baud} baud ({error})", url=self.url) from error
 
 
 async def open_pty(url: LinkUrl) -> FdLink:
@@ -100,7 +131,8 @@ def _open_port(url: LinkUrl) -> serial.Serial:
         raise _open_error(path, url.text, error.errno or 0, error.strerror) from error
     if not stat.S_ISCHR(mode):
         raise _open_error(path, url.text, errno.ENOTTY, "")
-    baud = int(url.option("baud", str(DEFAULT_BAUD)))
+    baud_option = url.option("baud", AUTO)
+    baud = DEFAULT_BAUD if baud_option == AUTO else int(baud_option)
     try:
         port = serial.Serial(path, baud, timeout=0, write_timeout=0, exclusive=True)
     except serial.SerialException as error:
@@ -147,6 +179,38 @@ def _group_of(path: str) -> str:
     except (OSError, KeyError):
         return "dialout"
     return name if name not in ("root", "tty") else "dialout"
+
+
+@dataclass(frozen=True, slots=True)
+class PortIdentity:
+    """What tells one port's board from another's.
+
+    Attributes
+    ----------
+    text : str
+        The same for the same board: its USB ids and serial number, or, where it has none, the port it is on.
+    usb_vendor : int or None
+    """
+
+    text: str
+    usb_vendor: int | None
+
+
+def port_identity(url: LinkUrl) -> PortIdentity:
+    """Look up who is on a port, without opening it."""
+    known = None
+    if url.scheme == "serial":
+        real = os.path.realpath(url.target)
+        known = next((port for port in list_ports.comports() if port.device in (url.target, real)), None)
+    if known is None or known.vid is None:
+        return PortIdentity(f"{url.scheme}:{url.target}", None)
+    # Many bridges come with the same "0001"; only a longer number is one of its own.
+    if len(known.serial_number or "") >= _LEAST_SERIAL_CHARACTERS:
+        return PortIdentity(f"usb:{known.vid:04x}:{known.pid or 0:04x}:{known.serial_number}", known.vid)
+    return PortIdentity(f"{url.scheme}:{url.target}", known.vid)
+
+
+_LEAST_SERIAL_CHARACTERS = 6
 
 
 def _describe(path: str) -> str:

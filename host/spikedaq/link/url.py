@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from spikedaq.link.faults import parse_spec
 from spikedaq.model import ConfigError, LinkOpenError
+from spikedaq.stock import DIALECTS
 
 SIM_OPTIONS = {
     "rate": "--rate",
@@ -32,10 +33,15 @@ SIM_OPTIONS = {
 SIM_SWITCHES = {"loopback": "--loopback", "fast": "--as-fast-as-possible"}
 SIM_PREFIXES = {"param": "--param", "knob": "--knob"}
 
+AUTO = "auto"
+"""Value of ``baud`` and ``dialect``: find out."""
+NO_DIALECT = "none"
+"""Value of ``dialect``: only the spikedaq firmware is expected, never a stock one."""
+
 _OPTIONS: dict[str, tuple[str, ...]] = {
-    "serial": ("baud", "id"),
-    "pty": ("id",),
-    "tcp": ("id",),
+    "serial": ("baud", "id", "dialect"),
+    "pty": ("id", "dialect"),
+    "tcp": ("id", "dialect"),
     "sim": (*SIM_OPTIONS, *SIM_SWITCHES),
 }
 _EXAMPLES = "serial:/dev/ttyUSB0?baud=500000, pty:/path, tcp:host:port or sim:NAME?preset=0&rate=10000"
@@ -139,7 +145,12 @@ def _check_option(url: str, scheme: str, name: str, value: str) -> None:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"{scheme}: knows {', '.join(known) or 'no options'}"
         raise LinkOpenError(f"the link URL {url!r} has an unknown option {name!r}; {hint}", url=url)
-    if name == "baud" and not (value.isdecimal() and int(value) > 0):
-        raise LinkOpenError(f"the baud rate {value!r} in {url!r} is not a positive whole number", url=url)
+    if name == "baud" and value != AUTO and not (value.isdecimal() and int(value) > 0):
+        raise LinkOpenError(
+            f"the baud rate {value!r} in {url!r} is neither a positive whole number nor {AUTO}", url=url
+        )
+    if name == "dialect" and value not in (AUTO, NO_DIALECT, *DIALECTS):
+        names = ", ".join((AUTO, NO_DIALECT, *DIALECTS))
+        raise LinkOpenError(f"the dialect {value!r} in {url!r} is none of {names}", url=url)
     if name == "id" and scheme != "sim" and not re.fullmatch("(?:[0-9a-fA-F]{2}){4,16}", value):
         raise LinkOpenError(f"the id {value!r} in {url!r} is not a board's: 8 to 32 hex digits", url=url)
