@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable
@@ -165,6 +166,7 @@ class Commands:
             "uptime_s": time.monotonic() - self._started_s,
             "data": str(self._data.path),
             "free_bytes": self._data.free_bytes(),
+            "tasks": len(asyncio.all_tasks()),
             "devices": [{"name": m.name, **m.status_now().to_map()} for m in self._bench.members.values()],
             "recording": recording.status().to_map() if recording else None,
         }
