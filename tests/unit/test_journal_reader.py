@@ -185,7 +185,7 @@ def test_the_last_frames_of_a_segment_are_not_missed_when_the_next_appears(tmp_p
         if not calls:
             calls.append(1)
             writer.append_frames(2, [late])
-            writer._roll(3)
+            writer._roll()
             writer.append_frames(3, [next_one])
         return data
 

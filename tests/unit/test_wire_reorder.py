@@ -80,7 +80,9 @@ def test_frames_keep_the_time_at_which_they_came():
     connection.receive(raw(block(3)), 300)
     assert connection.last_frames == []
     connection.receive(raw(block(4)), 400)
+    assert not connection.last_held
     connection.receive(raw(block(2)) + raw(block(5)), 500)
+    assert connection.last_held
     assert [(f.t_host_ns, seq) for f, seq in zip(connection.last_frames, kept(connection), strict=True)] == [
         (500, 2),
         (300, 3),
@@ -203,7 +205,7 @@ def test_reboot_releases_what_is_held_first():
 
 def test_a_frame_far_ahead_is_cleared_by_a_hello():
     """A frame that no frame of this boot can be: once a hello shows where the device is, nothing waits for it."""
-    connection, received = started(block(1), block(5000, 0))
+    connection, _ = started(block(1), block(5000, 0))
     assert connection.wants_hello
     assert connection.missing() == [(2, 4998)]
     assert seqs(connection.receive(raw(block(2)))) == [2]

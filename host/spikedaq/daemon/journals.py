@@ -68,6 +68,11 @@ class Journal:
         fit = (m.tick, m.t_host_ns, m.ns_per_tick, m.uncertainty_ns, m.n_pings, m.best_round_trip_ns)
         self._append(ClockFitRecord(t_host_ns, boot_id, *fit))
 
+    def resume(self, boot_id: int) -> int | None:
+        """Return the number of the first frame of a boot that no earlier daemon journalled, if one knew the boot."""
+        found = self.writer.resumed
+        return found[1] if found is not None and found[0] == boot_id else None
+
     def timed(self, boot_id: int) -> tuple[ClockMap, int] | None:
         """Return the newest clock map of a boot, and a tick that no sample timed by it lies beyond."""
         clock_map, tick = self.writer.timed()

@@ -120,7 +120,7 @@ class Device:
         self._listener = listener
         self._requests = Requests(name, self._timing)
         self.clock = ClockKeeper()
-        self.received = Receiver(listener, self._requests, self.clock)
+        self.received = Receiver(listener, self._requests, self.clock, self._timing)
         self._finder = PortFinder(url)
         self._unique_id: str | None = None
         self._opened = 0
@@ -305,6 +305,7 @@ class Device:
         link = self._link or link  # a stock board's has a translator on it
         self._link = None
         self._requests.detach(str(self._lost) if self._lost else f"{self.url} is closed")
+        self.received.end(host_now_ns())
         self.received.link(host_now_ns(), "lost" if self._lost else "closed", link.url, str(self._lost or ""))
         self.received.release()
         await link.close()

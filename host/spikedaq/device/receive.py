@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
@@ -11,9 +12,23 @@ from spikedaq.clock import Estimate
 from spikedaq.device.clock import ClockKeeper
 from spikedaq.device.identify import Identification
 from spikedaq.device.requests import Requests
-from spikedaq.device.seams import DeviceJournal, DeviceListener
+from spikedaq.device.resend import GiveUp, Resend
+from spikedaq.device.seams import DeviceJournal, DeviceListener, Timing
+from spikedaq.link import host_now_ns
 from spikedaq.model import Block, Event, EventKind, Gap
-from spikedaq.wire import BadFrame, Connection, Description, Hello, Log, Pong, Rebooted, Reply, Status
+from spikedaq.wire import (
+    BadFrame,
+    Connection,
+    Description,
+    Hello,
+    Log,
+    Pong,
+    Rebooted,
+    Received,
+    Reply,
+    Status,
+)
+from spikedaq.wire import Resend as ResendRequest
 
 _STALE_US = 10_000_000
 """A block is never under way for longer than this; a device whose newest one is older is stopped."""
@@ -26,6 +41,8 @@ class Receiver:
     ----------
     connection : Connection
         Lives as long as the same board answers, so that its sequence shows what was lost between two links.
+    resend : Resend
+        What is asked for again, with its counters.
     blocks, samples : int
         Since the start.
     t_newest_ns : int
@@ -40,8 +57,11 @@ class Receiver:
         Set when there is something to look at, and when a pong came.
     """
 
-    def __init__(self, listener: DeviceListener, requests: Requests, clock: ClockKeeper) -> None:
-        self.connection = Connection()
+    def __init__(
+        self, listener: DeviceListener, requests: Requests, clock: ClockKeeper, timing: Timing | None = None
+    ) -> None:
+        self.connection = Connection(reorders=True)
+        self.resend = Resend(timing or Timing())
         self.blocks = 0
         self.samples = 0
         self.t_newest_ns = 0
@@ -60,6 +80,7 @@ class Receiver:
         self._newest_tick = 0
         self._fit_measured: Estimate | None = None
         self._held: Identification | None = None
+        self._resend_timer: asyncio.TimerHandle | None = None
         handlers: dict[type, Callable[[Any, int], None]] = {
             Block: self._block,
             Event: self._event,
@@ -94,11 +115,28 @@ class Receiver:
         self._journal = journal
         journal.link(found.chunks[0][1] if found and found.chunks else t_host_ns, "opened", url, detail)
         if hello.unique_id != self._unique_id:
-            self.connection = Connection()
+            self.connection = Connection(reorders=True)
             self._unique_id = hello.unique_id
+            self._go_on(journal, hello, t_host_ns)
         self.bytes_came(b"\0", t_host_ns)  # ends a frame that the last link left unfinished
         for data, t_read_ns in found.chunks if found else ():
             self.bytes_came(data, t_read_ns)
+
+    def _go_on(self, journal: DeviceJournal, hello: Hello, t_host_ns: int) -> None:
+        """Go on where an earlier daemon's journal of this boot ends: what was sent since is asked for."""
+        next_seq = journal.resume(hello.boot_id) if hello.resend_depth else None
+        if next_seq is None:
+            return
+        timed = journal.timed(hello.boot_id)
+        # From the map rather than from an old frame: hours may lie between, in which the 32-bit tick wraps.
+        near_tick = timed[0].tick(t_host_ns) if timed else None
+        self.connection.seed(hello, near_tick=near_tick, next_seq=next_seq)
+
+    def end(self, t_host_ns: int) -> None:
+        """Give out what is held: the link that was to bring what is missing before it is gone."""
+        self._stop_timer()
+        self.resend.reset()
+        self._deliver(self.connection.give_up(), t_host_ns)
 
     def release(self) -> None:
         """Forget the link's journal; what is still read goes nowhere."""
@@ -129,14 +167,49 @@ class Receiver:
             if self._held is not None:
                 self._held.take(data, t_host_ns)
             return
-        connection = self.connection
-        received = connection.receive(data)
-        if connection.last_frames:
-            journal.frames(t_host_ns, connection.last_frames)
+        self._deliver(self.connection.receive(data, t_host_ns), t_host_ns)
+        if self.connection.held:
+            self._recover()
+        elif self._resend_timer is not None:
+            self._stop_timer()
+            self.resend.reset()
+
+    def _deliver(self, received: list[Received], t_host_ns: int) -> None:
+        """Journal the frames that a connection has just let go, and tell what they hold."""
+        journal, frames = self._journal, self.connection.last_frames
+        if journal is not None and frames:
+            if not self.connection.last_held:
+                journal.frames(t_host_ns, frames)
+            else:
+                for t_read_ns, run in itertools.groupby(frames, key=lambda frame: frame.t_host_ns):
+                    journal.frames(t_read_ns, list(run))
         for item in received:
             handler = self._handlers.get(item.__class__)
             if handler is not None:
                 handler(item, t_host_ns)
+
+    def _recover(self) -> None:
+        """Ask for what is missing, or give it up; again when the time comes."""
+        self._stop_timer()
+        t_host_ns = host_now_ns()  # what is dealt with now may have been read while the journal was being opened
+        while (step := self.resend.next(self.connection, t_host_ns)) is not None:
+            if isinstance(step, GiveUp):
+                self._deliver(self.connection.give_up(step.before_seq), t_host_ns)
+                continue
+            first_seq, count = step.first_seq, step.count
+            request_id = self._requests.post(lambda i, s=first_seq, n=count: ResendRequest(i, s, n), origin="resend")  # type: ignore[misc]
+            if request_id is None:
+                break  # the link is being lost; its end gives up what is held
+            self.resend.asked(step, request_id, t_host_ns)
+        due_ns = self.resend.due_ns
+        if due_ns is not None:
+            delay_s = max(0.0, (due_ns - t_host_ns) * 1e-9)
+            self._resend_timer = asyncio.get_running_loop().call_later(delay_s, self._recover)
+
+    def _stop_timer(self) -> None:
+        if self._resend_timer is not None:
+            self._resend_timer.cancel()
+            self._resend_timer = None
 
     def _block(self, block: Block, t_host_ns: int) -> None:
         n_samples = block.samples.shape[0]
@@ -173,11 +246,14 @@ class Receiver:
         self.rebooted = True
         self.attention.set()
 
-    def _answer(self, message: Reply | Description, _: int) -> None:
-        self._requests.answered(message)
+    def _answer(self, message: Reply | Description, t_host_ns: int) -> None:
+        if not self._requests.answered(message) and isinstance(message, Reply):
+            self.resend.answered(message, t_host_ns)
 
     def _pong(self, pong: Pong, t_host_ns: int) -> None:
         piece = self._clock.pong(pong, t_host_ns, self._timed_tick(pong.tick))
+        if self._clock.round_trip_ns is not None:
+            self.resend.round_trip(self._clock.round_trip_ns)
         measured = self._clock.measured
         if self._journal is not None:
             if measured is not None and measured is not self._fit_measured:

@@ -50,6 +50,17 @@ class Requests:
         if self._pending is not None and not self._pending[1].done():
             self._pending[1].set_exception(self._not_connected(why))
 
+    def post(self, build: Callable[[int], HostMessage], *, origin: str) -> int | None:
+        """Send a request for whose answer nobody waits here; return its id, or None where there is no link."""
+        request_id = self._fresh_id()
+        if self._send is None:
+            return None
+        try:
+            self._send(encode_message(build(request_id)), origin)
+        except LinkLostError:
+            return None
+        return request_id
+
     def answered(self, message: Reply | Description) -> bool:
         """Take an answer; False where nobody waits for it (any more)."""
         if self._pending is None or self._pending[0] != message.request_id or self._pending[1].done():
@@ -89,8 +100,7 @@ class Requests:
         return answer
 
     async def _exchange(self, build: Callable[[int], HostMessage], what: str, origin: str) -> Reply | Description:
-        request_id = self._next_id
-        self._next_id = (self._next_id + 1) & 0xFFFFFFFF
+        request_id = self._fresh_id()
         message = encode_message(build(request_id))
         future: asyncio.Future[Reply | Description] = asyncio.get_running_loop().create_future()
         self._pending = (request_id, future)
@@ -114,6 +124,11 @@ class Requests:
             "check its cable, or reset the board",
             code="timeout",
         )
+
+    def _fresh_id(self) -> int:
+        request_id = self._next_id
+        self._next_id = (self._next_id + 1) & 0xFFFFFFFF
+        return request_id
 
     def _not_connected(self, why: str) -> CommandRejected:
         return CommandRejected(f"{self._device} takes no commands now: {why}", code="not_connected")

@@ -50,6 +50,9 @@ class DeviceJournal(Protocol):
     def clock_fit(self, t_host_ns: int, boot_id: int, measured: Estimate) -> None:
         """Keep what was measured of the clock."""
 
+    def resume(self, boot_id: int) -> int | None:
+        """Return the number of the first frame of a boot that no earlier daemon journalled, if one knew the boot."""
+
     def timed(self, boot_id: int) -> tuple[ClockMap, int] | None:
         """Return the newest map of a boot in the journal, and a tick that no sample timed by it lies beyond."""
 
@@ -93,6 +96,14 @@ class Timing:
     """At each further baud rate; changing it resets no board, so none has to boot."""
     stock_ready_s: float = 4.0
     """A recognised stock board's step period is measured for a second."""
+    resend_first_s: float = 0.05
+    resend_last_s: float = 0.25
+    """Bounds of the time after which missing frames are asked for again; in between it follows the round trip."""
+    resend_tries: int = 8
+    resend_patience_s: float = 1.0
+    """Without one of the missing frames, before they are given up."""
+    resend_longest_s: float = 5.0
+    """For missing frames that keep coming in: 128 long ones take a second and a half at 921600 baud."""
     reply_s: float = 0.5
     tries: int = 4
     quick_pings: int = 8

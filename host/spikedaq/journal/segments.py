@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spikedaq.journal.records import MAX_RECORD_BYTES
-from spikedaq.wire import BadFrame, Frame, FrameDecoder
+from spikedaq.wire import BadFrame, Frame, FrameDecoder, sequence_number
 
 _NAME = re.compile(r"(\d{20})\.spj")
 _FALLOC_FL_KEEP_SIZE = 1  # linux/falloc.h
@@ -49,6 +49,18 @@ def list_segments(folder: Path) -> list[Segment]:
 def decode_frames(data: bytes) -> list[Frame | BadFrame]:
     """Frames of a piece of a segment that starts at a frame boundary; offsets count from the piece's first byte."""
     return FrameDecoder(MAX_RECORD_BYTES + 64).feed(data)
+
+
+def last_number(data: bytes, end: int) -> int | None:
+    """Sequence number of the newest device frame before position ``end`` of a segment's bytes."""
+    while end > 0:
+        start = data.rfind(b"\0", 0, end - 1) + 1
+        for frame in decode_frames(data[start:end]):
+            number = sequence_number(frame.message) if isinstance(frame, Frame) else None
+            if number is not None:
+                return number
+        end = start
+    return None
 
 
 def good_end(data: bytes) -> int:

@@ -25,6 +25,7 @@ from spikedaq.journal.records import (
 )
 from spikedaq.journal.segments import (
     good_end,
+    last_number,
     list_segments,
     release,
     reserve,
@@ -43,6 +44,7 @@ _BOOT_STRIDE_BYTES = 2**30  # After a power cut offsets go on at the next multip
 _MAX_PENDING_RECORDS = 1000  # Host records kept while the disk is full: some 100 kB; beyond it the oldest go.
 _ROLL_RETRY_BYTES = 2**20  # A segment that could not be followed by another grows by this before the next attempt.
 _STATUS_SLACK_US = 2_000_000  # A running device says its 64-bit tick every second, and a block is shorter than one.
+_NUMBERS = 2**32  # The sequence numbers of frames wrap here.
 _MAX_RETIRED = 8  # Closed segments waiting for sync(); beyond it they are closed without, so no caller can leak files.
 
 
@@ -89,6 +91,11 @@ class JournalWriter:
     host_boot_id : str, optional
         Identity of this boot of the computer; read from the kernel where not given.
 
+    Attributes
+    ----------
+    resumed : tuple of (int, int) or None
+        Boot of the device, and number of the frame after the last one, where an earlier writer left this journal.
+
     Raises
     ------
     StoreError
@@ -118,6 +125,7 @@ class JournalWriter:
         self._boottime_ns = boottime_ns
         self._utc_ns = utc_ns
         self._host_boot_id = _read_boot_id() if host_boot_id is None else host_boot_id
+        self.resumed: tuple[int, int] | None = None
         self._state = JournalState()
         self._pending: deque[_Piece] = deque()
         self._frames_missing = 0  # dropped since the last journal_gap record
@@ -234,7 +242,7 @@ class JournalWriter:
         if self._fd < 0:
             raise StoreError(f"the journal in {self.folder} is closed")
         if self._size >= self._roll_at and not self._failing:
-            self._roll(t_host_ns)
+            self._roll()
         gap = []
         if self._frames_missing:
             record = JournalGap(t_host_ns, self._frames_missing)
@@ -307,10 +315,11 @@ class JournalWriter:
                 self._on_error(error or OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder)))
         return n_whole
 
-    def _roll(self, t_host_ns: int) -> None:
+    def _roll(self) -> None:
         """Start the next segment; where that fails, the present one goes on."""
         try:
-            self._start_segment(self.offset, t_host_ns)
+            # Frames may have waited for others and come with an earlier time, while the head connects now with UTC.
+            self._start_segment(self.offset, self._boottime_ns())
         except OSError:
             self._roll_at = self._size + _ROLL_RETRY_BYTES
 
@@ -369,6 +378,9 @@ class JournalWriter:
         same_device = start is not None and (start.device, start.unique_id) == (self._device, self._unique_id)
         if same_device:
             self._state = state
+            number = last_number(data, end)
+            if state.boot_id is not None and number is not None:
+                self.resumed = (state.boot_id, (number + 1) % _NUMBERS)
         if start is None or start.host_boot_id != self._host_boot_id:
             # After a power cut the file may be shorter than what readers saw of it; no offset may mean two things.
             self._state.clock_map = None  # in the CLOCK_BOOTTIME of another boot

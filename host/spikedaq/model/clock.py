@@ -34,3 +34,7 @@ class ClockMap:
     def host_ns(self, tick: int) -> int:
         """Host time (CLOCK_BOOTTIME nanoseconds) of a widened tick."""
         return self.t_host0_ns + round((tick - self.tick0) * self.ns_per_tick)
+
+    def tick(self, t_host_ns: int) -> int:
+        """Device tick at a host time, by this piece."""
+        return self.tick0 + round((t_host_ns - self.t_host0_ns) / self.ns_per_tick)

@@ -1,6 +1,6 @@
 """The wire protocol (protocol/README.md): frames, messages, and the state machine of one link. Pure, no I/O."""
 
-from spikedaq.wire.codec import decode_message, decode_samples, encode_message
+from spikedaq.wire.codec import decode_message, decode_samples, encode_message, sequence_number
 from spikedaq.wire.connection import Connection
 from spikedaq.wire.describe import check_version, device_info
 from spikedaq.wire.frame import MAX_DEVICE_FRAME_BYTES, BadFrame, Frame, FrameDecoder, encode_frame
@@ -85,4 +85,5 @@ __all__ = [
     "encode_frame",
     "encode_message",
     "encode_samples",
+    "sequence_number",
 ]

@@ -15,6 +15,8 @@ from spikedaq.model import LocalProtocolError, RemoteProtocolError
 from spikedaq.wire import messages as m
 from spikedaq.wire.packed import CODEC_PACKED, CODEC_RAW, decode_packed
 
+MAX_DEVICE_TYPE: Final = 31
+_U32: Final = 2**32
 _F32_MAX: Final = 3.4028234663852886e38
 _INT_RANGES: Final = {
     "u8": (0, 2**8 - 1),
@@ -109,6 +111,22 @@ def unpack(message: bytes) -> tuple[Any, ...]:
     if items.__class__ is not tuple or not items or items[0].__class__ is not int:
         raise RemoteProtocolError(f"a message of {len(message)} bytes is not an array that starts with an integer")
     return items
+
+
+def number_of(items: tuple[Any, ...]) -> int | None:
+    """Sequence number of an unpacked device message, of known type or not; None where it has none to be read."""
+    if not 0 < items[0] <= MAX_DEVICE_TYPE or len(items) < 2:
+        return None
+    seq = items[1]
+    return seq if seq.__class__ is int and 0 <= seq < _U32 else None
+
+
+def sequence_number(message: bytes) -> int | None:
+    """Sequence number of a device's message; None for anything else."""
+    try:
+        return number_of(unpack(message))
+    except RemoteProtocolError:
+        return None
 
 
 def decode_message(message: bytes) -> m.Message | m.UnknownMessage:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from spikedaq.model import Block, BlockFlag, Event, GapCause, RemoteProtocolError
-from spikedaq.wire.codec import message_of, samples_of, unpack
+from spikedaq.wire.codec import message_of, number_of, samples_of, unpack
 from spikedaq.wire.frame import BadFrame, Frame, FrameDecoder
 from spikedaq.wire.held import HeldFrame, HeldFrames
 from spikedaq.wire.messages import (
@@ -41,7 +41,6 @@ _EVENT: Final = int(FrameType.EVENT)
 _HELLO: Final = int(FrameType.HELLO)
 _N_BLOCK_ITEMS: Final = 10
 _SATURATED: Final = int(BlockFlag.SATURATED)
-_MAX_DEVICE_TYPE: Final = 31
 _FIRST_RECORD_TYPE: Final = 64  # never on a link (section 3): a journal would take it for one of its own
 _MAX_PAST_BOOTS: Final = 8  # a hello older than that cannot still be in any buffer
 
@@ -79,6 +78,8 @@ class Connection:
         What a journal keeps of the last call of `receive`, `receive_frame` or `give_up`: frames with a good CRC, those
         that were held when their turn came. Of a device that can send again, in the order of their numbers and each
         once; of any other, as they came.
+    last_held : bool
+        Some of them were held, and so came earlier than the others.
     wants_hello : bool
         Frames came that do not fit the present boot: the hello of a reboot may have been lost, ask for one.
     """
@@ -90,6 +91,7 @@ class Connection:
         self.counters = ConnectionCounters()
         self.held = HeldFrames(0)
         self.last_frames: list[Frame] = []
+        self.last_held = False
         self.wants_hello = False
         self._wants_order = reorders
         self._reorders = False  # in this boot
@@ -141,6 +143,7 @@ class Connection:
         """
         received: list[Received] = []
         self.last_frames = []
+        self.last_held = False
         for item in self._decoder.feed(data, t_host_ns):
             if isinstance(item, Frame):
                 self._take(item, received)
@@ -154,6 +157,7 @@ class Connection:
         """Take one frame that a `FrameDecoder` found good, as a journal gives them back."""
         received: list[Received] = []
         self.last_frames = []
+        self.last_held = False
         self._take(frame, received)
         return received
 
@@ -176,6 +180,7 @@ class Connection:
         """
         received: list[Received] = []
         self.last_frames = []
+        self.last_held = False
         tracker = self._tracker
         while self.held and tracker is not None and tracker.next_seq is not None:
             n_missing = (self.held.first - tracker.next_seq) % _U32
@@ -196,6 +201,7 @@ class Connection:
         """Take the held frames whose turn it is."""
         while (held := self.held.pop(tracker.next_seq or 0)) is not None:
             frame = held.frame
+            self.last_held = True
             if held.given:
                 tracker.frame(tracker.next_seq or 0)
                 if not held.readable:
@@ -227,7 +233,7 @@ class Connection:
             if self.held and self._tracker is tracker:
                 self.counters.late += placed
                 self._release(tracker, received)
-        elif (seq := _number_of(items)) is not None:
+        elif (seq := number_of(items)) is not None:
             self._misplaced(frame, items, seq, tracker, received)
         else:
             self._handle(frame, items, received)
@@ -244,7 +250,7 @@ class Connection:
             else:
                 self._other(items, received)
         except RemoteProtocolError:
-            tracker, seq = self._tracker, _number_of(items)
+            tracker, seq = self._tracker, number_of(items)
             if tracker is not None and seq is not None:
                 if seq == tracker.next_seq:
                     tracker.frame(seq)
@@ -364,7 +370,7 @@ class Connection:
         if isinstance(message, EventMessage):
             self._event(message, received)
             return
-        seq = _number_of(items)
+        seq = number_of(items)
         if seq is not None and self._admit(seq) is None:
             return
         near_tick = self._give(message, items, received)
@@ -517,11 +523,3 @@ class Connection:
             return tick_u32
         wide = near + ((tick_u32 - near + _HALF) % _U32) - _HALF
         return wide if wide >= 0 else wide + _U32
-
-
-def _number_of(items: tuple[Any, ...]) -> int | None:
-    """Sequence number of a device's message; None where it has none that can be read."""
-    if not 0 < items[0] <= _MAX_DEVICE_TYPE or len(items) < 2:
-        return None
-    seq = items[1]
-    return seq if seq.__class__ is int and 0 <= seq < _U32 else None
