@@ -85,8 +85,8 @@ def test_infinities_pass():
 
 
 def test_own_hello_request_states_our_version():
-    """A hello? made without arguments carries protocol 1.0."""
-    assert encode_message(HelloRequest()) == bytes.fromhex("93200100")
+    """A hello? made without arguments carries protocol 1.1."""
+    assert encode_message(HelloRequest()) == bytes.fromhex("93200101")
 
 
 @pytest.mark.parametrize(
@@ -145,9 +145,9 @@ def test_samples_are_a_view():
 
 @pytest.mark.parametrize(
     ("changes", "n_channels"),
-    [({"codec": 1}, 8), ({"n": 3}, 8), ({"n": 0}, 8), ({}, 7), ({}, 0), ({"payload": b""}, 8)],
+    [({"codec": 1}, 8), ({"codec": 2}, 8), ({"n": 3}, 8), ({"n": 0}, 8), ({}, 7), ({}, 0), ({"payload": b""}, 8)],
 )
 def test_samples_refused(changes, n_channels):
     """Unknown codecs and wrong lengths raise, naming what is wrong."""
-    with pytest.raises(RemoteProtocolError, match=r"codec|payload"):
+    with pytest.raises(RemoteProtocolError, match=r"codec|payload|width"):
         decode_samples(replace(BLOCK, **changes), n_channels)
