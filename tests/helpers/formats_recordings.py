@@ -9,6 +9,7 @@ import numpy as np
 from spikedaq.model import (
     Block,
     BlockFlag,
+    ClampMode,
     ClockMap,
     DeviceInfo,
     Event,
@@ -18,9 +19,10 @@ from spikedaq.model import (
     ParameterInfo,
     ParameterType,
     PresetInfo,
+    Trait,
 )
 from spikedaq.store import FileMeta, RecordingWriter, file_name
-from store_data import CHANNELS
+from store_data import CHANNELS, CLAMP_CHANNELS
 
 PRESETS = (
     PresetInfo("Tonic spiking", *map(float, np.float32([0.02, 0.2, -65, 6, -70]))),
@@ -78,13 +80,15 @@ def device_info(boot_id=7, **changed):
         max_request_bytes=1024,
         running=True,
         channels=changed.pop("channels", CHANNELS),
+        clamp_channels=CLAMP_CHANNELS,
+        traits=Trait.VOLTAGE_CLAMP,
         parameters=changed.pop("parameters", None) or parameters(**changed),
         presets=PRESETS,
         counts=(8, 18, 2),
     )
 
 
-def meta(info, *, device="alpha", number=0, session="demo"):
+def meta(info, *, device="alpha", number=0, session="demo", mode=ClampMode.CURRENT):
     """What a file is told before its first sample."""
     return FileMeta(
         session=session,
@@ -96,6 +100,7 @@ def meta(info, *, device="alpha", number=0, session="demo"):
         reference_host_ns=REFERENCE_HOST_NS,
         step_us=info.step_us,
         config={},
+        mode=mode,
     )
 
 
@@ -119,13 +124,16 @@ class Maker:
         self.writer = None
         self.paths = []
 
-    def open(self, info=None):
+    def open(self, info=None, *, mode=ClampMode.CURRENT):
         """Start the next file."""
         self.info = info or self.info
+        self.mode = mode
         name = file_name(self.session, self.device, "20260501T093456Z", self.number)
         self.paths.append(self.folder / name)
         self.writer = RecordingWriter.create(
-            self.paths[-1], meta(self.info, device=self.device, number=self.number, session=self.session), self.offset
+            self.paths[-1],
+            meta(self.info, device=self.device, number=self.number, session=self.session, mode=mode),
+            self.offset,
         )
         self.number += 1
         return self
@@ -137,6 +145,7 @@ class Maker:
     def samples(self, first_step, samples, *, flags=0):
         """Append rows from ``first_step`` on, in blocks."""
         samples = np.asarray(samples, dtype=np.int16)
+        flags |= BlockFlag.VOLTAGE_CLAMP if self.mode is ClampMode.VOLTAGE else 0
         for k in range(0, len(samples), BLOCK):
             piece = samples[k : k + BLOCK]
             step = first_step + k

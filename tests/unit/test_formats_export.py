@@ -10,7 +10,7 @@ import pytest
 from helpers.formats_recordings import Maker, device_info, spiking
 from spikedaq.formats import export as export_module
 from spikedaq.formats import export_csv
-from spikedaq.model import ConfigError, GapCause, StoreError
+from spikedaq.model import ClampMode, ConfigError, GapCause, StoreError
 
 
 def read(path):
@@ -261,3 +261,73 @@ def test_a_device_without_a_stock_channel_is_refused(tmp_path):
     with pytest.raises(StoreError, match="alpha: the recording has no channel trigger"):
         export_csv(maker.paths[0])
     assert [p.name for p in maker.folder.iterdir()] == [maker.paths[0].name]
+
+
+def clamped(n):
+    """Raw samples in voltage clamp: a command of -40.00 and -39.50 mV by turns, an output of some a.u."""
+    samples = spiking(n)
+    samples[:, 1] = np.where(np.arange(n) % 2, -3950, -4000)
+    samples[:, 2] = -12345 + np.arange(n)
+    return samples
+
+
+def in_both_modes(tmp_path):
+    maker = Maker(tmp_path / "demo")
+    maker.open().samples(1000, spiking(300)).close()
+    maker.open(mode=ClampMode.VOLTAGE).samples(1300, clamped(250)).close()
+    maker.open(mode=ClampMode.VOLTAGE).samples(1550, clamped(150)).close()
+    maker.open().samples(1700, spiking(200)).close()
+    maker.open(device_info(boot_id=8)).samples(0, spiking(100)).close()
+    maker.open(mode=ClampMode.VOLTAGE).samples(100, clamped(100)).close()
+    return tmp_path / "demo"
+
+
+def test_each_stretch_of_one_clamp_mode_is_a_csv_with_its_own_header(tmp_path):
+    """Millivolts are never headed as per cent; names say boot and part; rolled files of one mode stay together."""
+    exported = export_csv(in_both_modes(tmp_path))
+    names = ["demo_alpha", "demo_alpha_part2", "demo_alpha_part3", "demo_alpha_boot2", "demo_alpha_boot2_part2"]
+    assert [e.csv.stem for e in exported] == names
+    modes = ["current", "voltage", "current", "current", "voltage"]
+    assert [e.mode for e in exported] == modes
+    assert [e.warning for e in exported] == [None] * 5
+    assert [description(e)["clamp_mode"] for e in exported] == modes
+    assert [e.n_rows for e in exported] == [300, 400, 200, 100, 100]
+    for one in exported:
+        header, rows = read(one.csv)
+        if one.mode == "voltage":
+            assert header[2:4] == ["Command (mV)", "Clamp Output (a.u.)"]
+            assert rows[:4, 2].tolist() == [-40.0, -39.5, -40.0, -39.5]
+            assert rows[:2, 3].tolist() == [-123.45, -123.44]
+        else:
+            assert header[2:4] == ["Stimulus (%)", "Total Current Input (a.u.)"]
+            assert rows[0, 2] == 20.0
+        assert header[:2] + header[4:] == [
+            "Time (ms)", "Spikeling Vm (mV)", "Synapse 1 Vm (mV)", "Synapse 1 Input (a.u.)", "Synapse 2 Vm (mV)",
+            "Synapse 2 Input (a.u.)", "Trigger",
+        ]  # fmt: skip
+        assert rows[0, 0] == 0
+        assert "warning" not in description(one)
+    assert description(exported[1])["time_column"]["first_step"] == 1300
+
+
+def test_the_stock_header_on_request_warns(tmp_path):
+    """As the stock software has it: whole millivolts under per cent, and both CSV and JSON are told of."""
+    exported = export_csv(in_both_modes(tmp_path), as_stock=True)
+    for one in exported:
+        header, rows = read(one.csv)
+        assert header[2:4] == ["Stimulus (%)", "Total Current Input (a.u.)"]
+        if one.mode == "voltage":
+            assert rows[:2, 2].tolist() == [-40.0, -40.0]  # half away from zero
+            assert rows[0, 3] == -123.45
+            assert "holds the command in mV" in one.warning
+            assert description(one)["warning"] == one.warning
+        else:
+            assert one.warning is None
+
+
+def test_one_name_for_all_parts(tmp_path):
+    """A name given for the CSV gets the same endings."""
+    exported = export_csv(in_both_modes(tmp_path), tmp_path / "x.csv")
+    assert [e.csv.name for e in exported] == [
+        "x.csv", "x_part2.csv", "x_part3.csv", "x_boot2.csv", "x_boot2_part2.csv",
+    ]  # fmt: skip

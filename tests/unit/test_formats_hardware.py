@@ -22,6 +22,11 @@ def made(tmp_path, **changed):
     return Maker(tmp_path / "demo", info=info).open().samples(1000, spiking(2000))
 
 
+NO_VOLTAGE_CLAMP = dict.fromkeys(
+    ("clamp_mode", "v_hold", "vc_kp", "vc_ki", "vc_i_min", "vc_i_max", "vc_span"), "unknown"
+)
+
+
 def request(kind, **fields):
     """A request as the recorder notes it."""
     return json.dumps({"request": kind, **fields})
@@ -43,7 +48,7 @@ def test_the_start_has_every_normative_value_with_its_sign(tmp_path):
     start = hardware(made(tmp_path, preset=1, b=0.25, v_rest=-64, i_clamp=-12.5, syn2_gain=-3.3).close())["start"]
     neuron = {"preset_name": "Phasic spiking", "preset": 1, "a": 0.02, "b": 0.25, "c": -65.0, "d": 6.0, "v_rest": -64.0}
     assert start["neuron"] == neuron
-    assert start["clamp"] == {"mode": "current", "i_clamp": -12.5}
+    assert start["clamp"] == {"mode": "current", "i_clamp": -12.5, **NO_VOLTAGE_CLAMP}
     assert start["noise"] == {"noise_sd": 0.0}
     assert start["photodiode"] == {"photo_gain": -2.5, "photo_decay": 0.001, "photo_recovery": 0.025}
     assert start["synapses"] == {"syn1_gain": 0.0, "syn1_decay": 0.995, "syn2_gain": -3.3, "syn2_decay": 0.99}
@@ -51,12 +56,24 @@ def test_the_start_has_every_normative_value_with_its_sign(tmp_path):
     assert start["timing"] == {"step_us": 100}
 
 
+def test_the_start_and_the_changes_say_the_clamp_mode(tmp_path):
+    """Mode by name, its numbers beside it; a change is a change of the parameter."""
+    for number, name in ((0, "current"), (1, "voltage")):
+        mode = parameter("clamp_mode", "1", number, kind=ParameterType.INTEGER)
+        info = device_info(parameters=(mode, parameter("v_hold", "mV", -40)))
+        maker = Maker(tmp_path / name, info=info).open().samples(0, spiking(300)).changed("clamp_mode", 250, 1 - number)
+        got = hardware(maker.close())
+        assert got["start"]["clamp"]["mode"] == name
+        assert got["start"]["clamp"]["v_hold"] == -40.0
+        assert [c["set"] for c in got["changes"]] == [{"clamp_mode": 1 - number}]
+
+
 def test_what_a_board_does_not_describe_is_unknown(tmp_path):
     """A board that tells nothing gets no number at all."""
     info = device_info(parameters=(parameter("syn1_gain", "a.u.", 4), parameter("lamp", "1", 3)))
     start = hardware(Maker(tmp_path / "demo", info=info).open().samples(0, spiking(100)).close())["start"]
     assert start["neuron"] == dict.fromkeys(("preset_name", "preset", "a", "b", "c", "d", "v_rest"), "unknown")
-    assert start["clamp"] == {"mode": "unknown", "i_clamp": "unknown"}
+    assert start["clamp"] == {"mode": "unknown", "i_clamp": "unknown", **NO_VOLTAGE_CLAMP}
     assert start["synapses"]["syn1_gain"] == 4.0
     assert start["synapses"]["syn2_gain"] == "unknown"
     assert start["other"] == {"lamp": 3.0}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,11 @@ def add_commands(commands: Any) -> None:
         choices=("model", "wall"),
         default="model",
         help="time column: model time, 0.1 ms per step (as the stock software), or real time of this computer",
+    )
+    parser.add_argument(
+        "--stock-header",
+        action="store_true",
+        help="head voltage clamp as the stock software does, which calls its millivolts per cent",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace CSV files that are already there")
     parser.add_argument("--json", action="store_true", help="print the files' names as JSON")
@@ -55,6 +61,7 @@ def run_export(arguments: argparse.Namespace) -> int:
             arguments.out,
             device=arguments.device,
             time=arguments.time,
+            as_stock=arguments.stock_header,
             overwrite=arguments.overwrite,
             progress=show,
         )
@@ -62,5 +69,7 @@ def run_export(arguments: argparse.Namespace) -> int:
         print_json([{**asdict(file), "csv": str(file.csv), "description": str(file.description)} for file in written])
         return 0
     for file in written:
+        if file.warning is not None:
+            print(f"spikedaq: warning: {file.csv}: {file.warning}", file=sys.stderr)
         print(f"{file.csv}: {file.n_rows} rows, missing samples: {gaps_text(file.missing)}")
     return 0

@@ -14,8 +14,16 @@ import numpy as np
 from spikedaq.formats.output import refuse_existing, written_whole
 from spikedaq.formats.report import RunReport
 from spikedaq.formats.sources import Run, find_runs
-from spikedaq.formats.stock_csv import TIME_HEADERS, RowFormatter, TimeColumn, stock_header
-from spikedaq.model import ConfigError, StoreError
+from spikedaq.formats.stock_csv import (
+    STOCK_HEADER_WARNING,
+    TIME_HEADERS,
+    RowFormatter,
+    StockColumn,
+    TimeColumn,
+    columns_of,
+    stock_header,
+)
+from spikedaq.model import ClampMode, ConfigError, StoreError
 from spikedaq.store import open_recording
 
 # Rows that are in memory at a time: some 20 MB of samples, times and text.
@@ -35,6 +43,9 @@ class ExportedFile:
     n_rows: int
     missing: dict[str, int]
     """Samples missing between the first and the last row, by cause."""
+    mode: str = ClampMode.CURRENT
+    warning: str | None = None
+    """What a reader of the CSV could get wrong."""
 
 
 def export_csv(
@@ -43,10 +54,13 @@ def export_csv(
     *,
     device: str | None = None,
     time: TimeColumn = "model",
+    as_stock: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> list[ExportedFile]:
-    """Write one stock CSV per device and boot, and a JSON file beside each (docs/how-to/export-csv.md).
+    """Write one stock CSV per device, boot and stretch of one clamp mode, and a JSON file beside each.
+
+    See docs/how-to/export-csv.md.
 
     Parameters
     ----------
@@ -58,6 +72,9 @@ def export_csv(
         Only this device of a session.
     time : {"model", "wall"}
         First column: step index x 0.1 ms from the first row on, or seconds since the session's reference time.
+    as_stock : bool
+        Give voltage clamp the header of the stock software, which calls millivolts per cent. The files' ``warning``
+        and their descriptions say so.
     overwrite : bool
         Replace files that are there.
     progress : callable, optional
@@ -90,13 +107,15 @@ def export_csv(
             written_whole(csv, overwrite=overwrite) as rows,
             written_whole(description, overwrite=overwrite) as document,
         ):
-            report = RunReport(run, csv.name, time)
-            for n in _write_rows(run, rows, report):
+            warning = STOCK_HEADER_WARNING if as_stock and run.mode is ClampMode.VOLTAGE else None
+            report = RunReport(run, csv.name, time, warning)
+            for n in _write_rows(run, rows, report, columns_of(run.mode, as_stock=as_stock)):
                 done += n
                 if progress is not None:
                     progress(done, total)
             document.write(json.dumps(report.document(), ensure_ascii=False, indent=1).encode() + b"\n")
-        exported.append(ExportedFile(csv, description, run.device, run.boot_id, report.n_rows, report.missing))
+        counts = (report.n_rows, report.missing)
+        exported.append(ExportedFile(csv, description, run.device, run.boot_id, *counts, str(run.mode), warning))
     return exported
 
 
@@ -113,19 +132,19 @@ def _output_paths(runs: list[Run], out: Path | None) -> list[tuple[Path, Path]]:
             )
         if not out.parent.is_dir():
             raise StoreError(f"{out.parent} is not a folder; create it first")
-        names = [out.with_name(out.stem + ("" if n == 0 else f"_boot{n + 1}")) for n in range(len(runs))]
+        names = [out.with_name(out.stem + run.suffix) for run in runs]
     else:
         raise StoreError(f"{out} is not a folder; create it first, or give a name that ends in .csv")
     return [(path.with_name(path.name + ".csv"), path.with_name(path.name + ".json")) for path in names]
 
 
-def _write_rows(run: Run, file: BinaryIO, report: RunReport) -> Iterator[int]:
+def _write_rows(run: Run, file: BinaryIO, report: RunReport, columns: tuple[StockColumn, ...]) -> Iterator[int]:
     """Write header and rows; yield the number of rows after each chunk."""
-    file.write(stock_header(report.time))
+    file.write(stock_header(report.time, columns))
     last_step = -1
     for path in run.files:
         with open_recording(path) as recording:
-            formatter = RowFormatter(recording.channels, device=run.device)
+            formatter = RowFormatter(recording.channels, device=run.device, columns=columns)
             n_samples = recording.n_samples
             report.file(recording, n_samples, "unknown" if recording.ending is None else _sha256(path))
             for start in range(0, n_samples, CHUNK_ROWS):

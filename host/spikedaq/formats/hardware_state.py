@@ -18,7 +18,7 @@ SHAPE = ("a", "b", "c", "d", "v_rest")
 # Where each normative parameter (protocol/README.md, section 4.3) stands in the JSON.
 _GROUPS = {
     "neuron": ("preset", *SHAPE),
-    "clamp": ("i_clamp",),
+    "clamp": ("i_clamp", "clamp_mode", "v_hold", "vc_kp", "vc_ki", "vc_i_min", "vc_i_max", "vc_span"),
     "noise": ("noise_sd",),
     "photodiode": ("photo_gain", "photo_decay", "photo_recovery"),
     "synapses": ("syn1_gain", "syn1_decay", "syn2_gain", "syn2_decay"),
@@ -102,11 +102,16 @@ class HardwareState:
             group: {name: self.value(name) for name in names} for group, names in _GROUPS.items()
         }
         groups["neuron"] = {"preset_name": self._preset_name(), **groups["neuron"]}
-        # Version 1.0 of the protocol knows no other clamp than an injected current.
-        groups["clamp"] = {"mode": "current" if "i_clamp" in self._values else UNKNOWN, **groups["clamp"]}
+        groups["clamp"] = {"mode": self._clamp_mode(), **groups["clamp"]}
         groups["stimulus"] = {**self._stimulus, **groups["stimulus"]}
         groups["other"] = {name: value for name, value in self._values.items() if name not in _NAMED}
         return {**groups, "set_by": dict(self._origins)}
+
+    def _clamp_mode(self) -> str:
+        mode = self._values.get("clamp_mode")
+        if mode is None:  # a board that has no other clamp than an injected current
+            return "current" if "i_clamp" in self._values else UNKNOWN
+        return {0: "current", 1: "voltage"}.get(mode, UNKNOWN)
 
     def _settings(self) -> dict[str, Any]:
         return {"preset_name": self._preset_name(), **self._values}

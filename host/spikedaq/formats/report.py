@@ -37,13 +37,14 @@ class RunReport:
         Samples missing between the first and the last row, by cause.
     """
 
-    def __init__(self, run: Run, csv_name: str, time: TimeColumn) -> None:
+    def __init__(self, run: Run, csv_name: str, time: TimeColumn, warning: str | None = None) -> None:
         self.time: TimeColumn = time
         self.first_step = 0
         self.n_rows = 0
         self.missing = {cause.value: 0 for cause in GapCause}
         self._run = run
         self._csv_name = csv_name
+        self._warning = warning
         self._meta: FileMeta | None = None
         self._history: History | None = None
         self._stimulus: StimulusFollower | None = None
@@ -96,6 +97,8 @@ class RunReport:
             "session": meta.session,
             "bench": meta.bench,
             "device": _device(meta.device, info),
+            "clamp_mode": str(self._run.mode),
+            **({} if self._warning is None else {"warning": self._warning}),
             "time_column": {
                 "header": TIME_HEADERS[self.time],
                 "meaning": _MEANING[self.time],

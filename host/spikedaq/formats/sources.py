@@ -5,24 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spikedaq.model import StoreError
+from spikedaq.model import ClampMode, StoreError
 from spikedaq.store import find_files, open_recording
 
 
 @dataclass(slots=True)
 class Run:
-    """Files of one device and one boot, in order; steps count on through all of them."""
+    """Neighbouring files of one device, one boot and one clamp mode; steps count on through all of them."""
 
     device: str
     boot_id: int
+    mode: ClampMode
     name: str
+    suffix: str
+    """What tells this run's name from that of the device's first: of which boot it is, and which part of that."""
     folder: Path
     files: list[Path] = field(default_factory=list)
     n_rows: int = 0
 
 
 def find_runs(source: Path, device: str | None) -> list[Run]:
-    """Sort the files of a recording by device and boot.
+    """Sort the files of a recording by device, boot and clamp mode.
 
     Parameters
     ----------
@@ -38,16 +41,21 @@ def find_runs(source: Path, device: str | None) -> list[Run]:
     """
     files, name = _files(source, device)
     runs: list[Run] = []
+    number = part = 1
     for path in files:
         with open_recording(path) as recording:
             meta, n_rows = recording.meta, recording.n_samples
         if n_rows == 0:
             continue
-        if not runs or (runs[-1].device, runs[-1].boot_id) != (meta.device, meta.info.boot_id):
-            boots = sum(run.device == meta.device for run in runs)
+        boot = (meta.device, meta.info.boot_id)
+        if not runs or (runs[-1].device, runs[-1].boot_id) != boot:
+            number, part = (1, 1) if not runs or runs[-1].device != meta.device else (number + 1, 1)
+        elif runs[-1].mode is not meta.mode:
+            part += 1
+        if not runs or (runs[-1].device, runs[-1].boot_id, runs[-1].mode) != (*boot, meta.mode):
             base = name or f"{meta.session}_{meta.device}"
-            suffix = f"_boot{boots + 1}" if boots else ""
-            runs.append(Run(meta.device, meta.info.boot_id, base + suffix, path.parent))
+            suffix = (f"_boot{number}" if number > 1 else "") + (f"_part{part}" if part > 1 else "")
+            runs.append(Run(*boot, meta.mode, base + suffix, suffix, path.parent))
         runs[-1].files.append(path)
         runs[-1].n_rows += n_rows
     if not runs:

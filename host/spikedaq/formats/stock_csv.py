@@ -16,7 +16,7 @@ from spikedaq.formats.text_tables import (
     value_table,
     wall_time_columns,
 )
-from spikedaq.model import ChannelInfo, StoreError
+from spikedaq.model import ChannelInfo, ClampMode, StoreError
 
 TimeColumn = Literal["model", "wall"]
 TIME_HEADERS: dict[TimeColumn, str] = {"model": "Time (ms)", "wall": "Time (s)"}
@@ -45,9 +45,35 @@ STOCK_COLUMNS = (
 )
 
 
-def stock_header(time: TimeColumn) -> bytes:
-    """Return the header line with its line feed; exactly the stock one for model time."""
-    return (",".join([TIME_HEADERS[time], *(c.header for c in STOCK_COLUMNS)]) + "\n").encode()
+CLAMP_COLUMNS = (
+    STOCK_COLUMNS[0],
+    StockColumn("v_command", "mV", "Command (mV)", 2),
+    StockColumn("i_clamp_out", "a.u.", "Clamp Output (a.u.)", 2),
+    *STOCK_COLUMNS[3:],
+)
+# As the stock software has it: whole millivolts called per cent, and the controller's output called the total current.
+_STOCK_CLAMP_COLUMNS = (
+    STOCK_COLUMNS[0],
+    StockColumn("v_command", "mV", STOCK_COLUMNS[1].header, 0),
+    StockColumn("i_clamp_out", "a.u.", STOCK_COLUMNS[2].header, 2),
+    *STOCK_COLUMNS[3:],
+)
+STOCK_HEADER_WARNING = (
+    "voltage clamp under the stock header: 'Stimulus (%)' holds the command in mV and 'Total Current Input (a.u.)' the "
+    "output of the clamp's controller"
+)
+
+
+def columns_of(mode: ClampMode, *, as_stock: bool = False) -> tuple[StockColumn, ...]:
+    """Return the columns after the time, headed by what they hold, or as the stock software heads them."""
+    if mode is ClampMode.CURRENT:
+        return STOCK_COLUMNS
+    return _STOCK_CLAMP_COLUMNS if as_stock else CLAMP_COLUMNS
+
+
+def stock_header(time: TimeColumn, columns: Sequence[StockColumn] = STOCK_COLUMNS) -> bytes:
+    """Return the header line with its line feed; exactly the stock one for model time and the stock's columns."""
+    return (",".join([TIME_HEADERS[time], *(c.header for c in columns)]) + "\n").encode()
 
 
 class RowFormatter:
@@ -59,6 +85,8 @@ class RowFormatter:
         The device's channels, in the order of the samples' columns.
     device : str
         Name for messages.
+    columns : sequence of StockColumn
+        What the lines hold after the time.
 
     Raises
     ------
@@ -66,23 +94,25 @@ class RowFormatter:
         A stock column has no channel, or the channel has another unit.
     """
 
-    def __init__(self, channels: Sequence[ChannelInfo], *, device: str) -> None:
+    def __init__(
+        self, channels: Sequence[ChannelInfo], *, device: str, columns: Sequence[StockColumn] = STOCK_COLUMNS
+    ) -> None:
         at = {channel.name: index for index, channel in enumerate(channels)}
-        missing = [c.channel for c in STOCK_COLUMNS if c.channel not in at]
+        missing = [c.channel for c in columns if c.channel not in at]
         if missing:
             raise StoreError(
                 f"{device}: the recording has no channel {', '.join(missing)}, which the stock CSV needs; "
                 "read the NWB file itself, it holds every channel there is"
             )
         self._columns: list[tuple[str, int, BytesArray]] = []
-        for column in STOCK_COLUMNS:
+        for column in columns:
             channel = channels[at[column.channel]]
             if channel.unit != column.unit:
                 raise StoreError(
                     f"{device}: channel {channel.name} is in {channel.unit!r}, the stock CSV needs {column.unit!r}; "
                     "read the NWB file itself, it says each channel's unit"
                 )
-            end = b"\n" if column is STOCK_COLUMNS[-1] else b","
+            end = b"\n" if column is columns[-1] else b","
             table = value_table(channel, decimals=column.decimals, end=end)
             self._columns.append((column.channel, at[column.channel], table))
 
