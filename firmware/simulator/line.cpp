@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <pty.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -38,6 +39,8 @@ void Line::OpenPty() {
   }
   if (symlink(name, link_.c_str()) != 0) Fail(1, "--link " + link_ + ": " + strerror(errno));
   name_ = std::string("pty ") + name;
+  watch_ = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+  inotify_add_watch(watch_, name, IN_OPEN);
 }
 
 void Line::Listen() {
@@ -76,8 +79,10 @@ void Line::Unplug() {
   if (!plugged_) return;
   plugged_ = false;
   if (!link_.empty()) unlink(link_.c_str());
-  if (slave_ >= 0) close(slave_);
-  slave_ = -1;
+  for (int* fd : {&slave_, &watch_}) {
+    if (*fd >= 0) close(*fd);
+    *fd = -1;
+  }
   Hang();
   if (listener_ >= 0) close(listener_);
   listener_ = -1;
@@ -87,13 +92,24 @@ void Line::Update() {
   if (listener_ < 0) return;
   const int fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (fd < 0) return;
-  if (fd_ >= 0) {  // a board has one cable
+  uint8_t byte;
+  if (fd_ >= 0 && recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0) Hang();  // the old one has just left
+  if (fd_ >= 0) {                                                             // a board has one cable
     close(fd);
     return;
   }
   const int on = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   fd_ = fd;
+  opened_ = true;
+}
+
+bool Line::TakeOpened() {
+  char events[1024];
+  bool opened = watch_ >= 0 && read(watch_, events, sizeof events) > 0;
+  if (opened_) opened = true;
+  opened_ = false;
+  return opened;
 }
 
 size_t Line::Write(const uint8_t* bytes, size_t n) {

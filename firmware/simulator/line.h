@@ -26,6 +26,8 @@ class Line {
   void WaitForRoom(int milliseconds);
   /// Lets a client in, where nobody is connected.
   void Update();
+  /// Whether somebody has opened the line since the last call.
+  bool TakeOpened();
   /// Waits until what was written has been read, up to `milliseconds`: a pty that is closed loses the rest.
   void Drain(int milliseconds);
 
@@ -47,6 +49,8 @@ class Line {
   int fd_ = -1;        // master of the pty, or the client
   int slave_ = -1;     // kept open: a reader that closes and comes back finds the same terminal
   int listener_ = -1;  // of tcp
+  int watch_ = -1;     // inotify, on the terminal
+  bool opened_ = false;
 };
 
 }  // namespace simulator

@@ -65,6 +65,8 @@ class Program {
     return options_.lifetime > 0 && static_cast<double>(NowNs() - start_ns_) * 1e-9 >= options_.lifetime;
   }
   void FollowSignals();
+  void Reset(bool power);
+  uint64_t BootTurns() const { return static_cast<uint64_t>(options_.bootloader_s / kTurnSeconds); }
   void MoveBytes();
   void ApplyInputs();
   void Report() const;
@@ -77,6 +79,7 @@ class Program {
   size_t in_begin_ = 0;
   size_t in_end_ = 0;
   size_t next_input_ = 0;
+  uint64_t boot_turns_ = 0;  // until the boot loader starts the image
   uint64_t start_ns_ = 0;
   uint64_t sent_ = 0;
   uint64_t dropped_ = 0;
@@ -96,13 +99,20 @@ void Program::FollowSignals() {
     plug_wanted = 0;
     if (!line_.plugged()) {
       line_.Plug();
-      processor_.Reset(true);  // its power came over the cable
+      Reset(true);  // its power came over the cable
     }
   }
+  if (line_.TakeOpened() && options_.reset_on_open) reset_wanted = 1;
   if (reset_wanted) {
     reset_wanted = 0;
-    processor_.Reset(false);
+    Reset(false);
   }
+}
+
+void Program::Reset(bool power) {
+  out_.clear();
+  processor_.Reset(power);
+  boot_turns_ = BootTurns();
 }
 
 void Program::MoveBytes() {
@@ -122,6 +132,7 @@ void Program::MoveBytes() {
     in_begin_ = 0;
     in_end_ = line_.Read(in_, sizeof in_);
     received_ += in_end_;
+    if (boot_turns_ > 0) in_end_ = 0;  // the boot loader took them
   }
   in_begin_ += processor_.Feed(in_ + in_begin_, in_end_ - in_begin_);
 }
@@ -143,10 +154,17 @@ int Program::Run() {
 
   const uint64_t turn_cycles = std::max<uint64_t>(1, static_cast<uint64_t>(options_.hz * kTurnSeconds));
   start_ns_ = NowNs();
+  boot_turns_ = BootTurns();
   for (uint64_t turn = 0; !stop_wanted; ++turn) {
     FollowSignals();
     ApplyInputs();
-    const Processor::State state = processor_.RunTo((turn + 1) * turn_cycles);
+    Processor::State state = Processor::State::kAlive;
+    if (boot_turns_ > 0) {
+      --boot_turns_;
+      processor_.Pause(turn_cycles);
+    } else {
+      state = processor_.RunTo((turn + 1) * turn_cycles);
+    }
     crashed_ = state == Processor::State::kCrashed;
     MoveBytes();
     if (state != Processor::State::kAlive || LifetimeOver() ||

@@ -24,6 +24,8 @@ const char kUsage[] =
     "  --adc CHANNEL=MV   millivolts at an input of the converter; may be repeated\n"
     "  --pin PORTBIT=0|1  level at a pin, for instance D2=1; may be repeated\n"
     "  --script FILE      lines of: time_s CHANNEL|PORTBIT value    (# starts a comment)\n"
+    "  --reset-on-open    whoever opens the line resets the board, as the Nano's DTR does\n"
+    "  --bootloader S     after such a reset, and at power-on, the image starts so many seconds later\n"
     "  --eeprom FILE      keep the EEPROM in this file from run to run\n"
     "  --report FILE      write at the end how it went (JSON); - for stderr\n"
     "  --mcu NAME         default atmega328p\n"
@@ -87,6 +89,10 @@ Options ParseOptions(int argc, char** argv) {
       o.inputs.push_back(Assignment(option, value()));
     } else if (name == "--script") {
       ReadScript(value(), &o.inputs);
+    } else if (name == "--reset-on-open") {
+      o.reset_on_open = true;
+    } else if (name == "--bootloader") {
+      o.bootloader_s = Number(option, value(), 0, 60);
     } else if (name == "--eeprom") {
       o.eeprom = value();
     } else if (name == "--report") {

@@ -29,6 +29,8 @@ struct Options {
   double seconds = 0;   ///< Simulated; 0 for no end.
   double lifetime = 0;  ///< Seconds of wall time; 0 for no end.
   bool lossless = false;
+  bool reset_on_open = false;
+  double bootloader_s = 0;          ///< After a reset but the watchdog's; simulated.
   std::vector<InputChange> inputs;  ///< Sorted by time.
   std::string eeprom;
   std::string report;

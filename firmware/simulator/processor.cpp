@@ -144,6 +144,11 @@ void Processor::Reset(bool power) {
   AfterReset();
 }
 
+void Processor::Pause(uint64_t cycles) {
+  avr_->cycle += cycles;
+  slept_ += cycles;
+}
+
 size_t Processor::untouched_ram() const {
   size_t at = first_free_;
   while (at <= avr_->ramend && avr_->data[at] == kPaint) ++at;

@@ -36,6 +36,8 @@ class Processor {
   void Apply(const InputChange& change);
   /// The power comes back, or else the reset button is pressed.
   void Reset(bool power);
+  /// Nothing runs for so many cycles. Only right after a reset: no peripheral has begun anything then.
+  void Pause(uint64_t cycles);
 
   /// Resets since the start, the first not counted: the watchdog's and those asked for.
   unsigned resets() const { return resets_; }

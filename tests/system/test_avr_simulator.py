@@ -151,6 +151,28 @@ def test_a_cable_is_pulled_and_plugged_in_again(probe: Path, tmp_path: Path) -> 
             os.close(after)
 
 
+@pytest.mark.parametrize("on", ["pty", "tcp"])
+def test_opening_the_line_resets_the_board_as_a_nano_does(probe: Path, tmp_path: Path, on: str) -> None:
+    """Each time the line is opened the image starts anew, and what is sent to its boot loader is lost."""
+    report = tmp_path / "report"
+    options = ["--reset-on-open", "--bootloader", "0.1", "--report", str(report)]
+    with SimAvr(probe, *options, link=tmp_path / "v1" if on == "pty" else None) as board:
+        for _ in range(3):
+            if on == "pty":
+                fd = os.open(tmp_path / "v1", os.O_RDWR | os.O_NOCTTY)
+            else:
+                client = connect(board)
+                client.setblocking(True)
+                fd = os.dup(client.fileno())
+                client.close()
+            wait_for("the letter of an external reset", lambda fd=fd: os.read(fd, 1) == b"\x02")
+            os.write(fd, b"eZ")
+            wait_for("the answer", lambda fd=fd: os.read(fd, 1) == b"Z")
+            os.close(fd)
+        assert board.stop() == 0
+    assert json.loads(report.read_text())["resets"] == 3
+
+
 def test_it_ends_when_its_parent_does(probe: Path) -> None:
     """A killed parent leaves no simulator behind."""
     program = built("simulator/spikedaq-simavr", "simulator")
