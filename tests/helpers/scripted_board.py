@@ -23,6 +23,7 @@ from spikedaq.wire import (
     Ping,
     Pong,
     Reply,
+    Resend,
     Reset,
     SelfTest,
     Set,
@@ -57,6 +58,10 @@ class ScriptedBoard:
         Requests that it does not answer.
     refuse : dict of type to (code, text)
         Requests that it refuses.
+    resend_depth : int
+        Frames that it remembers.
+    dropping : bool
+        What it sends gets lost on the way.
     seen : list
         Every message received, in order.
     open_error : LinkOpenError or None
@@ -68,6 +73,9 @@ class ScriptedBoard:
         self.unique_id = unique_id
         self.boot_id = boot_id
         self.max_request_bytes = 64
+        self.resend_depth = 0
+        self.dropping = False
+        self.history: dict[int, bytes] = {}
         self.running = False
         self.deaf: set[type] = set()
         self.refuse: dict[type, tuple[int, str]] = {}
@@ -83,6 +91,7 @@ class ScriptedBoard:
         self._restart()
 
     def _restart(self) -> None:
+        self.history.clear()
         self.seq = 0
         self.step = 0
         self.tick = 1000
@@ -103,7 +112,7 @@ class ScriptedBoard:
         """Return its next hello."""
         return Hello(
             self._next(), self.major, 0, "0.1", "abc", "scripted", self.unique_id, self.boot_id, 100, 10, N_CHANNELS,
-            len(self.parameters), 1, 0, 1000, 1, self.max_request_bytes, self.running, self.traits,
+            len(self.parameters), 1, self.resend_depth, 1000, 1, self.max_request_bytes, self.running, self.traits,
         )  # fmt: skip
 
     def block(self, n: int = 10, *, flags: int = 0, skip_frames: int = 0, skip_steps: int = 0) -> np.ndarray:
@@ -130,8 +139,13 @@ class ScriptedBoard:
         self.send(self.hello())
 
     def send(self, message: Any) -> None:
-        """Send a message."""
-        self.send_bytes(encode_frame(encode_message(message)))
+        """Send a message, and remember it."""
+        raw = encode_frame(encode_message(message))
+        self.history[message.seq] = raw
+        while len(self.history) > self.resend_depth:
+            del self.history[min(self.history)]
+        if not self.dropping:
+            self.send_bytes(raw)
 
     def send_bytes(self, data: bytes) -> None:
         """Send raw bytes."""
@@ -185,6 +199,11 @@ class ScriptedBoard:
             case Stop(request_id):
                 self.running = False
                 self.send(Reply(self._next(), request_id, 0, self.step))
+            case Resend(request_id, first_seq, count):
+                again = [raw for seq, raw in self.history.items() if first_seq <= seq < first_seq + count]
+                self.send(Reply(self._next(), request_id, 0, len(again)))
+                for raw in () if self.dropping else again:
+                    self.send_bytes(raw)
             case Reset(request_id, scope):
                 self.send(Reply(self._next(), request_id, 0, None))
                 if scope == 2:
