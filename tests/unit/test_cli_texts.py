@@ -65,6 +65,13 @@ def test_a_line_says_everything_and_has_no_control_characters() -> None:
     assert hostile.isprintable()
 
 
+def test_a_line_says_what_the_link_lost_and_got_back() -> None:
+    link = {"frames_resent": 12, "frames_missing": 1, "frames_held": 0, "duplicates": 0, "resend_requests": 14}
+    text = status_line(status(link=link), Growth())
+    assert ", link 12 frames sent again, 1 missing" in text
+    assert "link" not in status_line(status(), Growth())
+
+
 def test_a_file_that_does_not_grow_is_noticed_and_one_that_does_is_not() -> None:
     clock = Clock()
     growth = Growth(clock)

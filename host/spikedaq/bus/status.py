@@ -36,6 +36,12 @@ def _no_gaps() -> dict[str, int]:
     return {"lost": 0, "overrun": 0, "dropped": 0}
 
 
+def _quiet_link() -> dict[str, int]:
+    return dict.fromkeys(
+        ("frames_missing", "frames_resent", "frames_held", "duplicates", "resend_requests", "resend_given_up"), 0
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class FileStatus(_FromMap):
     """What the recorder says of the file it is writing for one device.
@@ -103,6 +109,10 @@ class DeviceStatus(_FromMap):
         Missing samples since the daemon's start by cause: lost, overrun, dropped.
     bad_frames, saturated_blocks : int
         Since the daemon's start.
+    link : map
+        Frames since the daemon's start: ``frames_missing`` for good, ``frames_resent`` that came on request,
+        ``duplicates`` kept out, ``resend_requests`` sent, ``resend_given_up`` frames asked for in vain; and
+        ``frames_held`` now, behind missing ones.
     clock_u_ns : int or None
         Uncertainty of the device's clock against this computer's; None while not fitted.
     journal_offset, journal_bytes : int
@@ -130,6 +140,7 @@ class DeviceStatus(_FromMap):
     gaps: dict[str, int] = field(default_factory=_no_gaps)
     bad_frames: int = 0
     saturated_blocks: int = 0
+    link: dict[str, int] = field(default_factory=_quiet_link)
     clock_u_ns: int | None = None
     reconnects: int = 0
     journal_offset: int = 0

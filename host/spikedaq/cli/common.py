@@ -79,6 +79,17 @@ def gaps_text(gaps: Mapping[str, int]) -> str:
     return ", ".join(f"{n} {cause}" for cause, n in gaps.items() if n) or "none"
 
 
+def link_text(link: Mapping[str, int]) -> str:
+    """Return what a link lost and got back: ``12 frames sent again, 1 missing``; empty where it lost nothing."""
+    named = (
+        (link.get("frames_resent", 0), "frames sent again"),
+        (link.get("frames_missing", 0), "missing"),
+        (link.get("frames_held", 0), "waiting for others"),
+        (link.get("duplicates", 0), "came twice"),
+    )
+    return ", ".join(f"{n} {what}" for n, what in named if n)
+
+
 def number_text(value: float | None) -> str:
     """Return a parameter's value without needless digits (parameters are 32-bit floats on a device)."""
     return "-" if value is None else f"{value:.7g}"

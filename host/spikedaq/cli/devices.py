@@ -15,6 +15,7 @@ from spikedaq.cli.common import (
     add_url_option,
     bytes_text,
     console,
+    link_text,
     number_text,
     open_client,
     print_json,
@@ -122,6 +123,8 @@ def _print_details(out: Console, statuses: list[DeviceStatus]) -> None:
     for status in statuses:
         if status.detail and status.state not in ("running", "stopped"):
             out.print(f"{status.device}: {status.detail}", markup=False)
+        if link := link_text(status.link):
+            out.print(f"{status.device}: link: {link}", markup=False)
 
 
 def run_get(arguments: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spikedaq.bus import DeviceStatus, FileStatus, RecordingStatus
-from spikedaq.cli.common import bytes_text, clock_text, gaps_text, number_text, rate_text
+from spikedaq.cli.common import bytes_text, clock_text, gaps_text, link_text, number_text, rate_text
 
 # The recorder flushes about once a second; a file that is this long without growing needs somebody's eye.
 STALLED_S = 5.0
@@ -95,6 +95,8 @@ def status_line(status: DeviceStatus, growth: Growth) -> str:
         parts.insert(1, f"voltage clamp at {clamp_text(status)}")
     if status.saturated_blocks:
         parts.insert(2, f"{status.saturated_blocks} blocks saturated")
+    if link := link_text(status.link):
+        parts.append(f"link {link}")
     if status.state not in _GOOD_STATES and status.detail:
         parts.append(status.detail)
     return "".join(c if c.isprintable() else " " for c in ", ".join(parts))
