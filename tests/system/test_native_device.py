@@ -410,3 +410,54 @@ def test_no_request_however_broken_stops_the_device(start: Callable[..., Process
     assert wire.ask(32, 1, 0, answer=HELLO)[0] == HELLO
     status, _ = wire.until(lambda m: m[0] == STATUS)
     assert status[9] > 10
+
+
+@pytest.mark.parametrize(
+    ("most", "parameters"),
+    [
+        pytest.param(1.5, ["stim_strength=50"], id="quiet"),
+        pytest.param(3.5, ["noise_sd=3", "i_clamp=10"], id="noise"),
+    ],
+)
+def test_bytes_per_sample(most: float, parameters: list[str]) -> None:
+    """Ten seconds of eight channels from a seed, with hello, events, status and framing, cost what is promised."""
+    n_samples = 100_000
+    options = ["--as-fast-as-possible", "--seed", "1", "--boot-id", "1", "--tick-start", "0"]
+    options += [word for parameter in parameters for word in ("--param", parameter)]
+    process = subprocess.Popen(
+        [device_path(), "--stdio", "--duration", str(n_samples), *options],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        os.write(process.stdin.fileno(), encode([37, 1, 100]))
+        n_bytes = len(process.stdout.read())
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()
+    assert 0.5 < n_bytes / n_samples <= most  # heads of blocks alone take a half: it did send
+
+
+@pytest.mark.parametrize(
+    ("options", "depth"),
+    [([], 128), (["--resend-depth", "7"], 7), (["--resend-depth", "0"], 0), (["--resend-bytes", "0"], 0)],
+)
+def test_hello_says_how_many_frames_can_be_had_again(
+    start: Callable[..., Process], options: list[str], depth: int
+) -> None:
+    """The default is a v3 board's; without memory a request is refused, with it the frame comes again as it was."""
+    process = start("--pty", *options)
+    wire = process.connect()
+    hello = wire.ask(32, 1, 1, answer=HELLO)
+    assert hello[14] == depth
+    assert hello[16] == 3  # both codecs
+    wire.send(40, 5, hello[1], 1)
+    reply, came = wire.until(lambda m: m[0] == REPLY)
+    assert reply[2:4] == [5, 0 if depth else 4]
+    if depth and hello not in came:
+        wire.until(lambda m: m == hello)
