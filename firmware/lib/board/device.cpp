@@ -173,6 +173,12 @@ void Device::Step() {
   }
 }
 
+void Device::SkipSteps(uint32_t n) {
+  sampler_.Skip(step_, tick_, n);
+  step_ += n;
+  tick_ += uint64_t{n} * neuron_parameters_.step_us();
+}
+
 void Device::NoteQueueLength() {
   const StepsHeld held(board_);
   const uint16_t n = static_cast<uint16_t>(sampler_.closed() + events_.size() + transmitter_.frames_waiting());

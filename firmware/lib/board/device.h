@@ -60,6 +60,9 @@ class Device final : public command::Target {
   /// Makes one step of the model: inputs, neuron, outputs, sample, events. May interrupt Pump, but where the board was
   /// told to hold its steps.
   void Step();
+  /// Passes over `n` steps for which there was no time. The model stands still; where samples are taken, those are
+  /// counted as an overrun.
+  void SkipSteps(uint32_t n);
   /// Tick at which the next step is due.
   uint64_t next_tick() const { return tick_; }
   /// Whether the next step's sample would be stored and not discarded.

@@ -60,6 +60,18 @@ Status Sampler::Push(uint64_t step, uint64_t tick, uint32_t step_us, const int16
   return Status::kOk;
 }
 
+void Sampler::Skip(uint64_t step, uint64_t tick, uint32_t n) {
+  if (!running_ || n == 0) return;
+  open_ = false;
+  if (!overrunning_) {
+    overrunning_ = true;
+    overrun_ = Overrun{step, tick, 0};
+    ++overruns_;
+  }
+  overrun_.n_samples += n;
+  overrun_samples_ += n;
+}
+
 void Sampler::Release() {
   first_ = Slot(1);
   --used_;

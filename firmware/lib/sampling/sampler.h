@@ -58,6 +58,10 @@ class Sampler {
   /// Constant time, no allocation.
   Status Push(uint64_t step, uint64_t tick, uint32_t step_us, const int16_t* values, uint8_t flags);
 
+  /// Says that there was no time for `n` steps from this one on: their samples are counted as an overrun, and the block
+  /// that was open is closed.
+  void Skip(uint64_t step, uint64_t tick, uint32_t n);
+
   /// Whether `Push` would store a sample with this step_us and these flags.
   bool HasRoom(uint32_t step_us, uint8_t flags = 0) const;
   /// Samples that the open block still takes; 0 where none is open.
