@@ -165,6 +165,7 @@ def _parsed(text: str) -> LinkUrl | None:
         url = parse_url(text)
     except LinkOpenError:
         return None
+    url = url.inner or url  # a bad cable changes nothing about who is at its end
     return url if url.scheme in _SNIFFED else None
 
 

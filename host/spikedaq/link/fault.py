@@ -236,6 +236,18 @@ class FaultLink:
         self._to_host = _Lane(cable.to_host, cable, self._deliver)
         self._to_device = _Lane(cable.to_device, cable, self._send)
 
+    @property
+    def baud(self) -> int | None:
+        """Baud rate of the link behind it, where that has one."""
+        found: int | None = getattr(self._link, "baud", None)
+        return found
+
+    def set_baud(self, baud: int) -> None:
+        """Change it, where there is one."""
+        change = getattr(self._link, "set_baud", None)
+        if change is not None:
+            change(baud)
+
     def start(self, on_bytes: OnBytes, on_lost: OnLost) -> None:
         """Begin to deliver."""
         self._on_bytes, self._on_lost = on_bytes, on_lost

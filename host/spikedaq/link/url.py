@@ -43,6 +43,7 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "pty": ("id", "dialect"),
     "tcp": ("id", "dialect"),
     "sim": (*SIM_OPTIONS, *SIM_SWITCHES),
+    "replay": ("speed", "loop"),
 }
 _EXAMPLES = "serial:/dev/ttyUSB0?baud=500000, pty:/path, tcp:host:port or sim:NAME?preset=0&rate=10000"
 _FAULT_EXAMPLE = "fault:flip=1e-5,seed=7;serial:/dev/ttyUSB0"
@@ -152,5 +153,14 @@ def _check_option(url: str, scheme: str, name: str, value: str) -> None:
     if name == "dialect" and value not in (AUTO, NO_DIALECT, *DIALECTS):
         names = ", ".join((AUTO, NO_DIALECT, *DIALECTS))
         raise LinkOpenError(f"the dialect {value!r} in {url!r} is none of {names}", url=url)
+    if name == "speed" and value != "max" and not _is_positive(value):
+        raise LinkOpenError(f"the speed {value!r} in {url!r} is neither a positive number nor 'max'", url=url)
     if name == "id" and scheme != "sim" and not re.fullmatch("(?:[0-9a-fA-F]{2}){4,16}", value):
         raise LinkOpenError(f"the id {value!r} in {url!r} is not a board's: 8 to 32 hex digits", url=url)
+
+
+def _is_positive(text: str) -> bool:
+    try:
+        return 0 < float(text) < float("inf")
+    except ValueError:
+        return False
