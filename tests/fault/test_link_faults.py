@@ -148,6 +148,16 @@ def test_unplugged_boards_come_back_with_a_gap_each(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_short_outages_lose_nothing_with_resend(tmp_path: Path) -> None:
+    """With frames to send again an outage shorter than what the board remembers leaves no gap at all."""
+    with campaign(tmp_path, "pty:{ports}/tty", "--resend-depth", "2000", "--resend-bytes", "2000000") as run:
+        repeat(run, FEWER, lambda rng: run.board.do(f"unplug {rng.uniform(0.05, 0.3):.3f}", "plug"))
+        run.figures("unplugged for a moment, with resend")
+    check_recording(run, tmp_path / "truth", 0)
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_renamed_ports_are_found_by_the_boards_identity(tmp_path: Path) -> None:
     """The port comes back under another name each time, beside the port of a stranger, and is found by its id."""
