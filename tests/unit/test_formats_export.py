@@ -240,7 +240,7 @@ def test_out_must_be_a_folder_or_a_csv(tmp_path):
     for out in (tmp_path / "new", tmp_path / "new" / "x.csv"):
         with pytest.raises(StoreError, match="create it first"):
             export_csv(maker.paths[0], out)
-    with pytest.raises(ConfigError, match="'model' or 'wall'"):
+    with pytest.raises(ConfigError, match="one of model, wall, arrival, stock"):
         export_csv(maker.paths[0], time="ms")
 
 

@@ -32,7 +32,10 @@ class _FromMap:
         return asdict(self)
 
 
-def _no_gaps() -> dict[str, int]:
+Gaps = dict[str, int | None]
+
+
+def _no_gaps() -> Gaps:
     return {"lost": 0, "overrun": 0, "dropped": 0}
 
 
@@ -55,7 +58,7 @@ class FileStatus(_FromMap):
     bytes, samples, rows_on_disk : int
         Size of ``file``; samples in the session so far, written, and readable on disk.
     gaps : map
-        Missing samples in the session by cause: lost, overrun, dropped.
+        Missing samples in the session by cause: lost, overrun, dropped; None where they cannot be counted.
     error : str or None
     """
 
@@ -64,7 +67,7 @@ class FileStatus(_FromMap):
     bytes: int = 0
     samples: int = 0
     rows_on_disk: int = 0
-    gaps: dict[str, int] = field(default_factory=_no_gaps)
+    gaps: Gaps = field(default_factory=_no_gaps)
     saturated: int = 0
     offset: int = 0
     error: str | None = None
@@ -96,7 +99,7 @@ class DeviceStatus(_FromMap):
     state : str
         opening, identifying, running, stopped, lost or refused.
     detail : str
-        Why, where the state is not running or stopped; one clear line.
+        Why, where the state is not running or stopped, and what a stock board was taken for; one clear line.
     rate_hz, nominal_hz : float
         Samples per second of host time in the last second, and what the device's step period promises.
     mode : str
@@ -106,7 +109,9 @@ class DeviceStatus(_FromMap):
     samples, blocks : int
         Received since the daemon's start.
     gaps : map
-        Missing samples since the daemon's start by cause: lost, overrun, dropped.
+        Missing samples since the daemon's start by cause: lost, overrun, dropped; None where they cannot be counted.
+    sequence : str
+        "counted", or "none" for a board that numbers nothing (a stock firmware), so that no loss can be seen.
     bad_frames, saturated_blocks : int
         Since the daemon's start.
     link : map
@@ -137,7 +142,8 @@ class DeviceStatus(_FromMap):
     v_hold_mv: float | None = None
     samples: int = 0
     blocks: int = 0
-    gaps: dict[str, int] = field(default_factory=_no_gaps)
+    sequence: str = "counted"
+    gaps: Gaps = field(default_factory=_no_gaps)
     bad_frames: int = 0
     saturated_blocks: int = 0
     link: dict[str, int] = field(default_factory=_quiet_link)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -41,7 +42,16 @@ def console() -> Console:
 
 def print_json(value: Any) -> None:
     """Print a value that came from the daemon, as one JSON document on one line."""
-    print(json.dumps(value, default=_jsonable), flush=True)
+    print(json.dumps(without_nan(value), default=_jsonable), flush=True)
+
+
+def without_nan(value: Any) -> Any:
+    """Return a value with null for each NaN, which JSON does not know: a parameter that nobody can read."""
+    if isinstance(value, dict):
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _jsonable(value: Any) -> Any:
@@ -74,9 +84,12 @@ def clock_text(uncertainty_ns: int | None) -> str:
     return f"±{us:.0f} us" if us < 1000 else f"±{us / 1000:.1f} ms"
 
 
-def gaps_text(gaps: Mapping[str, int]) -> str:
-    """Return missing samples by cause: ``none``, or ``3 lost, 1 dropped``."""
-    return ", ".join(f"{n} {cause}" for cause, n in gaps.items() if n) or "none"
+def gaps_text(gaps: Mapping[str, int | None]) -> str:
+    """Return missing samples by cause: ``none``, or ``3 lost, 1 dropped``; ``not countable`` where nobody can know."""
+    known = ", ".join(f"{n} {cause}" for cause, n in gaps.items() if n)
+    if None in gaps.values():
+        return "not countable" + (f", {known}" if known else "")
+    return known or "none"
 
 
 def link_text(link: Mapping[str, int]) -> str:
@@ -92,4 +105,6 @@ def link_text(link: Mapping[str, int]) -> str:
 
 def number_text(value: float | None) -> str:
     """Return a parameter's value without needless digits (parameters are 32-bit floats on a device)."""
-    return "-" if value is None else f"{value:.7g}"
+    if value is None:
+        return "-"
+    return "unknown" if math.isnan(value) else f"{value:.7g}"

@@ -121,7 +121,7 @@ def run_status(arguments: argparse.Namespace) -> int:
 
 def _print_details(out: Console, statuses: list[DeviceStatus]) -> None:
     for status in statuses:
-        if status.detail and status.state not in ("running", "stopped"):
+        if status.detail:
             out.print(f"{status.device}: {status.detail}", markup=False)
         if link := link_text(status.link):
             out.print(f"{status.device}: link: {link}", markup=False)

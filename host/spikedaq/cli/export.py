@@ -23,9 +23,10 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("--device", metavar="NAME", help="only this device of a session")
     parser.add_argument(
         "--time",
-        choices=("model", "wall"),
-        default="model",
-        help="time column: model time, 0.1 ms per step (as the stock software), or real time of this computer",
+        choices=("model", "wall", "arrival", "stock"),
+        default=None,
+        help="time column: model time, 0.1 ms per step (the default), or real time of this computer; for a board with "
+        "a stock firmware measured ms since the first row (its default), or the stock software's row x 0.1 ms",
     )
     parser.add_argument(
         "--stock-header",

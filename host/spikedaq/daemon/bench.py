@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 
 import structlog
@@ -72,13 +73,15 @@ class Member:
         session = self._session
         file = session.status().devices[self.name] if session else None
         translator = device.translator
+        uncounted = info is not None and info.is_translated
         streaming = device.state in (DeviceState.RUNNING, DeviceState.STOPPED)
         detail = translator.about if translator is not None and streaming else device.detail
         if journal is not None and journal.writer.failing:
             detail = "its journal cannot be written, samples are being lost: make room on the disk"
         values = {p.name: p.value for p in info.parameters} if info else {}
         step_us = values.get("step_us", info.step_us) if info else 0
-        clamped = bool(values.get("clamp_mode"))
+        v_hold_mv = values.get("v_hold", math.nan)
+        clamped = values.get("clamp_mode") == 1
         return DeviceStatus(
             device=self.name,
             url=device.url,
@@ -91,12 +94,13 @@ class Member:
             rate_hz=self._rate_hz,
             nominal_hz=1e6 / step_us if step_us else 0.0,
             mode=str(ClampMode.VOLTAGE if clamped else ClampMode.CURRENT),
-            v_hold_mv=values.get("v_hold") if clamped else None,
+            v_hold_mv=v_hold_mv if clamped and math.isfinite(v_hold_mv) else None,
             samples=received.samples,
             blocks=received.blocks,
+            sequence="none" if uncounted else "counted",
             gaps={
-                "lost": counters.lost_samples,
-                "overrun": counters.overrun_samples,
+                "lost": None if uncounted else counters.lost_samples,
+                "overrun": None if uncounted else counters.overrun_samples,
                 "dropped": file["gaps"].get("dropped", 0) if file else 0,
             },
             bad_frames=sum(counters.bad_frames.values()) + counters.malformed,

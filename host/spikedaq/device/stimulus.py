@@ -27,6 +27,9 @@ async def upload(
     """
     if not rows:
         raise CommandRejected("a stimulus needs at least one row", code="bad_arguments")
+    if not info.stimulus_capacity:
+        message = f"{device} takes no waveform, only the settings of its square wave; flash the spikedaq firmware"
+        raise CommandRejected(message, code="unsupported")
     if len(rows) > info.stimulus_capacity:
         message = f"{device} holds {info.stimulus_capacity} stimulus rows, {len(rows)} were given; give fewer"
         raise CommandRejected(message, code="too_large")

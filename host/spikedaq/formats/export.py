@@ -15,7 +15,9 @@ from spikedaq.formats.output import refuse_existing, written_whole
 from spikedaq.formats.report import RunReport
 from spikedaq.formats.sources import Run, find_runs
 from spikedaq.formats.stock_csv import (
+    ARRIVAL_WARNING,
     STOCK_HEADER_WARNING,
+    STOCK_TIME_WARNING,
     TIME_HEADERS,
     RowFormatter,
     StockColumn,
@@ -29,6 +31,8 @@ from spikedaq.store import open_recording
 # Rows that are in memory at a time: some 20 MB of samples, times and text.
 CHUNK_ROWS = 1 << 17
 
+_TIME_WARNINGS = {"arrival": ARRIVAL_WARNING, "stock": STOCK_TIME_WARNING}
+
 Progress = Callable[[int, int], None]
 
 
@@ -41,11 +45,13 @@ class ExportedFile:
     device: str
     boot_id: int
     n_rows: int
-    missing: dict[str, int]
-    """Samples missing between the first and the last row, by cause."""
+    missing: dict[str, int | None]
+    """Samples missing between the first and the last row, by cause; None where nobody can know."""
     mode: str = ClampMode.CURRENT
     warning: str | None = None
     """What a reader of the CSV could get wrong."""
+    time: str = "model"
+    """What the first column is."""
 
 
 def export_csv(
@@ -53,7 +59,7 @@ def export_csv(
     out: Path | None = None,
     *,
     device: str | None = None,
-    time: TimeColumn = "model",
+    time: TimeColumn | None = None,
     as_stock: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -70,8 +76,10 @@ def export_csv(
         A folder, which must exist, or, for one device, a name that ends in ``.csv``. Default: beside the recording.
     device : str, optional
         Only this device of a session.
-    time : {"model", "wall"}
-        First column: step index x 0.1 ms from the first row on, or seconds since the session's reference time.
+    time : {"model", "wall", "arrival", "stock"}, optional
+        First column: step index x 0.1 ms from the first row on (the default); seconds since the session's reference
+        time; for a board whose stock firmware counts no steps, measured milliseconds since the first row (its default);
+        or row x 0.1 ms, as the stock software has it whatever is missing.
     as_stock : bool
         Give voltage clamp the header of the stock software, which calls millivolts per cent. The files' ``warning``
         and their descriptions say so.
@@ -86,12 +94,13 @@ def export_csv(
         Nothing to export, files that cannot be read or written, or that must not be replaced. What was not completed
         is removed; files that were completed before stay.
     ConfigError
-        ``time`` is neither of the two.
+        ``time`` is none of these, or does not fit the recording.
     """
-    if time not in TIME_HEADERS:
-        raise ConfigError(f"the time column cannot be {time!r}; it is 'model' or 'wall'")
+    if time is not None and time not in TIME_HEADERS:
+        raise ConfigError(f"the time column cannot be {time!r}; it is one of {', '.join(TIME_HEADERS)}")
     try:
         runs = find_runs(Path(source), device)
+        times = [_time_of(run, time) for run in runs]
         paths = _output_paths(runs, out)
         for csv, description in paths:
             refuse_existing(csv, overwrite=overwrite)
@@ -101,22 +110,40 @@ def export_csv(
     total = sum(run.n_rows for run in runs)
     exported: list[ExportedFile] = []
     done = 0
-    for run, (csv, description) in zip(runs, paths, strict=True):
+    for run, column, (csv, description) in zip(runs, times, paths, strict=True):
         # The description first: where the CSV is, its description is.
         with (
             written_whole(csv, overwrite=overwrite) as rows,
             written_whole(description, overwrite=overwrite) as document,
         ):
-            warning = STOCK_HEADER_WARNING if as_stock and run.mode is ClampMode.VOLTAGE else None
-            report = RunReport(run, csv.name, time, warning)
+            warnings = [STOCK_HEADER_WARNING] if as_stock and run.mode is ClampMode.VOLTAGE else []
+            warnings += [_TIME_WARNINGS[column]] if column in _TIME_WARNINGS else []
+            warning = "; ".join(warnings) or None
+            report = RunReport(run, csv.name, column, warning)
             for n in _write_rows(run, rows, report, columns_of(run.mode, as_stock=as_stock)):
                 done += n
                 if progress is not None:
                     progress(done, total)
             document.write(json.dumps(report.document(), ensure_ascii=False, indent=1).encode() + b"\n")
         counts = (report.n_rows, report.missing)
-        exported.append(ExportedFile(csv, description, run.device, run.boot_id, *counts, str(run.mode), warning))
+        exported.append(
+            ExportedFile(csv, description, run.device, run.boot_id, *counts, str(run.mode), warning, column)
+        )
     return exported
+
+
+def _time_of(run: Run, wanted: TimeColumn | None) -> TimeColumn:
+    """Choose the first column of a run, or refuse one that would not be true of it."""
+    if wanted is None:
+        return "arrival" if run.translated else "model"
+    if wanted == "model" and run.translated:
+        raise ConfigError(
+            f"{run.device} was recorded from a stock firmware, which counts no steps, so its rows have no model time; "
+            "use 'arrival' (measured), 'wall', or 'stock' (row x 0.1 ms, as the stock software has it)"
+        )
+    if wanted == "arrival" and not run.translated:
+        raise ConfigError(f"{run.device} counts its steps; use 'model', or 'wall' for real time")
+    return wanted
 
 
 def _output_paths(runs: list[Run], out: Path | None) -> list[tuple[Path, Path]]:
@@ -144,8 +171,10 @@ def _write_rows(run: Run, file: BinaryIO, report: RunReport, columns: tuple[Stoc
     last_step = -1
     for path in run.files:
         with open_recording(path) as recording:
-            formatter = RowFormatter(recording.channels, device=run.device, columns=columns)
+            formatter = RowFormatter(recording.channels, device=run.device, columns=columns, partial=run.translated)
+            report.absent = formatter.absent
             n_samples = recording.n_samples
+            n_before = report.n_rows
             report.file(recording, n_samples, "unknown" if recording.ending is None else _sha256(path))
             for start in range(0, n_samples, CHUNK_ROWS):
                 stop = min(start + CHUNK_ROWS, n_samples)
@@ -156,6 +185,10 @@ def _write_rows(run: Run, file: BinaryIO, report: RunReport, columns: tuple[Stoc
                 samples = recording.samples(start, stop)
                 if report.time == "model":
                     file.write(formatter.model_rows(steps - report.first_step, samples))
+                elif report.time == "stock":
+                    file.write(formatter.model_rows(np.arange(n_before + start, n_before + stop), samples))
+                elif report.time == "arrival":
+                    file.write(formatter.arrival_rows(report.since_first_s(recording.timestamps(start, stop)), samples))
                 else:
                     file.write(formatter.wall_rows(recording.timestamps(start, stop), samples))
                 yield stop - start

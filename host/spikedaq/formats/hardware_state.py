@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -80,7 +81,7 @@ class HardwareState:
             ``a`` to ``v_rest``; setting one of these makes the neuron a custom one). Empty where nothing is.
         """
         before = self._settings()
-        if name == "preset":
+        if name == "preset" and math.isfinite(value):
             self._take_preset(round(value), origin)
         else:
             self._put(name, self.tidied(name, value), origin)
@@ -155,7 +156,12 @@ def _first_origin(parameter: ParameterInfo) -> str:
 
 
 def tidy(value: float, kind: ParameterType = ParameterType.FLOAT) -> Any:
-    """Return a value as people write it: an integer, a boolean, or the shortest decimal of a 32-bit float."""
+    """Return a value as people write it: an integer, a boolean, or the shortest decimal of a 32-bit float.
+
+    NaN, which is how a translated board describes what nobody can know, is "unknown".
+    """
+    if math.isnan(value):
+        return UNKNOWN
     if kind is ParameterType.BOOLEAN:
         return bool(value)
     if kind is ParameterType.INTEGER:

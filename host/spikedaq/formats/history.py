@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,12 +85,11 @@ class History:
             value = None if row.value is None else self._state.tidied(row.name, row.value)
             self.requests.append(Change(row.step, row.time_s, "host", row.origin, {row.name: value}))
             return
-        if row.value is None:
-            return
         if row.step is not None and row.step >= self._first_step:
             self._begin()
         origin, by = self._origin_of(row)
-        settings = self._state.apply(row.name, row.value, origin)
+        # No value from the device: a knob that cannot be read decides it now (a stock board's).
+        settings = self._state.apply(row.name, math.nan if row.value is None else row.value, origin)
         if row.name in _NEURON and row.step is not None:
             self._neuron = (row.step, origin, by)
         if settings:

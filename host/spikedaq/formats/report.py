@@ -13,13 +13,16 @@ from spikedaq.formats.sources import Run
 from spikedaq.formats.stimulus import StimulusFollower
 from spikedaq.formats.stock_csv import TIME_HEADERS, TimeColumn
 from spikedaq.model import BlockFlag, DeviceInfo, EventKind, GapCause
-from spikedaq.store import FileMeta, RecordingFile, StoredEvent, StoredGap, StoredNote, StoredParameter
+from spikedaq.store import FileMeta, RecordingFile, StoredEvent, StoredGap, StoredNote, StoredParameter, countable
 
 FORMAT = "spikedaq hardware state"
 FORMAT_VERSION = 1
 
 _MEANING = {
     "model": "model time in milliseconds since the first row: (step - first_step) x 0.1 ms; missing samples are a jump",
+    "arrival": "measured real time in milliseconds since the first row, of arrival at this computer (v1: of the "
+    "board's own clock); the board counts no steps",
+    "stock": "row x 0.1 ms, the rule of the stock software: not real time, and missing samples do not show",
     "wall": "real time in seconds since the session's reference time; missing samples are a jump",
 }
 
@@ -34,14 +37,17 @@ class RunReport:
         Step of the first row; known once the first file was given.
     n_rows : int
     missing : dict
-        Samples missing between the first and the last row, by cause.
+        Samples missing between the first and the last row, by cause; None where nobody can know.
     """
 
     def __init__(self, run: Run, csv_name: str, time: TimeColumn, warning: str | None = None) -> None:
         self.time: TimeColumn = time
         self.first_step = 0
         self.n_rows = 0
-        self.missing = {cause.value: 0 for cause in GapCause}
+        self.missing: dict[str, int | None] = dict(
+            countable({cause.value: 0 for cause in GapCause}, translated=run.translated)
+        )
+        self.absent: list[str] = []
         self._run = run
         self._csv_name = csv_name
         self._warning = warning
@@ -84,6 +90,10 @@ class RunReport:
             }
         )
 
+    def since_first_s(self, timestamps: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return times since the first row; (n,), in seconds."""
+        return timestamps - self._first_wall_s
+
     def document(self) -> dict[str, Any]:
         """Return everything, ready for JSON."""
         history, meta = self._history, self._meta
@@ -100,6 +110,7 @@ class RunReport:
             "clamp_mode": str(self._run.mode),
             **({} if self._warning is None else {"warning": self._warning}),
             "time_column": {
+                "kind": self.time,
                 "header": TIME_HEADERS[self.time],
                 "meaning": _MEANING[self.time],
                 "first_step": self.first_step,
@@ -110,7 +121,9 @@ class RunReport:
                 "step_us_at_start": meta.step_us,
             },
             "n_rows": self.n_rows,
-            "missing_samples": self.missing,
+            "sequence": "none" if self._run.translated else "counted",
+            "missing_samples": {c: "not countable" if n is None else n for c, n in self.missing.items()},
+            **({"empty_columns": self.absent} if self.absent else {}),
             "gaps": self._gaps,
             "saturated": {
                 "blocks": self._saturated_blocks,
@@ -144,6 +157,11 @@ class RunReport:
         """Time in the CSV's own column."""
         if self.time == "wall":
             return round(wall_s, 6)
+        if self.time == "arrival":
+            return round((wall_s - self._first_wall_s) * 1000, 3)
+        if self.time == "stock" and step is not None:
+            absent: int = sum(g["n_samples"] for g in self._gaps if g["first_step"] < step)
+            return (step - self.first_step - absent) / 10
         return None if step is None else (step - self.first_step) / 10
 
     def _change(self, change: Change) -> dict[str, Any]:
@@ -161,7 +179,7 @@ class RunReport:
         gap = stored.gap
         if gap.boot_id != self._run.boot_id or gap.first_step < self.first_step:
             return
-        self.missing[gap.cause.value] += gap.n_steps
+        self.missing[gap.cause.value] = (self.missing[gap.cause.value] or 0) + gap.n_steps
         self._gaps.append(
             {
                 "time": self._time(gap.first_step, stored.start_s),

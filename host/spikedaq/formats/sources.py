@@ -22,6 +22,8 @@ class Run:
     folder: Path
     files: list[Path] = field(default_factory=list)
     n_rows: int = 0
+    translated: bool = False
+    """Of a board with a stock firmware, whose steps only count the rows that arrived."""
 
 
 def find_runs(source: Path, device: str | None) -> list[Run]:
@@ -55,7 +57,7 @@ def find_runs(source: Path, device: str | None) -> list[Run]:
         if not runs or (runs[-1].device, runs[-1].boot_id, runs[-1].mode) != (*boot, meta.mode):
             base = name or f"{meta.session}_{meta.device}"
             suffix = (f"_boot{number}" if number > 1 else "") + (f"_part{part}" if part > 1 else "")
-            runs.append(Run(*boot, meta.mode, base + suffix, suffix, path.parent))
+            runs.append(Run(*boot, meta.mode, base + suffix, suffix, path.parent, translated=meta.info.is_translated))
         runs[-1].files.append(path)
         runs[-1].n_rows += n_rows
     if not runs:

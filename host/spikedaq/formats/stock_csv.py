@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from spikedaq.formats.text_tables import (
     BytesArray,
+    arrival_time_columns,
     join_columns,
     model_time_columns,
     value_table,
@@ -18,8 +19,20 @@ from spikedaq.formats.text_tables import (
 )
 from spikedaq.model import ChannelInfo, ClampMode, StoreError
 
-TimeColumn = Literal["model", "wall"]
-TIME_HEADERS: dict[TimeColumn, str] = {"model": "Time (ms)", "wall": "Time (s)"}
+TimeColumn = Literal["model", "wall", "arrival", "stock"]
+TIME_HEADERS: dict[TimeColumn, str] = {
+    "model": "Time (ms)",
+    "wall": "Time (s)",
+    "arrival": "Time (ms)",
+    "stock": "Time (ms)",
+}
+ARRIVAL_WARNING = (
+    "Time (ms) is the measured time since the first row: the board's firmware counts no steps. The stock software's "
+    "rule, row x 0.1 ms, is --time stock"
+)
+STOCK_TIME_WARNING = (
+    "Time (ms) is row x 0.1 ms, the stock software's rule: neither real time nor, where rows are missing, model time"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +100,8 @@ class RowFormatter:
         Name for messages.
     columns : sequence of StockColumn
         What the lines hold after the time.
+    partial : bool
+        A column whose channel the board does not have stays empty and is named in ``absent``.
 
     Raises
     ------
@@ -95,24 +110,33 @@ class RowFormatter:
     """
 
     def __init__(
-        self, channels: Sequence[ChannelInfo], *, device: str, columns: Sequence[StockColumn] = STOCK_COLUMNS
+        self,
+        channels: Sequence[ChannelInfo],
+        *,
+        device: str,
+        columns: Sequence[StockColumn] = STOCK_COLUMNS,
+        partial: bool = False,
     ) -> None:
         at = {channel.name: index for index, channel in enumerate(channels)}
         missing = [c.channel for c in columns if c.channel not in at]
-        if missing:
+        self.absent = [c.header for c in columns if c.channel in missing] if partial else []
+        if missing and not partial:
             raise StoreError(
                 f"{device}: the recording has no channel {', '.join(missing)}, which the stock CSV needs; "
                 "read the NWB file itself, it holds every channel there is"
             )
         self._columns: list[tuple[str, int, BytesArray]] = []
         for column in columns:
+            end = b"\n" if column is columns[-1] else b","
+            if column.channel in missing:
+                self._columns.append((column.channel, 0, np.full(2**16, end, dtype=np.bytes_)))
+                continue
             channel = channels[at[column.channel]]
             if channel.unit != column.unit:
                 raise StoreError(
                     f"{device}: channel {channel.name} is in {channel.unit!r}, the stock CSV needs {column.unit!r}; "
                     "read the NWB file itself, it says each channel's unit"
                 )
-            end = b"\n" if column is columns[-1] else b","
             table = value_table(channel, decimals=column.decimals, end=end)
             self._columns.append((column.channel, at[column.channel], table))
 
@@ -130,6 +154,10 @@ class RowFormatter:
     def wall_rows(self, seconds: npt.NDArray[np.float64], samples: npt.NDArray[np.int16]) -> bytes:
         """Lines with real time in seconds; arrays as in `model_rows`."""
         return self._rows(wall_time_columns(seconds), samples)
+
+    def arrival_rows(self, seconds: npt.NDArray[np.float64], samples: npt.NDArray[np.int16]) -> bytes:
+        """Lines with milliseconds; ``seconds`` (n,) since the first row of the CSV."""
+        return self._rows(arrival_time_columns(seconds), samples)
 
     def _rows(self, time: list[tuple[str, BytesArray]], samples: npt.NDArray[np.int16]) -> bytes:
         if not len(samples):

@@ -121,6 +121,25 @@ def wall_time_columns(seconds: npt.NDArray[np.float64]) -> list[tuple[str, Bytes
     ]
 
 
+def arrival_time_columns(seconds: npt.NDArray[np.float64]) -> list[tuple[str, BytesArray]]:
+    """Texts of milliseconds with three decimals and a comma: named columns that belong together.
+
+    Parameters
+    ----------
+    seconds : float64 array, shape (n,)
+        Since the first row; not negative, rounded to microseconds.
+    """
+    whole, fraction = np.divmod(np.rint(seconds * _MICRO).astype(np.int64), 1000)
+    point = np.full(len(whole), b".", dtype=np.bytes_)
+    comma = np.full(len(whole), b",", dtype=np.bytes_)
+    return [
+        ("time_whole", _few_integers(whole, b"0")),
+        ("time_point", point),
+        ("time_micro", _three_digits()[fraction]),
+        ("time_comma", comma),
+    ]
+
+
 def join_columns(columns: list[tuple[str, BytesArray]]) -> bytes:
     """Put the columns side by side, row after row, without padding."""
     rows = np.empty(len(columns[0][1]), dtype=[(name, texts.dtype) for name, texts in columns])

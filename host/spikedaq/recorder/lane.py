@@ -20,7 +20,7 @@ from spikedaq.recorder.folder import DeviceFolder
 from spikedaq.recorder.lookahead import Facts, Lookahead, facts_of, filled, guessed_clock, is_complete
 from spikedaq.recorder.plan import DevicePlan, SessionPlan
 from spikedaq.recorder.source import Item, JournalSource
-from spikedaq.store import FileMeta, RecordingWriter
+from spikedaq.store import FileMeta, RecordingWriter, countable
 from spikedaq.wire import Describe, Get, HelloRequest, Set, StimulusData, decode_message
 
 STEP_ITEMS = 2000
@@ -38,7 +38,7 @@ class LaneStatus:
     n_bytes: int
     samples: int
     rows_on_disk: int
-    gaps: dict[str, int]
+    gaps: dict[str, int | None]
     saturated: int
     offset: int
     state: str
@@ -142,7 +142,7 @@ class Lane:
     def status(self, error: str | None = None) -> LaneStatus:
         """Return what to report now."""
         writer, files = self._writer, self._folder.manifest.files
-        gaps = {c.value: sum(f.gaps.get(c.value, 0) for f in files) for c in GapCause if c is not GapCause.STOPPED}
+        gaps = {c.value: sum(f.gaps.get(c.value) or 0 for f in files) for c in GapCause if c is not GapCause.STOPPED}
         n_bytes = sum(f.n_bytes for f in files)
         samples = on_disk = sum(f.n_samples for f in files)
         saturated = sum(f.saturated_blocks for f in files)
@@ -152,10 +152,15 @@ class Lane:
             on_disk += writer.n_readable
             saturated += writer.saturated_blocks
             gaps = {cause: n + writer.gap_samples.get(cause, 0) for cause, n in gaps.items()}
+        uncounted = {cause for f in files for cause, n in f.gaps.items() if n is None}
+        shown: dict[str, int | None] = {cause: None if cause in uncounted else n for cause, n in gaps.items()}
+        if writer is not None:
+            known = countable(gaps, translated=writer.meta.info.is_translated)
+            shown = {cause: None if known[cause] is None else n for cause, n in shown.items()}
         name = writer.path.name if writer is not None else files[-1].name if files else None
         state = "failed" if error else "closed" if self.done else "recording" if writer is not None else "waiting"
         offset = self._source.offset if self._source is not None else self._cursor
-        return LaneStatus(self.device.name, name, n_bytes, samples, on_disk, gaps, saturated, offset, state, error)
+        return LaneStatus(self.device.name, name, n_bytes, samples, on_disk, shown, saturated, offset, state, error)
 
     # -- items
 

@@ -35,7 +35,8 @@ class ManifestFile:
     stop_s: float
     start_utc_ns: int
     stop_utc_ns: int
-    gaps: dict[str, int]
+    gaps: dict[str, int | None]
+    """Missing samples by cause; None where they cannot be counted."""
     saturated_blocks: int
     closed_reason: str
     cursor: int
@@ -74,10 +75,11 @@ class Manifest:
         OSError
             Disk full, or the folder is gone.
         """
-        gaps: dict[str, int] = {}
+        gaps: dict[str, int | None] = {}
         for file in self.files:
             for cause, n in file.gaps.items():
-                gaps[cause] = gaps.get(cause, 0) + n
+                so_far = gaps.get(cause, 0)
+                gaps[cause] = None if n is None or so_far is None else so_far + n
         document: dict[str, Any] = {"version": MANIFEST_VERSION, **asdict(self)}
         document["n_samples"] = sum(f.n_samples for f in self.files)
         document["gaps"] = gaps

@@ -3,7 +3,7 @@
 from spikedaq.store.closing import describe_closed
 from spikedaq.store.create import specifications_path
 from spikedaq.store.folder import file_name, find_files
-from spikedaq.store.meta import ClosedFile, FileMeta, LastBlock
+from spikedaq.store.meta import ClosedFile, FileMeta, LastBlock, countable
 from spikedaq.store.reader import (
     RecordingFile,
     StoredEvent,
@@ -26,6 +26,7 @@ __all__ = [
     "StoredGap",
     "StoredNote",
     "StoredParameter",
+    "countable",
     "describe_closed",
     "file_name",
     "find_files",

@@ -13,7 +13,7 @@ from spikedaq.store.ends import count_saturated
 from spikedaq.store.extent import columns, read_extent, read_rows, series_datasets
 from spikedaq.store.hdf5 import open_file, translated
 from spikedaq.store.layout import BLOCKS, ENDING, ENDING_BYTES, GAPS, TABLES, channel_storages
-from spikedaq.store.meta import ClosedFile, no_gaps
+from spikedaq.store.meta import ClosedFile, countable, no_gaps
 from spikedaq.store.repair import read_meta
 
 OPEN = b'{"state": "open"}'
@@ -83,7 +83,7 @@ def describe_closed(path: Path) -> ClosedFile:
         boot_id=int(blocks["boot_id"][-1]) if n_rows else meta.info.boot_id,
         start_s=start_s,
         stop_s=stop_s,
-        gaps=gaps,
+        gaps=countable(gaps, translated=meta.info.is_translated),
         saturated_blocks=count_saturated(blocks),
         reason=reason,
     )

@@ -117,6 +117,13 @@ def _stated(meta: FileMeta, key: str) -> str:
     return value if isinstance(value, str) and value.strip() else "not stated"
 
 
+_UNCOUNTED = (
+    "sequence: none. A stock firmware numbers nothing, so samples that were lost before they reached this computer "
+    "cannot be seen and no gap is claimed. Steps count the rows that arrived. Times are those of arrival, or of the "
+    "board's own clock where it sends one (v1), with the uncertainty that the clock map states."
+)
+
+
 def _put_general(file: Any, meta: FileMeta, start_offset: int) -> None:
     info = meta.info
     general = file.create_group("general")
@@ -127,13 +134,15 @@ def _put_general(file: Any, meta: FileMeta, start_offset: int) -> None:
     _text(general, "lab", _stated(meta, "lab"))
     # No keywords: Neo's NWB reader fails on any file that has them.
     _text(general, "session_id", meta.session)
-    if meta.notes:
-        _text(general, "notes", meta.notes)
+    notes = "\n\n".join(text for text in (meta.notes, _UNCOUNTED if info.is_translated else "") if text)
+    if notes:
+        _text(general, "notes", notes)
 
     device = _typed(general.create_group("devices").create_group(meta.device), "Device")
     device.attrs["description"] = (
         f"Spikeling board {info.board}, firmware {info.firmware_version} (build {info.build_hash}), "
         f"protocol {info.protocol_version[0]}.{info.protocol_version[1]}, boot {info.boot_id}"
+        + (f". {_UNCOUNTED}" if info.is_translated else "")
     )
     device.attrs["manufacturer"] = "Spikeling"
     device.attrs["serial_number"] = info.unique_id

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -92,8 +94,8 @@ class ClosedFile:
     boot_id: int
     start_s: float
     stop_s: float
-    gaps: dict[str, int]
-    """Samples missing within the file, by cause; every cause of :class:`GapCause` is a key."""
+    gaps: dict[str, int | None]
+    """Samples missing within the file, by cause; every cause of :class:`GapCause` is a key. None: not countable."""
     saturated_blocks: int
     reason: str
 
@@ -101,6 +103,25 @@ class ClosedFile:
 def no_gaps() -> dict[str, int]:
     """Return a zero for every cause."""
     return {cause.value: 0 for cause in GapCause}
+
+
+def countable(gaps: Mapping[str, int], *, translated: bool) -> dict[str, int | None]:
+    """Return gaps with None for the causes that nobody can see in a translated board's stream."""
+    unseen = (GapCause.LOST, GapCause.OVERRUN) if translated else ()
+    return {cause: None if cause in unseen else n for cause, n in gaps.items()}
+
+
+def _json_number(value: Any) -> Any:
+    """Put null for NaN, which JSON does not know: what a translated board's knobs say cannot be read."""
+    if isinstance(value, dict):
+        return {key: _json_number(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_number(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _nan_for_null(data: dict[str, Any]) -> dict[str, Any]:
+    return {key: math.nan if value is None else value for key, value in data.items()}
 
 
 def meta_to_json(meta: FileMeta, start_offset: int) -> str:
@@ -119,7 +140,7 @@ def meta_to_json(meta: FileMeta, start_offset: int) -> str:
         "start_offset": start_offset,
         "notes": meta.notes,
         "experimenter": meta.experimenter,
-        "device_info": asdict(meta.info),
+        "device_info": _json_number(asdict(meta.info)),
         "config": meta.config,
     }
     return json.dumps(document, ensure_ascii=False, indent=1, default=str)
@@ -166,7 +187,7 @@ def meta_from_json(text: str, path: Path) -> tuple[FileMeta, int]:
 
 def _info_from_dict(data: dict[str, Any]) -> DeviceInfo:
     parameters = tuple(
-        ParameterInfo(**{**p, "type": ParameterType(p["type"]), "holder": Holder(p["holder"])})
+        ParameterInfo(**{**_nan_for_null(p), "type": ParameterType(p["type"]), "holder": Holder(p["holder"])})
         for p in data["parameters"]
     )
     return DeviceInfo(
@@ -176,7 +197,7 @@ def _info_from_dict(data: dict[str, Any]) -> DeviceInfo:
             "channels": tuple(ChannelInfo(**c) for c in data["channels"]),
             "clamp_channels": tuple(ChannelInfo(**c) for c in data.get("clamp_channels", ())),
             "parameters": parameters,
-            "presets": tuple(PresetInfo(**p) for p in data["presets"]),
+            "presets": tuple(PresetInfo(**_nan_for_null(p)) for p in data["presets"]),
             "counts": tuple(data["counts"]),
         }
     )
