@@ -24,9 +24,9 @@ struct Bench {
   uint64_t step = 0;
   uint64_t tick = 1000;
 
-  Status Push(uint32_t step_us = 100, bool saturated = false) {
+  Status Push(uint32_t step_us = 100, uint8_t flags = 0) {
     const int16_t row[kChannels] = {static_cast<int16_t>(step), static_cast<int16_t>(-static_cast<int>(step))};
-    const Status status = sampler.Push(step, tick, step_us, row, saturated);
+    const Status status = sampler.Push(step, tick, step_us, row, flags);
     ++step;
     tick += step_us;
     return status;
@@ -106,12 +106,46 @@ TEST_CASE("sampler: a change of step_us closes the open block") {
 TEST_CASE("sampler: one saturated sample flags its block and no other") {
   Bench b;
   b.sampler.Start(3);
-  for (int k = 0; k < 9; ++k) b.Push(100, k == 4);
+  for (int k = 0; k < 9; ++k) b.Push(100, k == 4 ? wire::kBlockSaturated : 0);
   CHECK(b.sampler.oldest().flags == wire::kBlockAfterStart);
   b.sampler.Release();
   CHECK(b.sampler.oldest().flags == wire::kBlockSaturated);
   b.sampler.Release();
   CHECK(b.sampler.oldest().flags == 0);
+}
+
+TEST_CASE("sampler: a change of clamp mode closes the open block, at the exact sample and either way") {
+  Bench b;
+  b.sampler.Start(10);
+  for (int k = 0; k < 13; ++k) b.Push();
+  for (int k = 0; k < 12; ++k)
+    b.Push(100, k == 1 ? wire::kBlockVoltageClamp | wire::kBlockSaturated : wire::kBlockVoltageClamp);
+  b.Push();
+  const uint8_t flags[] = {wire::kBlockAfterStart, 0, wire::kBlockVoltageClamp | wire::kBlockSaturated,
+                           wire::kBlockVoltageClamp};
+  const uint64_t first_steps[] = {0, 10, 13, 23};
+  const uint16_t lengths[] = {10, 3, 10, 2};
+  // The last sample found every block taken: a change of mode needs a new one.
+  CHECK(b.sampler.overrun_samples() == 1);
+  REQUIRE(b.sampler.closed() == 4);
+  for (int k = 0; k < 4; ++k) {
+    CAPTURE(k);
+    CHECK(b.sampler.oldest().flags == flags[k]);
+    CHECK(b.sampler.oldest().first_step == first_steps[k]);
+    CHECK(b.sampler.oldest().n == lengths[k]);
+    b.sampler.Release();
+  }
+}
+
+TEST_CASE("sampler: whether a sample finds room is a matter of its mode, too") {
+  Bench b;
+  b.sampler.Start(10);
+  for (int k = 0; k < 10 * kBlocks - 5; ++k) b.Push(100, wire::kBlockVoltageClamp);
+  CHECK(b.sampler.HasRoom(100, wire::kBlockVoltageClamp));
+  CHECK(b.sampler.HasRoom(100, wire::kBlockVoltageClamp | wire::kBlockSaturated));
+  CHECK_FALSE(b.sampler.HasRoom(100));
+  CHECK(b.Push(100, wire::kBlockVoltageClamp) == Status::kOk);
+  CHECK(b.Push() == Status::kExhausted);
 }
 
 TEST_CASE("sampler: start while running closes the open block and begins afresh") {

@@ -236,7 +236,7 @@ std::string ExamineAny(Bytes bytes, const vectors::Message* vector) {
         no_encoding.canonical = false;
         vector = &no_encoding;
       }
-      if (any.kind == 0) return Examine<Description<Channel>>(bytes, "description", vector);
+      if (any.kind == 0 || any.kind == 3) return Examine<Description<Channel>>(bytes, "description", vector);
       if (any.kind == 1) return Examine<Description<Parameter>>(bytes, "description", vector);
       if (any.kind == 2) return Examine<Description<PresetBody>>(bytes, "description", vector);
       return name;

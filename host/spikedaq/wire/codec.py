@@ -48,11 +48,12 @@ _LAYOUTS: Final[dict[type, _Layout]] = {
     cls: tuple(zip((f.name for f in dataclass_fields(cls)), cls.KINDS.split(), strict=True))
     for cls in (*_CLASSES, *_STIMULI)
 }
+_CHANNEL: Final[_Layout] = (
+    ("name", "str"), ("unit", "str"), ("scale_mantissa", "i32"), ("scale_exponent", "i8"), ("offset_mantissa", "i32"),
+)  # fmt: skip
 _BODIES: Final[dict[int, _Layout]] = {
-    m.DescriptionKind.CHANNEL: (
-        ("name", "str"), ("unit", "str"), ("scale_mantissa", "i32"), ("scale_exponent", "i8"),
-        ("offset_mantissa", "i32"),
-    ),
+    m.DescriptionKind.CHANNEL: _CHANNEL,
+    m.DescriptionKind.CLAMP_CHANNEL: _CHANNEL,
     m.DescriptionKind.PARAMETER: (
         ("name", "str"), ("unit", "str"), ("type", "u8"), ("minimum", "f32"), ("maximum", "f32"), ("default", "f32"),
         ("value", "f32"), ("holder", "u8"), ("flags", "u8"),
