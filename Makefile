@@ -30,7 +30,7 @@ test: test-cpp test-python
 test-cpp: $(VENV)/.dev
 	@sh tools/need.sh apt doctest/doctest.h doctest-dev
 	$(VENV)/bin/cmake -S . -B $(BUILD)/test -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(VENV))/bin/ninja \
-	  -DSPIKEDAQ_TESTS=ON -DSPIKEDAQ_SANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo > $(BUILD)-cmake.log || { cat $(BUILD)-cmake.log; exit 1; }
+	  -DSPIKEDAQ_TESTS=ON -DSPIKEDAQ_GOLDEN=ON -DSPIKEDAQ_SANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo > $(BUILD)-cmake.log || { cat $(BUILD)-cmake.log; exit 1; }
 	@rm -f $(BUILD)-cmake.log
 	$(VENV)/bin/cmake --build $(BUILD)/test
 	cd $(BUILD)/test && $(abspath $(VENV))/bin/ctest --output-on-failure --verbose
