@@ -29,6 +29,13 @@ CHANNELS = (
     ("syn2_i", "a.u.", 1, -2, 0),
     ("trigger", "1", 1, 0, 0),
 )
+CLAMP_CHANNELS = (
+    CHANNELS[0],
+    ("v_command", "mV", 1, -2, 0),
+    ("i_clamp_out", "a.u.", 1, -2, 0),
+    *CHANNELS[3:],
+)
+VOLTAGE_CLAMP = 8
 UNIQUE_ID = bytes.fromhex("0102030405060708")
 T0_NS = 1_000_000_000_000
 
@@ -56,6 +63,10 @@ class FakeDevice:
     unique_id: bytes = UNIQUE_ID
     channels: tuple[tuple[str, str, int, int, int], ...] = CHANNELS
     t_host_ns: int = T0_NS
+    clamp: bool = False
+    """Has a voltage clamp, and says so."""
+    clamped: bool = False
+    """Is in voltage clamp: blocks say so."""
     produced: list[tuple[int, int, int]] = field(default_factory=list)
 
     def _take(self) -> int:
@@ -66,12 +77,14 @@ class FakeDevice:
     def hello(self) -> bytes:
         m = Hello(
             self._take(), 1, 0, "0.1.0", "abcdef", "fake", self.unique_id, self.boot_id, self.step_us,
-            self.block_samples, len(self.channels), 1, 0, 0, 0, 1, 256, True,
+            self.block_samples, len(self.channels), 1, 0, 0, 0, 1, 256, True, 2 if self.clamp else 0,
         )  # fmt: skip
         return encode_frame(encode_message(m))
 
     def descriptions(self) -> list[bytes]:
         bodies = [(0, i, c) for i, c in enumerate(self.channels)]
+        if self.clamp:
+            bodies += [(3, i, c) for i, c in enumerate(CLAMP_CHANNELS)]
         bodies.append((1, 0, ("i_clamp", "a.u.", 0, -100.0, 100.0, 0.0, 0.0, 0, 0)))
         return [encode_frame(encode_message(Description(self._take(), 7, k, i, b))) for k, i, b in bodies]
 
@@ -89,7 +102,8 @@ class FakeDevice:
         n = n or self.block_samples
         samples = expected(self.boot_id, self.step, n)
         payload = np.ascontiguousarray(samples.T).astype("<i2").tobytes()
-        m = BlockMessage(self._take(), 0, self.step, self.tick % 2**32, self.step_us, n, 0, payload, self.flags)
+        flags = self.flags | (VOLTAGE_CLAMP if self.clamped else 0)
+        m = BlockMessage(self._take(), 0, self.step, self.tick % 2**32, self.step_us, n, 0, payload, flags)
         self.produced.append((self.boot_id, self.step, n))
         self.flags = 0
         self.skip(n)

@@ -21,6 +21,7 @@ from spikedaq.journal import (
     SessionStop,
 )
 from spikedaq.model import GapCause
+from spikedaq.store import RecordingFile
 from spikedaq.wire import Reset, Set, encode_message
 
 
@@ -173,6 +174,79 @@ def test_what_a_file_cannot_hold_starts_a_new_one(bench: Bench, what: str) -> No
     assert [f.n_samples for f in files] == [2000, 2000]
     reason = bench.manifest()["files"][0]["closed_reason"]
     assert {"reboot": "rebooted", "step": "100 to 200", "channels": "channel descriptions"}[what] in reason
+
+
+def in_turns(bench: Bench, *lengths: int) -> None:
+    """Blocks in current clamp, in voltage clamp, and so on by turns."""
+    for n in lengths:
+        bench.blocks(n)
+        bench.device.clamped = not bench.device.clamped
+
+
+def names(files: list[RecordingFile]) -> list[tuple[str, str]]:
+    """Mode of each file, and what it calls channel 1."""
+    return [(f.mode, f.channels[1].name) for f in files]
+
+
+def test_each_clamp_mode_has_files_of_its_own(bench: Bench) -> None:
+    """A new file at the first sample of the other mode, with the channels that hold in it, and not a sample between."""
+    bench.device.clamp = True
+    bench.device.introduce(bench.writer)
+    bench.begin()
+    in_turns(bench, 5, 3, 1, 4)
+    bench.end()
+    bench.record()
+    files = check_files(bench.folder, bench.device.produced)
+    assert names(files) == [("current", "stimulus"), ("voltage", "v_command")] * 2
+    assert [f.n_samples for f in files] == [500, 300, 100, 400]
+    assert [(c.name, c.unit) for c in files[1].channels[1:3]] == [("v_command", "mV"), ("i_clamp_out", "a.u.")]
+    why = [f["closed_reason"] for f in bench.manifest()["files"]]
+    assert why == [
+        "voltage clamp from here on", "current clamp from here on", "voltage clamp from here on",
+        "session stopped: asked",
+    ]  # fmt: skip
+
+
+def test_voltage_clamp_outlives_the_recorder_and_the_segment(tmp_path: Path) -> None:
+    """A recorder that starts anew in a later segment knows both sets of channels from the journal's snapshot."""
+    bench = Bench(tmp_path, segment_bytes=100_000)
+    bench.device.clamp = True
+    bench.device.introduce(bench.writer)
+    bench.blocks(300)  # several segments before the session
+    del bench.device.produced[:]
+    bench.begin()
+    in_turns(bench, 100, 100)
+    bench.record(status=3)
+    bench.device.clamped = True
+    in_turns(bench, 100, 100)
+    bench.end()
+    bench.record()
+    files = check_files(bench.folder, bench.device.produced)
+    current, voltage = ("current", "stimulus"), ("voltage", "v_command")
+    assert names(files) in ([current, voltage, current], [current, voltage, voltage, current])
+
+
+@pytest.mark.parametrize("described", [True, False])
+def test_voltage_clamp_is_never_described_by_the_other_mode(bench: Bench, described: bool) -> None:
+    """Blocks wait for their descriptions; where none ever come, they are kept under names that say nothing."""
+    device = bench.device
+    device.clamp = device.clamped = True
+    bench.send(device.hello())
+    descriptions = device.descriptions()
+    clamp = [k for k, _ in enumerate(descriptions) if 8 <= k < 16]
+    bench.send(*(d for k, d in enumerate(descriptions) if k not in clamp))
+    bench.send(device.status())
+    bench.writer.append(device.clock_map())
+    bench.begin()
+    bench.blocks(10)
+    if described:
+        bench.send(*(descriptions[k] for k in clamp))
+    bench.blocks(10)
+    bench.end()
+    bench.record()
+    files = check_files(bench.folder, device.produced)
+    channel = ("v_command", "mV") if described else ("channel_1", "1")
+    assert [(f.mode, f.channels[1].name, f.channels[1].unit) for f in files] == [("voltage", *channel)]
 
 
 def test_blocks_before_any_clock_map_wait_for_it(bench: Bench) -> None:
