@@ -11,7 +11,7 @@ namespace wire {
 /// Where a frame lies in the memory of a `History`.
 struct HistoryEntry {
   uint32_t offset;
-  uint16_t size;  ///< 0: a frame that was larger than the whole memory, and so is not held.
+  uint16_t size;
 };
 
 /// A frame, which may lie in two pieces.
@@ -27,8 +27,8 @@ struct HistoryFrame {
 /// some of them. Frames come in whole and are given out whole, so that none can be sent that is half overwritten.
 class History {
  public:
-  /// Requests that can wait. A host asks for one gap at a time, and seldom for a second before the first is filled;
-  /// what is asked for beyond this is answered with 0, and the host asks again.
+  /// Requests that can wait. A host asks for one gap at a time, and for a second before the first is filled only if it
+  /// has lost patience; with more than these the oldest is forgotten, for what was asked for last is what is wanted.
   static constexpr uint8_t kMaxRequests = 8;
 
   /// @param[in] bytes    Memory of the frames.
@@ -39,12 +39,13 @@ class History {
   /// The largest number of frames that can be held; 0 if none ever are.
   uint16_t depth() const { return capacity_; }
 
-  /// Takes in a frame that is being sent for the first time. Its number must follow that of the frame before.
+  /// Takes in a frame that is being sent for the first time. Its number must follow that of the frame before. One that
+  /// is larger than the whole memory is not held, nor are those before it: what is held has no holes.
   void Keep(uint32_t seq, const uint8_t* frame, size_t n);
   /// Forgets frames, requests and counters, as at boot.
   void Clear();
 
-  /// Asks for `count` frames from `first_seq` on. @returns the number of them that will be given out.
+  /// Asks for `count` frames from `first_seq` on. @returns the number of them that are held.
   uint16_t Request(uint32_t first_seq, uint16_t count);
   /// Forgets the requests: whoever asked is gone.
   void ForgetRequests() { n_requests_ = 0; }
@@ -66,12 +67,11 @@ class History {
     uint16_t count;
   };
 
-  /// Whether a frame of this number is held. @param[out] k  Its place, counted from the oldest.
-  bool Find(uint32_t seq, uint16_t* k) const;
   const HistoryEntry& Entry(uint16_t k) const { return entries_[Slot(k)]; }
   uint16_t Slot(uint16_t k) const { return static_cast<uint16_t>((uint32_t{first_} + k) % capacity_); }
   void DropOldest();
   void DropRequest();
+  void Add(Range range);
 
   uint8_t* bytes_;
   size_t n_bytes_;

@@ -103,16 +103,18 @@ TEST_CASE("history: a frame that is overwritten before its turn is missed, not s
   CHECK(k.TakeAll() == std::vector<Frame>{Numbered(7, 64)});
 }
 
-TEST_CASE("history: a frame larger than the whole memory is missed and those around it are not") {
+TEST_CASE("history: a frame larger than the whole memory is missed, and so are those before it") {
   Kept k(50, 8);
   k.Keep(0, Numbered(0, 20));
+  CHECK(k.history.Request(0, 1) == 1);
   k.Keep(1, Numbered(1, 51));
-  k.Keep(2, Numbered(2, 20));
-  CHECK(k.history.Request(0, 3) == 2);
-  CHECK(k.TakeAll() == std::vector<Frame>{Numbered(0, 20), Numbered(2, 20)});
+  CHECK(k.TakeAll().empty());
   CHECK(k.history.misses() == 1);
-  CHECK(k.history.Request(1, 1) == 0);
-  CHECK(k.history.misses() == 2);
+  k.Keep(2, Numbered(2, 20));
+  k.Keep(3, Numbered(3, 20));
+  CHECK(k.history.Request(0, 4) == 2);
+  CHECK(k.TakeAll() == std::vector<Frame>{Numbered(2, 20), Numbered(3, 20)});
+  CHECK(k.history.misses() == 3);
 }
 
 TEST_CASE("history: numbers wrap at 2^32") {
@@ -128,16 +130,21 @@ TEST_CASE("history: numbers wrap at 2^32") {
   CHECK(k.TakeAll().front() == Numbered(0xFFFFFFFEu, 9));
 }
 
-TEST_CASE("history: requests are bounded, and one that waits already is not doubled") {
+TEST_CASE("history: requests are bounded, the oldest goes, and what waits already is not doubled") {
   Kept k(10000, 64);
   for (uint32_t seq = 0; seq < 64; ++seq) k.Keep(seq, Numbered(seq, 5));
-  for (uint32_t r = 0; r < History::kMaxRequests; ++r) CHECK(k.history.Request(4 * r, 3) == 3);
-  CHECK(k.history.Request(60, 1) == 0);
-  CHECK(k.history.Request(4, 3) == 3);  // waits already
-  CHECK(k.history.Request(5, 1) == 1);
-  CHECK(k.history.Request(3, 2) == 0);  // begins before a range that waits
-  CHECK(k.history.misses() == 0);       // nothing was missing, only put off
-  CHECK(k.TakeAll().size() == 3 * History::kMaxRequests);
+  for (uint32_t r = 0; r < History::kMaxRequests; ++r) CHECK(k.history.Request(5 * r, 3) == 3);
+  CHECK(k.history.Request(5, 3) == 3);   // waits already
+  CHECK(k.history.Request(6, 1) == 1);   // waits already
+  CHECK(k.history.Request(7, 2) == 2);   // one waits, one follows it
+  CHECK(k.history.Request(60, 1) == 1);  // the ninth: that for 0, 1 and 2 is forgotten
+  std::vector<Frame> expected = {Numbered(5, 5), Numbered(6, 5), Numbered(7, 5), Numbered(8, 5)};
+  for (uint32_t r = 2; r < History::kMaxRequests; ++r) {
+    for (uint32_t seq = 5 * r; seq < 5 * r + 3; ++seq) expected.push_back(Numbered(seq, 5));
+  }
+  expected.push_back(Numbered(60, 5));
+  CHECK(k.TakeAll() == expected);
+  CHECK(k.history.misses() == 0);  // nothing was missing, only forgotten
   CHECK(k.history.Request(60, 1) == 1);
   k.history.ForgetRequests();
   CHECK(k.TakeAll().empty());
@@ -157,50 +164,39 @@ TEST_CASE("history: against a list of frames, with every size, request and overw
     uint32_t seq = random() % 2 == 0 ? 0xFFFFFF00u : 0;
     std::deque<std::pair<uint32_t, uint32_t>> ranges;  // first number and end, trimmed to what was held
     uint32_t misses = 0;
-    const auto held = [&](uint32_t s) {
-      return seq - s <= model.size() && seq != s && !model[model.size() - (seq - s)].empty();
-    };
+    const auto held = [&](uint32_t s) { return seq - s <= model.size() && seq != s; };
     for (int step = 0; step < 2000; ++step) {
       const uint32_t action = static_cast<uint32_t>(random() % 4);
       if (action < 2) {
         const Frame frame = Numbered(seq, 1 + random() % (random() % 8 == 0 ? 450 : 60));
         k.Keep(seq++, frame);
-        const bool fits = frame.size() <= n_bytes;
-        model.push_back(fits ? frame : Frame());
+        model.push_back(frame);
         size_t used = 0;
         for (const Frame& f : model) used += f.size();
         for (; model.size() > depth || used > n_bytes; model.pop_front()) used -= model.front().size();
       } else if (action == 2) {
         const uint32_t first = seq - 25 + static_cast<uint32_t>(random() % 30);
-        const uint16_t count = static_cast<uint16_t>(1 + random() % 12);
-        bool waits = false;
-        for (const auto& range : ranges) {
-          waits = waits || (first - range.first < range.second - range.first && count <= range.second - first);
+        const uint16_t count = static_cast<uint16_t>(random() % 50 == 0 ? 65535 : 1 + random() % 12);
+        uint32_t n = 0, from = 0;
+        for (uint32_t s = first; s != first + count; ++s) {
+          if (held(s) && n++ == 0) from = s;
         }
-        const uint16_t got = k.history.Request(first, count);
-        if (waits) {
-          CHECK(got == count);
-        } else if (ranges.size() == History::kMaxRequests) {
-          CHECK(got == 0);
-        } else {
-          uint32_t n = 0, from = 0, end = 0;
-          for (uint32_t s = first; s != first + count; ++s) {
-            if (!held(s)) continue;
-            if (n++ == 0) from = s;
-            end = s + 1;
-          }
-          CHECK(got == n);
-          misses += count - n;
-          if (n > 0) ranges.emplace_back(from, end);
+        misses += count - n;
+        CHECK(k.history.Request(first, count) == n);
+        bool waits = n == 0;
+        for (auto& range : ranges) {
+          if (waits || from - range.first > range.second - range.first) continue;
+          waits = true;
+          if (from + n - range.first > range.second - range.first) range.second = from + n;
         }
+        if (!waits) ranges.emplace_back(from, from + n);
+        if (ranges.size() > History::kMaxRequests) ranges.pop_front();
       } else {
         HistoryFrame frame;
         const bool any = k.history.Next(&frame);
         while (!ranges.empty()) {
           auto& range = ranges.front();
-          for (; range.first != range.second && !held(range.first); ++range.first) {
-            misses += seq - range.first > model.size() ? 1 : 0;
-          }
+          for (; range.first != range.second && !held(range.first); ++range.first) ++misses;
           if (range.first != range.second) break;
           ranges.pop_front();
         }
