@@ -285,6 +285,22 @@ def test_parameters_are_described_set_and_told(start: Callable[..., Process]) ->
     assert wire.ask(35, 104, index)[4] == [pytest.approx(86.64, abs=0.01), 0]
 
 
+def test_in_voltage_clamp_the_loopback_steps_the_command(start: Callable[..., Process]) -> None:
+    """A cable from the stimulus output to current-in shifts the command by 60.66 mV; the truth says the mode."""
+    process = start(
+        "--pty", "--loopback", "--param", "stim_strength=100", "--param", "clamp_mode=1", "--param", "v_hold=-80"
+    )
+    wire = process.connect()
+    wire.ask(37, 1, 0)
+    _, came = wire.until(lambda m: m[0] == BLOCK and m[3] > 3000)
+    assert all(m[9] & 8 for m in came if m[0] == BLOCK)
+    assert process.stop() == 0
+    rows = process.truth()
+    assert (rows["step"] >> 56 == 8).all()
+    # 1774 counts of 2047 for 70 mV: 60.664 mV.
+    assert set(np.unique(rows["values"][:, 1]).tolist()) == {-8000, -1934}
+
+
 def test_loopback_and_light_act_on_the_model(start: Callable[..., Process]) -> None:
     """A cable from the stimulus output to current-in gives 177 a.u. at full strength, as the converters do."""
     process = start("--pty", "--loopback", "--param", "stim_strength=100", "--param", "virtual_light=5")

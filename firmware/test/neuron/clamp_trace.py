@@ -1,6 +1,6 @@
 """Where the literals of test_clamp.cpp come from: the voltage clamp once more, in numpy's float32.
 
-Written apart from firmware/lib/neuron, from docs/explanations/voltage-clamp.md. Run it to see the literals:
+Written apart from firmware/lib/neuron, from protocol/README.md, section 4.4. Run it to see the literals:
 ``python firmware/test/neuron/clamp_trace.py``.
 """
 
