@@ -31,13 +31,12 @@ Device::Device(Board* board, const Memory& memory, const Settings& settings)
       neuron_(settings.noise_seed),
       neuron_parameters_(&neuron_, settings.step_us),
       parameters_(&neuron_parameters_, board->parameters()),
-      waveform_(memory.waveform_rows, memory.waveform_bits, memory.waveform_capacity),
       sampler_(memory.block_heads, memory.block_values, memory.n_blocks, memory.block_capacity, kChannelCount),
       encoder_(&sampler_),
       events_(memory.events, memory.n_events),
       transmitter_(memory.scratch, memory.scratch_bytes, memory.ring, memory.ring_bytes, memory.history),
       decoder_(memory.request, memory.max_request_bytes),
-      dispatcher_(this, &parameters_, &waveform_, &transmitter_) {}
+      dispatcher_(this, &parameters_, Waveform(), &transmitter_) {}
 
 void Device::Boot(uint32_t boot_id) {
   boot_id_ = boot_id;
@@ -45,7 +44,9 @@ void Device::Boot(uint32_t boot_id) {
   parameters_.HandBackAll();
   board_->Configure(&parameters_, &neuron_parameters_);
   parameters_.ForgetChanges();
+#ifndef SPIKEDAQ_WITHOUT_WAVEFORM
   waveform_.Clear();
+#endif
   encoder_.Cancel();
   sampler_.Clear();
   events_.Clear();
@@ -80,8 +81,10 @@ wire::Hello Device::Hello() const {
   hello.n_channels = kChannelCount;
   hello.n_parameters = parameters_.count();
   hello.n_presets = kPresetCount;
-  hello.resend_depth = memory_.history != nullptr ? memory_.history->depth() : uint16_t{0};
+  hello.resend_depth = transmitter_.history() != nullptr ? transmitter_.history()->depth() : uint16_t{0};
+#ifndef SPIKEDAQ_WITHOUT_WAVEFORM
   hello.stimulus_capacity = waveform_.capacity();
+#endif
   hello.codecs = encoder_.codecs();
   hello.max_request_bytes = memory_.max_request_bytes;
   hello.running = sampler_.running();
@@ -112,6 +115,7 @@ uint64_t Device::step() const {
   return step_;
 }
 
+#ifndef SPIKEDAQ_WITHOUT_WAVEFORM
 void Device::PlayWaveform(bool loop) {
   const StepsHeld held(board_);
   neuron_.SetWaveform(waveform_.rows(), waveform_.n_rows());
@@ -127,6 +131,7 @@ void Device::ForgetWaveform() {
   const StepsHeld held(board_);
   neuron_.SetWaveform(nullptr, 0);
 }
+#endif
 
 void Device::Reset(bool parameters_too) {
   const StepsHeld held(board_);
@@ -134,16 +139,14 @@ void Device::Reset(bool parameters_too) {
   neuron_.Reset();
 }
 
-void Device::QueueEvent(wire::EventKind kind, uint64_t step, uint64_t tick, uint32_t index, float value) {
-  events_.Push(wire::Event{0, static_cast<uint8_t>(kind), step, static_cast<uint32_t>(tick), index, value});
+void Device::QueueEvent(wire::EventKind kind, uint32_t index, float value) {
+  events_.Push(wire::Event{0, static_cast<uint8_t>(kind), step_, static_cast<uint32_t>(tick_), index, value});
 }
 
 void Device::QueueSampleEvents(const Sample<float>& sample) {
-  if (sample.spike) QueueEvent(wire::EventKind::kSpike, step_, tick_, 0, sample.v);
-  if (sample.trigger) {
-    QueueEvent(wire::EventKind::kTrigger, step_, tick_, sample.loop, sample.trigger_waveform ? 1.0f : 0.0f);
-  }
-  if (sample.waveform_ended) QueueEvent(wire::EventKind::kStimulusEnd, step_, tick_, sample.loops_played, 0);
+  if (sample.spike) QueueEvent(wire::EventKind::kSpike, 0, sample.v);
+  if (sample.trigger) QueueEvent(wire::EventKind::kTrigger, sample.loop, sample.trigger_waveform ? 1.0f : 0.0f);
+  if (sample.waveform_ended) QueueEvent(wire::EventKind::kStimulusEnd, sample.loops_played, 0);
 }
 
 void Device::Step() {
@@ -169,7 +172,8 @@ void Device::Step() {
   tick_ += step_us;
   if (tick_ >= next_status_tick_) {
     status_due_ = true;
-    next_status_tick_ = tick_ - (tick_ - next_status_tick_) % kStatusPeriodUs + kStatusPeriodUs;
+    do next_status_tick_ += kStatusPeriodUs;  // once, for a step is a second at most
+    while (tick_ >= next_status_tick_);
   }
 }
 
@@ -197,7 +201,7 @@ void Device::QueueStatus() {
     m.saturated_samples = saturated_values_;
   }
   m.queue_high_water = high_water_;
-  if (memory_.history != nullptr) m.resend_misses = memory_.history->misses();
+  if (transmitter_.history() != nullptr) m.resend_misses = transmitter_.history()->misses();
   m.bad_frames = decoder_.bad_total();
   m.cpu_permille = board_->CpuPermille();
   high_water_ = 0;
@@ -265,9 +269,9 @@ Device::Queued Device::QueueNew() {
 // Queues the next frame that the host has asked for again.
 Device::Queued Device::QueueAgain() {
   wire::HistoryFrame frame;
-  if (memory_.history == nullptr || !memory_.history->Next(&frame)) return Queued::kNothing;
+  if (transmitter_.history() == nullptr || !transmitter_.history()->Next(&frame)) return Queued::kNothing;
   if (transmitter_.SendAgain(frame, kAnswerRoom) != Status::kOk) return Queued::kNotNow;
-  memory_.history->Sent();
+  transmitter_.history()->Sent();
   return Queued::kOne;
 }
 
@@ -276,12 +280,13 @@ void Device::QueueWhatHappened() {
   float value = 0;
   while (parameters_.TakeChange(&index, &value)) {
     const StepsHeld held(board_);
-    QueueEvent(wire::EventKind::kParameter, step_, tick_, index, value);
+    QueueEvent(wire::EventKind::kParameter, index, value);
   }
   const StepsHeld held(board_);
   sampling::Overrun overrun;
   if (sampler_.TakeOverrun(&overrun)) {
-    QueueEvent(wire::EventKind::kOverrun, overrun.first_step, overrun.first_tick, overrun.n_samples, 0);
+    events_.Push(wire::Event{0, static_cast<uint8_t>(wire::EventKind::kOverrun), overrun.first_step,
+                             static_cast<uint32_t>(overrun.first_tick), overrun.n_samples, 0});
   }
 }
 
@@ -323,7 +328,7 @@ void Device::Pump() {
 
 void Device::LinkRestarted() {
   decoder_.Restart();
-  if (memory_.history != nullptr) memory_.history->ForgetRequests();
+  if (transmitter_.history() != nullptr) transmitter_.history()->ForgetRequests();
   transmitter_.DropPartialFrame();
   transmitter_.SendZero();
 }

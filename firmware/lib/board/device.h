@@ -95,9 +95,11 @@ class Device final : public command::Target {
   uint64_t step() const override;
   wire::ReplyCode Start(uint16_t block_samples, uint64_t* first_step) override;
   void Stop() override;
+#ifndef SPIKEDAQ_WITHOUT_WAVEFORM
   void PlayWaveform(bool loop) override;
   void StopWaveform() override;
   void ForgetWaveform() override;
+#endif
   void Reset(bool parameters_too) override;
   void Reboot() override { reboot_wanted_ = true; }
   void HoldSteps() override { board_->HoldSteps(); }
@@ -116,7 +118,8 @@ class Device final : public command::Target {
   void QueueStatus();
   void QueueWhatHappened();
   void QueueSampleEvents(const Sample<float>& sample);
-  void QueueEvent(wire::EventKind kind, uint64_t step, uint64_t tick, uint32_t index, float value);
+  /// An event of this step.
+  void QueueEvent(wire::EventKind kind, uint32_t index, float value);
   void NoteQueueLength();
   /// A block is half written, in the memory in which every other message would be made.
   bool writing() const { return encoder_.stage() == sampling::BlockEncoder::Stage::kWriting; }
@@ -127,7 +130,12 @@ class Device final : public command::Target {
   Neuron<float> neuron_;
   command::NeuronParameters neuron_parameters_;
   command::ParameterTable parameters_;
-  command::Waveform waveform_;
+#ifndef SPIKEDAQ_WITHOUT_WAVEFORM
+  command::Waveform waveform_{memory_.waveform_rows, memory_.waveform_bits, memory_.waveform_capacity};
+  command::Waveform* Waveform() { return &waveform_; }
+#else
+  static constexpr command::Waveform* Waveform() { return nullptr; }
+#endif
   sampling::Sampler sampler_;
   sampling::BlockEncoder encoder_;
   EventQueue events_;

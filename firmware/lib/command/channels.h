@@ -5,7 +5,6 @@
 #include <stdint.h>
 
 #include "neuron/neuron.h"
-#include "wire/messages.h"
 
 namespace spikedaq {
 namespace command {
@@ -15,11 +14,6 @@ struct ChannelRow {
   char name[12];
   char unit[5];
   int8_t scale_exponent;
-
-  /// Its description, whose texts lie in this row.
-  wire::Channel Description() const {
-    return wire::Channel{wire::TextOf(name), wire::TextOf(unit), 1, scale_exponent, 0};
-  }
 };
 
 /// One of the kChannelCount channels.

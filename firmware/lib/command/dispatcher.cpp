@@ -14,10 +14,27 @@ using wire::MessageType;
 using wire::ReplyCode;
 using wire::TextOf;
 
-template <class Body>
-wire::Description<Body> Describing(const wire::Describe& m, const Body& body) {
-  return wire::Description<Body>{0, m.request_id, m.kind, m.index, body};
-}
+// Widths in bytes of the first fields of each request, all of them unsigned numbers: what messages.h says once more,
+// for a small processor, which has no room for a decoder of each message. What follows them is read by their handler.
+constexpr uint8_t kFirstRequest = static_cast<uint8_t>(MessageType::kHelloRequest);
+constexpr uint8_t kNumbers = 3;
+struct Widths {
+  uint8_t of[kNumbers];
+};
+constexpr Widths kWidths[] SPIKEDAQ_FLASH = {
+    {{1, 1, 0}},  // hello?: major, minor
+    {{4, 1, 1}},  // describe: id, kind, index
+    {{4, 0, 0}},  // ping: token
+    {{4, 1, 0}},  // get: id, index
+    {{4, 0, 0}},  // set: id; pairs
+    {{4, 2, 0}},  // start: id, block_samples
+    {{4, 0, 0}},  // stop: id
+    {{4, 1, 0}},  // stimulus: id, operation; more
+    {{4, 4, 2}},  // resend: id, first_seq, count
+    {{4, 1, 0}},  // reset: id, scope
+    {{4, 1, 0}},  // self_test: id, index
+};
+constexpr uint8_t kRequests = sizeof kWidths / sizeof kWidths[0];
 
 // Reasons of refusals.
 constexpr char kUnknownRequest[] SPIKEDAQ_FLASH = "this device does not know the request";
@@ -42,222 +59,259 @@ constexpr char kNoSuchInput[] SPIKEDAQ_FLASH = "there is no input of that index"
 constexpr char kCannotBeSet[] SPIKEDAQ_FLASH = " cannot be set";
 constexpr char kNotInRange[] SPIKEDAQ_FLASH = " is outside its range, or not a whole number where it must be one";
 
-// Longest reason: a parameter's name and a sentence.
-constexpr size_t kReasonBytes = 88;
-
 }  // namespace
 
+wire::Writer Dispatcher::Begin(MessageType type, uint8_t n_fields, uint32_t request_id) {
+  wire::Writer w = transmitter_->Begin();
+  w.Array(uint32_t{n_fields} + 3);
+  w.Unsigned32(static_cast<uint8_t>(type));
+  w.Unsigned32(transmitter_->seq());
+  w.Unsigned32(request_id);
+  return w;
+}
+
+wire::Writer Dispatcher::BeginReply(uint32_t request_id, ReplyCode code) {
+  wire::Writer w = Begin(MessageType::kReply, 2, request_id);
+  w.Unsigned32(static_cast<uint8_t>(code));
+  return w;
+}
+
 void Dispatcher::Answer(uint32_t request_id, bool has_value, uint64_t value) {
-  uint8_t bytes[9];
-  wire::Writer writer(bytes, sizeof bytes);
+  wire::Writer w = BeginReply(request_id, ReplyCode::kOk);
   if (has_value) {
-    writer.Unsigned(value);
+    w.Unsigned(value);
   } else {
-    writer.Nil();
+    w.Nil();
   }
-  transmitter_->Send(wire::Reply{0, request_id, 0, {writer.data(), writer.size()}});
+  transmitter_->Commit(w);
 }
 
-void Dispatcher::Done(uint32_t request_id) {
-  last_ = Last{true, crc_, false, 0};
-  Answer(request_id, false, 0);
-}
-
-void Dispatcher::Done(uint32_t request_id, uint64_t value) {
-  last_ = Last{true, crc_, true, value};
-  Answer(request_id, true, value);
+void Dispatcher::Done(uint32_t request_id, bool has_value, uint64_t value) {
+  last_ = Last{true, crc_, has_value, value};
+  Answer(request_id, has_value, value);
 }
 
 void Dispatcher::Refuse(uint32_t request_id, ReplyCode code, flash::Text why, wire::Text what) {
-  char reason[kReasonBytes];
-  if (what.size > 0) memcpy(reason, what.data, what.size);
-  const size_t n = what.size + why.CopyTo(reason + what.size, sizeof reason - what.size);
-  uint8_t bytes[kReasonBytes + 2];
-  wire::Writer writer(bytes, sizeof bytes);
-  writer.String(wire::Text{reason, n});
-  transmitter_->Send(wire::Reply{0, request_id, static_cast<uint8_t>(code), {writer.data(), writer.size()}});
+  wire::Writer w = BeginReply(request_id, code);
+  const size_t why_size = why.Size();
+  w.StringHead(what.size + why_size);
+  w.Item(wire::Raw{reinterpret_cast<const uint8_t*>(what.data), what.size});
+  uint8_t* to = w.Claim(why_size);
+  if (to != nullptr) why.CopyTo(to);
+  transmitter_->Commit(w);
 }
 
 Status Dispatcher::Handle(wire::Bytes message) {
   crc_ = wire::Crc32(message.data, message.size);
-  const Status status = Route(message);
-  if (status == Status::kOk) return status;
-
-  // What has a request id can be refused; the rest can only be counted.
-  wire::Reader reader(message.data, message.size);
-  uint8_t type = 0;
-  uint32_t n_fields = 0;
-  uint64_t request_id = 0;
-  if (wire::ReadType(reader, &type, &n_fields) != Status::kOk) return Status::kMalformed;
-  const bool has_id = type >= 33 && type <= 63 && type != static_cast<uint8_t>(MessageType::kPing) && n_fields > 0 &&
-                      reader.Unsigned(UINT32_MAX, &request_id) == Status::kOk;
-  if (!has_id) return status;
-  if (status == Status::kUnknownType) {
-    Refuse(static_cast<uint32_t>(request_id), ReplyCode::kUnknownRequest, {kUnknownRequest});
-  } else {
-    Refuse(static_cast<uint32_t>(request_id), ReplyCode::kBadArguments, {kBadField});
-  }
-  return status == Status::kUnknownType ? status : Status::kOk;
-}
-
-Status Dispatcher::Route(wire::Bytes message) {
   wire::Reader reader(message.data, message.size);
   uint8_t type = 0;
   uint32_t n = 0;
   if (wire::ReadType(reader, &type, &n) != Status::kOk) return Status::kMalformed;
+  const uint8_t request = static_cast<uint8_t>(type - kFirstRequest);
+  Request r = {static_cast<MessageType>(type), {}, {nullptr, 0}};
+  uint8_t n_read = 0;
   Status status = Status::kOk;
-  switch (static_cast<MessageType>(type)) {
-    case MessageType::kHelloRequest: {
-      wire::HelloRequest m;
-      if ((status = DecodeFields(reader, n, &m)) != Status::kOk) break;
+  if (request < kRequests) {
+    const Widths widths = flash::Read(kWidths[request]);
+    for (; n_read < kNumbers && widths.of[n_read] != 0; ++n_read) {
+      const uint8_t bits = static_cast<uint8_t>(8 * widths.of[n_read]);
+      if (n == 0 || reader.Unsigned32(UINT32_MAX >> (32 - bits), &r.number[n_read]) != Status::kOk) {
+        status = Status::kMalformed;
+        break;
+      }
+      --n;
+    }
+    if (status == Status::kOk) status = Route(reader, n, r);
+  } else {
+    status = Status::kUnknownType;
+    if (n > 0 && reader.Unsigned32(UINT32_MAX, &r.number[0]) == Status::kOk) n_read = 1;
+  }
+  if (status == Status::kOk) return status;
+
+  // What has a request id can be refused; the rest can only be counted.
+  const bool has_id = type > kFirstRequest && type < 2 * kFirstRequest && r.type != MessageType::kPing && n_read > 0;
+  if (!has_id) return status;
+  if (status == Status::kUnknownType) {
+    Refuse(r.number[0], ReplyCode::kUnknownRequest, {kUnknownRequest});
+    return status;
+  }
+  Refuse(r.number[0], ReplyCode::kBadArguments, {kBadField});
+  return Status::kOk;
+}
+
+// The rest of the fields, of which `n` are left: those that are known, and what a later version may have added.
+Status Dispatcher::Route(wire::Reader& reader, uint32_t n, Request& r) {
+  const uint32_t id = r.number[0];
+  const uint8_t small = static_cast<uint8_t>(r.number[1]);
+#ifndef SPIKEDAQ_WITHOUT_WAVEFORM
+  if (r.type == MessageType::kStimulus) {
+    wire::StimulusRequest m = {};
+    wire::FieldReader rest{reader, n};
+    wire::StimulusRequest::MoreFields(rest, m, small);
+    rest.SkipRest();
+    if (rest.status != Status::kOk || reader.left() != 0) return Status::kMalformed;
+    OnStimulus(id, small, m);
+    return Status::kOk;
+  }
+#endif
+  if (r.type == MessageType::kSet) {
+    if (n == 0) return Status::kMalformed;
+    if (reader.Item(&r.pairs) != Status::kOk) return Status::kMalformed;
+    --n;
+  }
+  wire::Raw ignored;
+  for (; n > 0; --n) {
+    if (reader.Item(&ignored) != Status::kOk) return Status::kMalformed;
+  }
+  if (reader.left() != 0) return Status::kMalformed;
+
+  switch (r.type) {
+    case MessageType::kHelloRequest:
       last_.valid = false;  // perhaps a new host, whose request ids start again
       transmitter_->Send(target_->Hello());
       break;
-    }
-    case MessageType::kPing: {
-      wire::Ping m;
-      if ((status = DecodeFields(reader, n, &m)) != Status::kOk) break;
-      transmitter_->Send(wire::Pong{0, m.token, target_->Tick(), target_->step()});
+    case MessageType::kPing:
+      OnPing(id);
       break;
-    }
-    case MessageType::kDescribe: {
-      wire::Describe m;
-      if ((status = DecodeFields(reader, n, &m)) == Status::kOk) OnDescribe(m);
+    case MessageType::kDescribe:
+      OnDescribe(id, small, static_cast<uint8_t>(r.number[2]));
       break;
-    }
-    case MessageType::kGet: {
-      wire::Get m;
-      if ((status = DecodeFields(reader, n, &m)) == Status::kOk) OnGet(m);
+    case MessageType::kGet:
+      OnGet(id, small);
       break;
-    }
-    case MessageType::kSet: {
-      wire::Set m;
-      if ((status = DecodeFields(reader, n, &m)) == Status::kOk) OnSet(m);
+    case MessageType::kResend:
+      OnResend(id, r.number[1], static_cast<uint16_t>(r.number[2]));
       break;
-    }
-    case MessageType::kStart: {
-      wire::Start m;
-      if ((status = DecodeFields(reader, n, &m)) == Status::kOk) OnStart(m);
+    case MessageType::kSelfTest:
+      OnSelfTest(id, small);
       break;
-    }
-    case MessageType::kStop: {
-      wire::Stop m;
-      if ((status = DecodeFields(reader, n, &m)) == Status::kOk) OnStop(m);
+    case MessageType::kStop:
+      OnStop(id);
       break;
-    }
-    case MessageType::kStimulus: {
-      wire::StimulusRequest m = {};
-      if ((status = DecodeFields(reader, n, &m)) == Status::kOk) OnStimulus(m);
-      break;
-    }
-    case MessageType::kResend: {
-      wire::Resend m;
-      if ((status = DecodeFields(reader, n, &m)) == Status::kOk) OnResend(m);
-      break;
-    }
-    case MessageType::kReset: {
-      wire::Reset m;
-      if ((status = DecodeFields(reader, n, &m)) == Status::kOk) OnReset(m);
-      break;
-    }
-    case MessageType::kSelfTest: {
-      wire::SelfTest m;
-      if ((status = DecodeFields(reader, n, &m)) == Status::kOk) OnSelfTest(m);
-      break;
-    }
     default:
-      status = Status::kUnknownType;
+      // These change something, and are not done twice.
+      if (last_.valid && last_.crc == crc_) {
+        Answer(id, last_.has_value, last_.value);
+      } else if (r.type == MessageType::kSet) {
+        OnSet(id, r.pairs);
+      } else if (r.type == MessageType::kStart) {
+        OnStart(id, static_cast<uint16_t>(r.number[1]));
+      } else if (r.type == MessageType::kReset) {
+        OnReset(id, small);
+      } else {
+        Refuse(id, ReplyCode::kUnsupported, {kNoWaveformMemory});
+      }
       break;
   }
-  return status;
+  return Status::kOk;
 }
 
-void Dispatcher::OnDescribe(const wire::Describe& m) {
-  switch (static_cast<wire::DescriptionKind>(m.kind)) {
+void Dispatcher::OnPing(uint32_t token) {
+  wire::Writer w = Begin(MessageType::kPong, 2, token);
+  w.Unsigned(target_->Tick());
+  w.Unsigned(target_->step());
+  transmitter_->Commit(w);
+}
+
+void Dispatcher::Describe(wire::Writer& w, const ChannelRow& row) {
+  w.Array(5);
+  w.String(TextOf(row.name));
+  w.String(TextOf(row.unit));
+  w.Unsigned32(1);
+  w.Signed32(row.scale_exponent);
+  w.Unsigned32(0);
+  transmitter_->Commit(w);
+}
+
+void Dispatcher::OnDescribe(uint32_t request_id, uint8_t kind, uint8_t index) {
+  wire::Writer w = Begin(MessageType::kDescription, 3, request_id);
+  w.Unsigned32(kind);
+  w.Unsigned32(index);
+  switch (static_cast<wire::DescriptionKind>(kind)) {
     case wire::DescriptionKind::kChannel:
-      if (m.index >= kChannelCount) break;
-      transmitter_->Send(Describing(m, ChannelOf(m.index).Description()));
-      return;
+      if (index >= kChannelCount) break;
+      return Describe(w, ChannelOf(index));
     case wire::DescriptionKind::kParameter: {
-      if (m.index >= parameters_->count()) break;
-      const ParameterSpec s = parameters_->Spec(m.index);
-      transmitter_->Send(
-          Describing(m, wire::Parameter{TextOf(s.name), TextOf(s.unit), static_cast<uint8_t>(s.type), s.minimum,
-                                        s.maximum, s.default_value, parameters_->Value(m.index),
-                                        static_cast<uint8_t>(parameters_->holder(m.index)), s.flags}));
+      if (index >= parameters_->count()) break;
+      const ParameterSpec s = parameters_->Spec(index);
+      w.Array(9);
+      w.String(TextOf(s.name));
+      w.String(TextOf(s.unit));
+      w.Unsigned32(static_cast<uint8_t>(s.type));
+      w.Float(s.minimum);
+      w.Float(s.maximum);
+      w.Float(s.default_value);
+      w.Float(parameters_->Value(index));
+      w.Unsigned32(static_cast<uint8_t>(parameters_->holder(index)));
+      w.Unsigned32(s.flags);
+      transmitter_->Commit(w);
       return;
     }
     case wire::DescriptionKind::kPreset: {
-      if (m.index >= kPresetCount) break;
-      const Preset p = PresetOf(m.index);
-      transmitter_->Send(Describing(m, wire::PresetBody{TextOf(p.name), p.a, p.b, p.c, p.d, p.v_rest}));
+      if (index >= kPresetCount) break;
+      const Preset p = PresetOf(index);
+      const float numbers[5] = {p.a, p.b, p.c, p.d, p.v_rest};
+      w.Array(6);
+      w.String(TextOf(p.name));
+      for (const float number : numbers) w.Float(number);
+      transmitter_->Commit(w);
       return;
     }
     case wire::DescriptionKind::kClampChannel:
 #ifndef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
-      if (m.index >= kChannelCount) break;
-      transmitter_->Send(Describing(m, ClampChannelOf(m.index).Description()));
-      return;
+      if (index >= kChannelCount) break;
+      return Describe(w, ClampChannelOf(index));
 #else
       break;
 #endif
   }
-  Refuse(m.request_id, ReplyCode::kOutOfRange, {kNoSuchItem});
+  Refuse(request_id, ReplyCode::kOutOfRange, {kNoSuchItem});
 }
 
-void Dispatcher::OnGet(const wire::Get& m) {
-  if (m.index >= parameters_->count()) {
-    return Refuse(m.request_id, ReplyCode::kOutOfRange, {kNoSuchParameter});
-  }
-  uint8_t bytes[8];
-  wire::Writer writer(bytes, sizeof bytes);
-  writer.Array(2);
-  writer.Float(parameters_->Value(m.index));
-  writer.Unsigned(static_cast<uint64_t>(parameters_->holder(m.index)));
-  transmitter_->Send(wire::Reply{0, m.request_id, 0, {writer.data(), writer.size()}});
+void Dispatcher::OnGet(uint32_t request_id, uint8_t index) {
+  if (index >= parameters_->count()) return Refuse(request_id, ReplyCode::kOutOfRange, {kNoSuchParameter});
+  wire::Writer w = BeginReply(request_id, ReplyCode::kOk);
+  w.Array(2);
+  w.Float(parameters_->Value(index));
+  w.Unsigned32(static_cast<uint8_t>(parameters_->holder(index)));
+  transmitter_->Commit(w);
 }
 
-void Dispatcher::OnSet(const wire::Set& m) {
-  if (last_.valid && last_.crc == crc_) return Answer(m.request_id, last_.has_value, last_.value);
+void Dispatcher::OnSet(uint32_t request_id, wire::Raw list) {
   uint8_t index = 0;
   bool hand_back = false;
   float value = 0;
   // Everything is checked before anything is set.
-  wire::PairReader check(m.pairs);
+  wire::PairReader check(list);
   while (check.Next(&index, &hand_back, &value)) {
     const ReplyCode code = parameters_->Check(index, hand_back, value);
     if (code == ReplyCode::kOk) continue;
-    if (index >= parameters_->count()) {
-      return Refuse(m.request_id, code, {kNoSuchParameter});
-    }
+    if (index >= parameters_->count()) return Refuse(request_id, code, {kNoSuchParameter});
     const flash::Text why = {code == ReplyCode::kReadOnly ? kCannotBeSet : kNotInRange};
     const ParameterSpec spec = parameters_->Spec(index);
-    return Refuse(m.request_id, code, why, TextOf(spec.name));
+    return Refuse(request_id, code, why, TextOf(spec.name));
   }
-  if (check.status() != Status::kOk) {
-    return Refuse(m.request_id, ReplyCode::kBadArguments, {kBadPairs});
-  }
-  wire::PairReader pairs(m.pairs);
+  if (check.status() != Status::kOk) return Refuse(request_id, ReplyCode::kBadArguments, {kBadPairs});
+  wire::PairReader pairs(list);
   target_->HoldSteps();  // pairs of one request act in the same step
   while (pairs.Next(&index, &hand_back, &value)) parameters_->Set(index, hand_back, value);
   target_->ReleaseSteps();
-  Done(m.request_id);
+  Done(request_id);
 }
 
-void Dispatcher::OnStart(const wire::Start& m) {
-  if (last_.valid && last_.crc == crc_) return Answer(m.request_id, last_.has_value, last_.value);
+void Dispatcher::OnStart(uint32_t request_id, uint16_t block_samples) {
   uint64_t first_step = 0;
-  const ReplyCode code = target_->Start(m.block_samples, &first_step);
-  if (code != ReplyCode::kOk) return Refuse(m.request_id, code, {kBlockTooLarge});
-  Done(m.request_id, first_step);
+  const ReplyCode code = target_->Start(block_samples, &first_step);
+  if (code != ReplyCode::kOk) return Refuse(request_id, code, {kBlockTooLarge});
+  Done(request_id, true, first_step);
 }
 
-void Dispatcher::OnStop(const wire::Stop& m) {
-  if (stop_pending_ && stop_request_id_ == m.request_id) return;  // its answer is still to come
+void Dispatcher::OnStop(uint32_t request_id) {
+  if (stop_pending_ && stop_request_id_ == request_id) return;  // its answer is still to come
   if (stop_pending_) AnswerStop(target_->step());
   target_->Stop();
   stop_pending_ = true;
-  stop_request_id_ = m.request_id;
+  stop_request_id_ = request_id;
   last_.valid = false;
 }
 
@@ -266,11 +320,11 @@ void Dispatcher::AnswerStop(uint64_t next_step) {
   Answer(stop_request_id_, true, next_step);
 }
 
-void Dispatcher::OnStimulus(const wire::StimulusRequest& m) {
-  if (last_.valid && last_.crc == crc_) return Answer(m.request_id, last_.has_value, last_.value);
-  const uint32_t id = m.request_id;
+#ifndef SPIKEDAQ_WITHOUT_WAVEFORM
+void Dispatcher::OnStimulus(uint32_t id, uint8_t operation, const wire::StimulusRequest& m) {
+  if (last_.valid && last_.crc == crc_) return Answer(id, last_.has_value, last_.value);
   ReplyCode code = ReplyCode::kOk;
-  switch (static_cast<wire::StimulusOperation>(m.operation)) {
+  switch (static_cast<wire::StimulusOperation>(operation)) {
     case wire::StimulusOperation::kBegin:
       if (waveform_->capacity() == 0) return Refuse(id, ReplyCode::kUnsupported, {kNoWaveformMemory});
       if (m.n_rows > waveform_->capacity()) return Refuse(id, ReplyCode::kTooLarge, {kTooManyRows});
@@ -293,45 +347,39 @@ void Dispatcher::OnStimulus(const wire::StimulusRequest& m) {
   }
   Refuse(id, ReplyCode::kOutOfRange, {kNoSuchOperation});
 }
+#endif
 
 // Not remembered as the last request: asked again it is done again, for the frames may have been lost like the reply.
-void Dispatcher::OnResend(const wire::Resend& m) {
+void Dispatcher::OnResend(uint32_t request_id, uint32_t first_seq, uint16_t count) {
   wire::History* history = transmitter_->history();
-  if (history == nullptr || history->depth() == 0) {
-    return Refuse(m.request_id, ReplyCode::kUnsupported, {kNoHistory});
-  }
-  if (m.count == 0) {
-    return Refuse(m.request_id, ReplyCode::kOutOfRange, {kNoCount});
-  }
-  Answer(m.request_id, true, history->Request(m.first_seq, m.count));
+  if (history == nullptr || history->depth() == 0) return Refuse(request_id, ReplyCode::kUnsupported, {kNoHistory});
+  if (count == 0) return Refuse(request_id, ReplyCode::kOutOfRange, {kNoCount});
+  Answer(request_id, true, history->Request(first_seq, count));
 }
 
-void Dispatcher::OnReset(const wire::Reset& m) {
-  if (last_.valid && last_.crc == crc_) return Answer(m.request_id, last_.has_value, last_.value);
-  if (m.scope > 2) return Refuse(m.request_id, ReplyCode::kOutOfRange, {kNoSuchScope});
-  if (m.scope < 2) target_->Reset(m.scope == 1);
-  Done(m.request_id);
-  if (m.scope == 2) target_->Reboot();
+void Dispatcher::OnReset(uint32_t request_id, uint8_t scope) {
+  if (scope > 2) return Refuse(request_id, ReplyCode::kOutOfRange, {kNoSuchScope});
+  if (scope < 2) target_->Reset(scope == 1);
+  Done(request_id);
+  if (scope == 2) target_->Reboot();
 }
 
-void Dispatcher::OnSelfTest(const wire::SelfTest& m) {
+void Dispatcher::OnSelfTest(uint32_t request_id, uint8_t index) {
   Probe probe = {};
-  if (!target_->ReadProbe(m.index, &probe)) {
-    if (m.index == 0) return Refuse(m.request_id, ReplyCode::kUnsupported, {kNoSelfTest});
-    return Refuse(m.request_id, ReplyCode::kOutOfRange, {kNoSuchInput});
+  if (!target_->ReadProbe(index, &probe)) {
+    if (index == 0) return Refuse(request_id, ReplyCode::kUnsupported, {kNoSelfTest});
+    return Refuse(request_id, ReplyCode::kOutOfRange, {kNoSuchInput});
   }
-  // Two texts of kMaxProbeNameBytes and their heads, an i32, an f32, a u32, and the head of the array.
-  uint8_t bytes[2 * (kMaxProbeNameBytes + 2) + 5 + 5 + 5 + 1];
   if (probe.name.size > kMaxProbeNameBytes) probe.name.size = kMaxProbeNameBytes;
   if (probe.unit.size > kMaxProbeNameBytes) probe.unit.size = kMaxProbeNameBytes;
-  wire::Writer writer(bytes, sizeof bytes);
-  writer.Array(5);
-  writer.String(probe.name);
-  writer.Signed(probe.raw);
-  writer.Float(probe.value);
-  writer.String(probe.unit);
-  writer.Unsigned(probe.period_us);
-  transmitter_->Send(wire::Reply{0, m.request_id, 0, {writer.data(), writer.size()}});
+  wire::Writer w = BeginReply(request_id, ReplyCode::kOk);
+  w.Array(5);
+  w.String(probe.name);
+  w.Signed32(probe.raw);
+  w.Float(probe.value);
+  w.String(probe.unit);
+  w.Unsigned32(probe.period_us);
+  transmitter_->Commit(w);
 }
 
 }  // namespace command

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "command/channels.h"
 #include "command/parameters.h"
 #include "command/probe.h"
 #include "command/waveform.h"
@@ -28,10 +29,12 @@ class Target {
   virtual wire::ReplyCode Start(uint16_t block_samples, uint64_t* first_step) = 0;
   /// Stops the stream. The device answers with Dispatcher::AnswerStop once the last block is on its way.
   virtual void Stop() = 0;
+#ifndef SPIKEDAQ_WITHOUT_WAVEFORM
   virtual void PlayWaveform(bool loop) = 0;
   virtual void StopWaveform() = 0;
   /// The waveform is about to change.
   virtual void ForgetWaveform() = 0;
+#endif
   /// No step is made between these.
   virtual void HoldSteps() = 0;
   virtual void ReleaseSteps() = 0;
@@ -71,19 +74,33 @@ class Dispatcher {
     uint64_t value;
   };
 
-  Status Route(wire::Bytes message);
-  void OnDescribe(const wire::Describe& m);
-  void OnGet(const wire::Get& m);
-  void OnSet(const wire::Set& m);
-  void OnStart(const wire::Start& m);
-  void OnStop(const wire::Stop& m);
-  void OnStimulus(const wire::StimulusRequest& m);
-  void OnResend(const wire::Resend& m);
-  void OnReset(const wire::Reset& m);
-  void OnSelfTest(const wire::SelfTest& m);
+  /// A request as far as it is numbers: its id, and what follows.
+  struct Request {
+    wire::MessageType type;
+    uint32_t number[3];
+    wire::Raw pairs;
+  };
 
-  void Done(uint32_t request_id);
-  void Done(uint32_t request_id, uint64_t value);
+  Status Route(wire::Reader& reader, uint32_t n, Request& request);
+  void OnPing(uint32_t token);
+  void OnDescribe(uint32_t request_id, uint8_t kind, uint8_t index);
+  void OnGet(uint32_t request_id, uint8_t index);
+  void OnSet(uint32_t request_id, wire::Raw pairs);
+  void OnStart(uint32_t request_id, uint16_t block_samples);
+  void OnStop(uint32_t request_id);
+#ifndef SPIKEDAQ_WITHOUT_WAVEFORM
+  void OnStimulus(uint32_t id, uint8_t operation, const wire::StimulusRequest& m);
+#endif
+  void OnResend(uint32_t request_id, uint32_t first_seq, uint16_t count);
+  void OnReset(uint32_t request_id, uint8_t scope);
+  void OnSelfTest(uint32_t request_id, uint8_t index);
+
+  /// A message with `n_fields` to follow the request id.
+  wire::Writer Begin(wire::MessageType type, uint8_t n_fields, uint32_t request_id);
+  /// A reply; its value follows.
+  wire::Writer BeginReply(uint32_t request_id, wire::ReplyCode code);
+  void Describe(wire::Writer& w, const ChannelRow& row);
+  void Done(uint32_t request_id, bool has_value = false, uint64_t value = 0);
   /// @param[in] what  What the reason begins with: nothing, or the name of a parameter.
   void Refuse(uint32_t request_id, wire::ReplyCode code, flash::Text why, wire::Text what = {nullptr, 0});
   void Answer(uint32_t request_id, bool has_value, uint64_t value);

@@ -10,34 +10,6 @@ namespace {
 using wire::ParameterType;
 using P = Parameters<float>;
 
-enum Index : uint8_t {
-  kPreset,
-  kA,
-  kB,
-  kC,
-  kD,
-  kVRest,
-  kIClamp,
-  kNoiseSd,
-  kPhotoGain,
-  kPhotoDecay,
-  kPhotoRecovery,
-  kSyn1Gain,
-  kSyn1Decay,
-  kSyn2Gain,
-  kSyn2Decay,
-  kStimStrength,
-  kStimPeriod,
-  kStepUs,
-  kClampMode,
-  kVHold,
-  kVcKp,
-  kVcKi,
-  kVcIMin,
-  kVcIMax,
-  kVcSpan
-};
-
 constexpr ParameterType kFloat = ParameterType::kFloat;
 constexpr ParameterType kInteger = ParameterType::kInteger;
 
@@ -94,58 +66,71 @@ float NeuronParameters::Base(uint8_t index) const {
   return (has_knob_ >> index & 1u) != 0 ? knob_[index] : Spec(index).default_value;
 }
 
+// Where a parameter that is a float is stored; nullptr for the others.
+float* NeuronParameters::Field(uint8_t index) const {
+  P& p = neuron_->parameters();
+  switch (index) {
+    case kA:
+      return &p.a;
+    case kB:
+      return &p.b;
+    case kC:
+      return &p.c;
+    case kD:
+      return &p.d;
+    case kVRest:
+      return &p.v_rest;
+    case kIClamp:
+      return &p.i_clamp;
+    case kNoiseSd:
+      return &p.noise_sd;
+    case kPhotoGain:
+      return &p.photo_gain;
+    case kPhotoDecay:
+      return &p.photo_decay;
+    case kPhotoRecovery:
+      return &p.photo_recovery;
+    case kSyn1Gain:
+      return &p.syn1_gain;
+    case kSyn1Decay:
+      return &p.syn1_decay;
+    case kSyn2Gain:
+      return &p.syn2_gain;
+    case kSyn2Decay:
+      return &p.syn2_decay;
+    case kStimStrength:
+      return &p.stim_strength;
+#ifndef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
+    case kVHold:
+      return &p.v_hold;
+    case kVcKp:
+      return &p.vc_kp;
+    case kVcKi:
+      return &p.vc_ki;
+    case kVcIMin:
+      return &p.vc_i_min;
+    case kVcIMax:
+      return &p.vc_i_max;
+    case kVcSpan:
+      return &p.vc_span;
+#endif
+    default:
+      return nullptr;
+  }
+}
+
 float NeuronParameters::Value(uint8_t index) const {
+  const float* field = Field(index);
+  if (field != nullptr) return *field;
   const P& p = neuron_->parameters();
   switch (index) {
     case kPreset:
       return p.preset;
-    case kA:
-      return p.a;
-    case kB:
-      return p.b;
-    case kC:
-      return p.c;
-    case kD:
-      return p.d;
-    case kVRest:
-      return p.v_rest;
-    case kIClamp:
-      return p.i_clamp;
-    case kNoiseSd:
-      return p.noise_sd;
-    case kPhotoGain:
-      return p.photo_gain;
-    case kPhotoDecay:
-      return p.photo_decay;
-    case kPhotoRecovery:
-      return p.photo_recovery;
-    case kSyn1Gain:
-      return p.syn1_gain;
-    case kSyn1Decay:
-      return p.syn1_decay;
-    case kSyn2Gain:
-      return p.syn2_gain;
-    case kSyn2Decay:
-      return p.syn2_decay;
-    case kStimStrength:
-      return p.stim_strength;
     case kStimPeriod:
       return static_cast<float>(p.stim_period);
 #ifndef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
     case kClampMode:
       return p.voltage_clamp ? 1.0f : 0.0f;
-    case kVHold:
-      return p.v_hold;
-    case kVcKp:
-      return p.vc_kp;
-    case kVcKi:
-      return p.vc_ki;
-    case kVcIMin:
-      return p.vc_i_min;
-    case kVcIMax:
-      return p.vc_i_max;
-    case kVcSpan:
-      return p.vc_span;
 #endif
     default:
       return static_cast<float>(step_us_);
@@ -158,53 +143,11 @@ void NeuronParameters::Store(uint8_t index, float value) {
     case kPreset:
       neuron_->SetPreset(static_cast<uint8_t>(value));
       break;
-    case kA:
-      neuron_->SetCustom(value, p.b, p.c, p.d, p.v_rest);
-      break;
-    case kB:
-      neuron_->SetCustom(p.a, value, p.c, p.d, p.v_rest);
-      break;
-    case kC:
-      neuron_->SetCustom(p.a, p.b, value, p.d, p.v_rest);
-      break;
-    case kD:
-      neuron_->SetCustom(p.a, p.b, p.c, value, p.v_rest);
-      break;
-    case kVRest:
-      neuron_->SetCustom(p.a, p.b, p.c, p.d, value);
-      break;
-    case kIClamp:
-      p.i_clamp = value;
-      break;
-    case kNoiseSd:
-      p.noise_sd = value;
-      break;
-    case kPhotoGain:
-      p.photo_gain = value;
-      break;
-    case kPhotoDecay:
-      p.photo_decay = value;
-      break;
-    case kPhotoRecovery:
-      p.photo_recovery = value;
-      break;
-    case kSyn1Gain:
-      p.syn1_gain = value;
-      break;
-    case kSyn1Decay:
-      p.syn1_decay = value;
-      break;
-    case kSyn2Gain:
-      p.syn2_gain = value;
-      break;
-    case kSyn2Decay:
-      p.syn2_decay = value;
-      break;
-    case kStimStrength:
-      p.stim_strength = value;
-      break;
     case kStimPeriod:
       p.stim_period = static_cast<uint32_t>(value);
+      break;
+    case kStepUs:
+      step_us_ = static_cast<uint32_t>(value);
       break;
 #ifndef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
     case kClampMode:
@@ -214,24 +157,11 @@ void NeuronParameters::Store(uint8_t index, float value) {
       host_holds_ = true;
       neuron_->SetHold(value);
       break;
-    case kVcKp:
-      p.vc_kp = value;
-      break;
-    case kVcKi:
-      p.vc_ki = value;
-      break;
-    case kVcIMin:
-      p.vc_i_min = value;
-      break;
-    case kVcIMax:
-      p.vc_i_max = value;
-      break;
-    case kVcSpan:
-      p.vc_span = value;
-      break;
 #endif
     default:
-      step_us_ = static_cast<uint32_t>(value);
+      *Field(index) = value;
+      // A change of those puts the neuron to rest.
+      if (index <= kVRest) neuron_->SetCustom(p.a, p.b, p.c, p.d, p.v_rest);
       break;
   }
 }

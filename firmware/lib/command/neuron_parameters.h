@@ -12,6 +12,35 @@ namespace command {
 
 class NeuronParameters final : public ParameterBank {
  public:
+  /// Indices, for boards; hosts find parameters by their names.
+  enum Index : uint8_t {
+    kPreset,
+    kA,
+    kB,
+    kC,
+    kD,
+    kVRest,
+    kIClamp,
+    kNoiseSd,
+    kPhotoGain,
+    kPhotoDecay,
+    kPhotoRecovery,
+    kSyn1Gain,
+    kSyn1Decay,
+    kSyn2Gain,
+    kSyn2Decay,
+    kStimStrength,
+    kStimPeriod,
+    kStepUs,
+    kClampMode,
+    kVHold,
+    kVcKp,
+    kVcKi,
+    kVcIMin,
+    kVcIMax,
+    kVcSpan
+  };
+
 #ifdef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
   static constexpr uint8_t kCount = 18;
 #else
@@ -48,6 +77,8 @@ class NeuronParameters final : public ParameterBank {
   static bool KnobValue(uint8_t index, float counts, float* value);
 
  private:
+  float* Field(uint8_t index) const;
+
   Neuron<float>* neuron_;
   uint32_t step_us_;
   uint32_t default_step_us_;

@@ -38,8 +38,12 @@ class ParameterBank {
   ~ParameterBank() = default;
 };
 
-/// Indices of all parameters are u8; this many are enough for the neuron's twenty and a board's own.
+/// Indices of all parameters are u8; this many are enough for the neuron's and a board's own.
+#ifdef SPIKEDAQ_MAX_PARAMETERS
+constexpr uint8_t kMaxParameters = SPIKEDAQ_MAX_PARAMETERS;
+#else
 constexpr uint8_t kMaxParameters = 40;
+#endif
 
 /// The parameters of all banks, one after the other.
 class ParameterTable {

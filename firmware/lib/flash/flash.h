@@ -45,18 +45,21 @@ inline uint32_t ReadU32(const uint32_t& constant) {
 struct Text {
   const char* at;
 
-  /// Copies the text, without its zero and not beyond `size` bytes. @returns the number of bytes.
-  size_t CopyTo(char* to, size_t size) const {
+  /// Its bytes, without the zero.
+  size_t Size() const {
 #ifdef __AVR__
-    const size_t length = strlen_P(at);
-    const size_t n = length < size ? length : size;
-    memcpy_P(to, at, n);
+    return strlen_P(at);
 #else
-    const size_t length = strlen(at);
-    const size_t n = length < size ? length : size;
-    memcpy(to, at, n);
+    return strlen(at);
 #endif
-    return n;
+  }
+  /// Copies Size() bytes.
+  void CopyTo(uint8_t* to) const {
+#ifdef __AVR__
+    memcpy_P(to, at, Size());
+#else
+    memcpy(to, at, Size());
+#endif
   }
 };
 

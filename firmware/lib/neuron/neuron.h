@@ -153,6 +153,7 @@ class Neuron {
   StimulusSample<Real> PeekStimulus() const;
 
   /// See Stimulus (stimulus.h) for these.
+#ifndef SPIKEDAQ_WITHOUT_WAVEFORM
   void SetWaveform(const int16_t* rows_centipercent, uint32_t n_rows) {
     stimulus_.SetWaveform(rows_centipercent, n_rows);
   }
@@ -160,6 +161,7 @@ class Neuron {
   void StopWaveform() { stimulus_.StopWaveform(); }
   bool waveform_playing() const { return stimulus_.waveform_playing(); }
   uint32_t waveform_loops() const { return stimulus_.waveform_loops(); }
+#endif
   uint32_t loops() const { return stimulus_.loops(); }
 
   const Membrane<Real>& membrane() const { return membrane_; }

@@ -2,6 +2,15 @@
 
 namespace spikedaq {
 
+#ifdef SPIKEDAQ_WITHOUT_WAVEFORM
+template <typename Real>
+StimulusSample<Real> Stimulus<Real>::Step(Real strength_percent, uint32_t period_steps) {
+  StimulusSample<Real> out = {};
+  StepSquare(strength_percent, period_steps, &out);
+  out.loop = loops_ - 1;
+  return out;
+}
+#else
 template <typename Real>
 StimulusSample<Real> Stimulus<Real>::Step(Real strength_percent, uint32_t period_steps) {
   StimulusSample<Real> out = {Real(0), false, false, 0, ended_, ended_ ? ended_loops_ : 0};
@@ -30,6 +39,7 @@ StimulusSample<Real> Stimulus<Real>::Step(Real strength_percent, uint32_t period
   out.loop = loops_ == 0 ? 0 : loops_ - 1;
   return out;
 }
+#endif
 
 template <typename Real>
 void Stimulus<Real>::StepSquare(Real strength_percent, uint32_t period_steps, StimulusSample<Real>* out) {
@@ -44,6 +54,7 @@ void Stimulus<Real>::StepSquare(Real strength_percent, uint32_t period_steps, St
   ++position_;
 }
 
+#ifndef SPIKEDAQ_WITHOUT_WAVEFORM
 template <typename Real>
 void Stimulus<Real>::StepWaveform(StimulusSample<Real>* out) {
   out->from_waveform = true;
@@ -91,6 +102,7 @@ void Stimulus<Real>::LeaveWaveform(Mode next) {
   ended_ = true;
   ended_loops_ = waveform_loops_;
 }
+#endif
 
 template class Stimulus<float>;
 template class Stimulus<double>;

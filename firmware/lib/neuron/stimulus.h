@@ -20,7 +20,7 @@ struct StimulusSample {
   uint32_t loops_played;  ///< Where waveform_ended: number of loops that were begun. Otherwise 0.
 };
 
-/// Square wave and waveform player (protocol/README.md, sections 4.3 and 7).
+/// Square wave and, but with SPIKEDAQ_WITHOUT_WAVEFORM, waveform player (protocol/README.md, sections 4.3 and 7).
 template <typename Real>
 class Stimulus {
  public:
@@ -30,6 +30,7 @@ class Stimulus {
   /// @param[in] period_steps      Of the square wave; acts at the start of the next period.
   StimulusSample<Real> Step(Real strength_percent, uint32_t period_steps);
 
+#ifndef SPIKEDAQ_WITHOUT_WAVEFORM
   /// Names the waveform, in 0.01 %. The rows stay the caller's and must stay unchanged while they play. No rows
   /// (nullptr, 0) forget the waveform. Stops a playing waveform.
   void SetWaveform(const int16_t* rows_centipercent, uint32_t n_rows);
@@ -42,29 +43,32 @@ class Stimulus {
 
   bool waveform_playing() const { return mode_ == Mode::kWaveform; }
 
+  /// Loops begun since the last PlayWaveform.
+  uint32_t waveform_loops() const { return waveform_loops_; }
+#endif
+
   /// Periods and loops begun since boot.
   uint32_t loops() const { return loops_; }
 
-  /// Loops begun since the last PlayWaveform.
-  uint32_t waveform_loops() const { return waveform_loops_; }
-
  private:
+  void StepSquare(Real strength_percent, uint32_t period_steps, StimulusSample<Real>* out);
+#ifndef SPIKEDAQ_WITHOUT_WAVEFORM
   enum class Mode : uint8_t { kSquare, kWaveform, kSilence };
 
-  void StepSquare(Real strength_percent, uint32_t period_steps, StimulusSample<Real>* out);
   void StepWaveform(StimulusSample<Real>* out);
   void LeaveWaveform(Mode next);
 
   const int16_t* rows_ = nullptr;
   uint32_t n_rows_ = 0;
-  uint32_t position_ = 0;  // Row of the next step, or step within the period.
-  uint32_t period_ = 0;    // Of the period that is running.
-  uint32_t loops_ = 0;
   uint32_t waveform_loops_ = 0;
   uint32_t ended_loops_ = 0;
   Mode mode_ = Mode::kSquare;
   bool repeat_ = false;
   bool ended_ = false;
+#endif
+  uint32_t position_ = 0;  // Row of the next step, or step within the period.
+  uint32_t period_ = 0;    // Of the period that is running.
+  uint32_t loops_ = 0;
 };
 
 extern template class Stimulus<float>;

@@ -302,9 +302,14 @@ struct StimulusRequest {
   template <class V, class M>
   static void Fields(V& v, M& m) {
     v(m.request_id), v(m.operation);
-    if (m.operation == static_cast<uint8_t>(StimulusOperation::kBegin)) v(m.n_rows);
-    if (m.operation == static_cast<uint8_t>(StimulusOperation::kData)) v(m.first_row), v(m.rows);
-    if (m.operation == static_cast<uint8_t>(StimulusOperation::kPlay)) v(m.loop);
+    MoreFields(v, m, m.operation);
+  }
+  /// The fields that belong to an operation.
+  template <class V, class M>
+  static void MoreFields(V& v, M& m, uint8_t operation) {
+    if (operation == static_cast<uint8_t>(StimulusOperation::kBegin)) v(m.n_rows);
+    if (operation == static_cast<uint8_t>(StimulusOperation::kData)) v(m.first_row), v(m.rows);
+    if (operation == static_cast<uint8_t>(StimulusOperation::kPlay)) v(m.loop);
   }
 };
 

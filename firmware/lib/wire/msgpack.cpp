@@ -60,6 +60,12 @@ void Writer::Head(uint8_t code, uint32_t value, uint8_t value_bytes) {
   }
 }
 
+void Writer::Wide(uint8_t code, uint32_t high, uint32_t low) {
+  Head(code, high, 4);
+  uint8_t* to = Claim(4);
+  for (uint8_t k = 4; to != nullptr && k > 0; low >>= 8) to[--k] = static_cast<uint8_t>(low);
+}
+
 uint8_t* Writer::Claim(size_t n) {
   if (!ok_ || n > capacity_ - size_) {
     ok_ = false;
@@ -95,18 +101,14 @@ void Writer::Signed32(int32_t value) {
 void Writer::Unsigned(uint64_t value) {
   const uint32_t high = static_cast<uint32_t>(value >> 32);
   if (high == 0) return Unsigned32(static_cast<uint32_t>(value));
-  Head(kUint64, high, 4);
-  uint8_t* to = Claim(4);
-  for (uint8_t k = 0; to != nullptr && k < 4; ++k) to[k] = static_cast<uint8_t>(value >> (24 - 8 * k));
+  Wide(kUint64, high, static_cast<uint32_t>(value));
 }
 
 void Writer::Signed(int64_t value) {
   if (value >= 0) return Unsigned(static_cast<uint64_t>(value));
   if (value >= INT32_MIN) return Signed32(static_cast<int32_t>(value));
   const uint64_t bits = static_cast<uint64_t>(value);
-  Head(kInt64, static_cast<uint32_t>(bits >> 32), 4);
-  uint8_t* to = Claim(4);
-  for (uint8_t k = 0; to != nullptr && k < 4; ++k) to[k] = static_cast<uint8_t>(bits >> (24 - 8 * k));
+  Wide(kInt64, static_cast<uint32_t>(bits >> 32), static_cast<uint32_t>(bits));
 }
 
 void Writer::Float(float value) {
@@ -119,16 +121,16 @@ void Writer::Bool(bool value) { Head(value ? kTrue : kFalse); }
 
 void Writer::Nil() { Head(kNil); }
 
+void Writer::StringHead(size_t n) {
+  const uint32_t size = static_cast<uint32_t>(n);
+  if (n < 32) return Head(static_cast<uint8_t>(0xA0 | n));
+  if (n <= 0xFF) return Head(kStr8, size, 1);
+  if (n <= 0xFFFF) return Head(kStr16, size, 2);
+  ok_ = false;  // no text of the protocol is that long
+}
+
 void Writer::String(Text text) {
-  if (text.size < 32) {
-    Head(static_cast<uint8_t>(0xA0 | text.size));
-  } else if (text.size <= 0xFF) {
-    Head(kStr8, static_cast<uint32_t>(text.size), 1);
-  } else if (text.size <= 0xFFFF) {
-    Head(kStr16, static_cast<uint32_t>(text.size), 2);
-  } else {
-    ok_ = false;  // no text of the protocol is that long
-  }
+  StringHead(text.size);
   Item(Raw{reinterpret_cast<const uint8_t*>(text.data), text.size});
 }
 
@@ -244,8 +246,18 @@ Status Reader::Float(float* value) {
   }
   bool negative = false;
   if (Halves(&negative, &high, &low) != Status::kOk) return Status::kMalformed;
-  const uint64_t bits = static_cast<uint64_t>(high) << 32 | low;
-  *value = negative ? static_cast<float>(static_cast<int64_t>(bits)) : static_cast<float>(bits);
+  if (negative) {  // its magnitude
+    low = ~low + 1;
+    high = ~high + (low == 0 ? 1 : 0);
+  }
+  // What does not fit 32 bits is halved until it does, and what falls off kept as "something": then the conversion
+  // rounds as that of all 64 bits would.
+  float scale = 1;
+  for (; high != 0; high >>= 1) {
+    low = (high << 31) | (low >> 1) | (low & 1);
+    scale *= 2;
+  }
+  *value = static_cast<float>(low) * (negative ? -scale : scale);
   return Status::kOk;
 }
 

@@ -49,6 +49,8 @@ class Writer {
   void String(Text text);
   void Binary(Bytes bytes);
   void Item(Raw raw);
+  /// The head of a text of `n` bytes, which follow through `Item` and `Claim`.
+  void StringHead(size_t n);
   /// The head of a bin of `n` bytes; its content follows through `Claim`.
   void BinaryHead(size_t n);
   /// The next `n` bytes, to be filled by the caller, or nullptr if they do not fit.
@@ -61,6 +63,7 @@ class Writer {
  private:
   void Head(uint8_t code);
   void Head(uint8_t code, uint32_t value, uint8_t value_bytes);
+  void Wide(uint8_t code, uint32_t high, uint32_t low);
 
   uint8_t* memory_;
   size_t capacity_;

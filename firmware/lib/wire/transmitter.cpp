@@ -9,7 +9,7 @@ Status Transmitter::Commit(const Writer& writer) {
   if (!writer.ok() || !HasRoom(writer.size())) return Status::kExhausted;
   Compact(FrameBound(writer.size()));
   const size_t n = EncodeFrame(scratch_, writer.size(), ring_ + end_);
-  if (history_ != nullptr) history_->Keep(seq_, ring_ + end_, n);
+  if (history() != nullptr) history()->Keep(seq_, ring_ + end_, n);
   end_ += n;
   ++seq_;
   ++frames_;

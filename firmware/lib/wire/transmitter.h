@@ -20,7 +20,9 @@ class Transmitter {
   /// @param[in] ring      Room for frames that wait; at least FrameBound() of the largest message.
   /// @param[in] history   Keeps every frame that is queued; nullptr where none can be sent again.
   Transmitter(uint8_t* scratch, size_t scratch_bytes, uint8_t* ring, size_t ring_bytes, History* history = nullptr)
-      : scratch_(scratch), scratch_bytes_(scratch_bytes), ring_(ring), ring_bytes_(ring_bytes), history_(history) {}
+      : scratch_(scratch), scratch_bytes_(scratch_bytes), ring_(ring), ring_bytes_(ring_bytes) {
+    SetHistory(history);
+  }
 
   /// Whether a message of `n` bytes would find room, with `spare` bytes left over.
   bool HasRoom(size_t n, size_t spare = 0) const { return FrameBound(n) + spare <= ring_bytes_ - (end_ - begin_); }
@@ -42,7 +44,12 @@ class Transmitter {
 
   /// Queues a frame of the history as it is, with `spare` bytes left over. @returns kOk or kExhausted.
   Status SendAgain(const HistoryFrame& frame, size_t spare);
+#ifndef SPIKEDAQ_WITHOUT_RESEND
   History* history() const { return history_; }
+#else
+  /// Never one: a board without the memory for it is also spared the code.
+  static constexpr History* history() { return nullptr; }
+#endif
 
   /// A zero byte, so that noise on the link before the first frame cannot damage it.
   void SendZero();
@@ -51,7 +58,7 @@ class Transmitter {
   /// After a reboot frames are counted from 0 again and none can be had again; frames that wait stay.
   void RestartSeq() {
     seq_ = 0;
-    if (history_ != nullptr) history_->Clear();
+    if (history() != nullptr) history()->Clear();
   }
 
   const uint8_t* bytes() const { return ring_ + begin_; }
@@ -63,6 +70,12 @@ class Transmitter {
   uint16_t frames_waiting() const { return frames_; }
 
  private:
+#ifndef SPIKEDAQ_WITHOUT_RESEND
+  void SetHistory(History* history) { history_ = history; }
+  History* history_ = nullptr;
+#else
+  void SetHistory(History*) {}
+#endif
   /// Moves what waits to the start of the ring where `n` bytes find no room behind it.
   void Compact(size_t n);
 
@@ -70,7 +83,6 @@ class Transmitter {
   size_t scratch_bytes_;
   uint8_t* ring_;
   size_t ring_bytes_;
-  History* history_;
   size_t begin_ = 0;
   size_t end_ = 0;
   uint32_t seq_ = 0;
