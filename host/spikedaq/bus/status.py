@@ -106,8 +106,8 @@ class DeviceStatus(_FromMap):
         Clamp mode, current or voltage.
     v_hold_mv : float or None
         Holding potential in voltage clamp; None in current clamp.
-    samples, blocks : int
-        Received since the daemon's start.
+    samples, blocks, link_bytes : int
+        Received since the daemon's start; bytes with all that surrounds the samples.
     gaps : map
         Missing samples since the daemon's start by cause: lost, overrun, dropped; None where they cannot be counted.
     sequence : str
@@ -142,6 +142,7 @@ class DeviceStatus(_FromMap):
     v_hold_mv: float | None = None
     samples: int = 0
     blocks: int = 0
+    link_bytes: int = 0
     sequence: str = "counted"
     gaps: Gaps = field(default_factory=_no_gaps)
     bad_frames: int = 0

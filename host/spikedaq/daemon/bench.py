@@ -97,6 +97,7 @@ class Member:
             v_hold_mv=v_hold_mv if clamped and math.isfinite(v_hold_mv) else None,
             samples=received.samples,
             blocks=received.blocks,
+            link_bytes=received.n_bytes,
             sequence="none" if uncounted else "counted",
             gaps={
                 "lost": None if uncounted else counters.lost_samples,

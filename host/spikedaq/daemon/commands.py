@@ -65,6 +65,7 @@ class Commands:
             "reset": (self._reset, ("device",), ("scope",)),
             "stimulus": (self._stimulus, ("device",), ("rows", "loop", "stop")),
             "self_test": (self._self_test, ("device",), ()),
+            "ping": (self._ping, ("device",), ()),
             "status": (self._status, (), ()),
             "record_start": (self._record_start, ("session",), ("devices", "folder", "roll_s", "notes")),
             "record_stop": (self._record_stop, (), ("session",)),
@@ -155,6 +156,9 @@ class Commands:
 
     async def _self_test(self, who: str, device: str) -> list[dict[str, Any]]:
         return [asdict(reading) for reading in await self._bench.member(device).device.self_test(origin=who)]
+
+    async def _ping(self, _: str, device: str) -> dict[str, Any]:
+        return {"round_trip_ns": await self._bench.member(device).device.ping()}
 
     async def _status(self, _: str) -> dict[str, Any]:
         recording = self._sessions.current

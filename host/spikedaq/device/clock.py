@@ -58,6 +58,10 @@ class ClockKeeper:
         self._token = (self._token + 1) & 0xFFFFFFFF
         return self._token
 
+    def waits_for(self, token: int) -> bool:
+        """Whether a ping is still unanswered."""
+        return token in self._sent
+
     def sent(self, token: int, t_send_ns: int) -> None:
         """Remember when a ping went out."""
         self._sent[token] = t_send_ns

@@ -235,6 +235,20 @@ class Device:
         """Read every input of the board once; it changes nothing."""
         return await read_inputs(self.name, self._described(), self._requests, origin=origin)
 
+    async def ping(self) -> int | None:
+        """Measure one round trip, in nanoseconds; None where no answer came within `Timing.ping_patience_s`."""
+        self._described()
+        token = self._ping()
+        try:
+            async with asyncio.timeout(self._timing.ping_patience_s):
+                while self.clock.waits_for(token):
+                    self.check_lost()
+                    self.received.pong.clear()
+                    await self.received.pong.wait()
+        except (TimeoutError, LinkLostError):
+            return None
+        return self.clock.round_trip_ns
+
     def _described(self) -> DeviceInfo:
         info = self.info
         if info is None or self._link is None or self.state not in _CONNECTED:
@@ -444,7 +458,7 @@ class Device:
     def _ask_hello(self) -> None:
         self._send_request(encode_message(HelloRequest()), "watchdog")
 
-    def _ping(self) -> None:
+    def _ping(self) -> int:
         link = self._link
         if link is None:
             raise self._lost or LinkLostError(f"{self.url} is closed", url=self.url)
@@ -454,6 +468,7 @@ class Device:
         link.write(frame)
         self.clock.sent(token, t_send_ns)
         self.received.ping_sent(t_send_ns, token)
+        return token
 
     # ---- being told ----
 

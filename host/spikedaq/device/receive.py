@@ -43,7 +43,7 @@ class Receiver:
         Lives as long as the same board answers, so that its sequence shows what was lost between two links.
     resend : Resend
         What is asked for again, with its counters.
-    blocks, samples : int
+    n_bytes, blocks, samples : int
         Since the start.
     t_newest_ns : int
         When the newest block came, CLOCK_BOOTTIME.
@@ -62,6 +62,7 @@ class Receiver:
     ) -> None:
         self.connection = Connection(reorders=True)
         self.resend = Resend(timing or Timing())
+        self.n_bytes = 0
         self.blocks = 0
         self.samples = 0
         self.t_newest_ns = 0
@@ -162,6 +163,7 @@ class Receiver:
 
     def bytes_came(self, data: bytes, t_host_ns: int) -> None:
         """Take bytes of the link, read at ``t_host_ns``."""
+        self.n_bytes += len(data)
         journal = self._journal
         if journal is None:
             if self._held is not None:

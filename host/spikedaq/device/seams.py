@@ -112,6 +112,8 @@ class Timing:
     quick_pong_s: float = 0.2
     ping_period_s: float = 0.937
     """Not round, so that it beats with no other period (USB frames, status, a user's stimulus)."""
+    ping_patience_s: float = 1.0
+    """For somebody who measures round trips; one that took longer is as good as none."""
     silent_s: float = 2.0
     reopen_s: float = 5.0
     stall_s: float = 2.0
