@@ -167,7 +167,8 @@ def report_of(
 
     def counted(table: str, key: str) -> int:
         # A board that numbers nothing has None here: what it loses nobody can count.
-        return int(after.get(table, {}).get(key) or 0) - int(before.get(table, {}).get(key) or 0)
+        now, then = after.get(table, {}).get(key), before.get(table, {}).get(key)
+        return 0 if now is None else int(now) - int(then or 0)
 
     answered = sorted(ns for ns in round_trips if ns is not None)
     report = LinkReport(
