@@ -8,6 +8,7 @@ import subprocess
 from abc import ABC, abstractmethod
 from pathlib import Path
 
+from harness import DaemonProcess, wait_for
 from helpers.simulators import V1_IMAGE, QemuCm4, SimAvr, built
 from spikedaq.link import find_device_program
 
@@ -20,10 +21,13 @@ class Board(ABC):
     kind : str
         What its hello must say in ``board``.
     url : str
+    is_replay : bool
+        It only says what was recorded: it refuses to be changed, and has no cable to pull.
     """
 
     kind: str
     url: str
+    is_replay = False
 
     @abstractmethod
     def unplug(self) -> None:
@@ -123,11 +127,36 @@ class Cm4Board(Board):
         self._qemu.stop()
 
 
+class ReplayBoard(Board):
+    """The journal of a native board, a minute long, played again and again."""
+
+    kind = "native"
+    is_replay = True
+    STEPS = 600_000
+
+    def __init__(self, folder: Path) -> None:
+        source = f"sim:source?fast=1&duration={self.STEPS}&param.i_clamp=10&seed=5"
+        with DaemonProcess(folder / "source", {"source": source}) as daemon:
+            wait_for("a minute of samples", lambda: daemon.call("status")["devices"][0]["samples"] == self.STEPS, 60)
+            assert daemon.stop() == 0
+        self.url = f"replay:{folder}/source/journal/source?loop=1"
+
+    def unplug(self) -> None:
+        """There is no cable."""
+        raise NotImplementedError
+
+    plug = unplug
+
+    def close(self) -> None:
+        """Nothing runs but the daemon."""
+
+
 BOARDS = {
     "native-pty": lambda folder: NativeBoard(folder, tcp=False),
     "native-tcp": lambda folder: NativeBoard(folder, tcp=True),
     "v1-simavr": AvrBoard,
     "cm4-qemu": Cm4Board,
+    "replay": ReplayBoard,
 }
 """How to make each board; the names are those of the tests."""
 

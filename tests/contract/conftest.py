@@ -82,6 +82,8 @@ class Ear:
     def __init__(self, subscriber: Subscriber) -> None:
         self._subscriber = subscriber
         self.blocks: list[BusBlock] = []
+        self.rows: dict[tuple[int, int], npt.NDArray[np.int16]] = {}  # every sample by boot and step
+        self.seconds_heard = 0.0  # of device time
         self.events: list[dict[str, Any]] = []
 
     def take(self, timeout_s: float = 10.0) -> bool:
@@ -94,7 +96,10 @@ class Ear:
             self.events.append(header)
         else:
             place = [header[key] for key in ("boot", "n", "step", "tick", "step_us")]
-            self.blocks.append(BusBlock(*place, samples=decode_samples(message)))
+            block = BusBlock(*place, samples=decode_samples(message))
+            self.blocks.append(block)
+            self.rows.update({(block.boot, block.step + k): row for k, row in enumerate(block.samples)})
+            self.seconds_heard += block.step_us * len(block.samples) * 1e-6
         return True
 
     def until(self, what: str, condition: Any, timeout_s: float = 20.0) -> Any:
@@ -107,16 +112,9 @@ class Ear:
         raise AssertionError(f"waited {timeout_s} s in vain for {what}")
 
     def seconds(self, seconds: float) -> None:
-        """Take messages until the blocks cover so much device time."""
-
-        def enough() -> bool:
-            return bool(self.blocks) and (sum(b.step_us * len(b.samples) for b in self.blocks) >= seconds * 1e6)
-
-        self.until(f"{seconds} s of samples", enough, 10 * seconds + 20)
-
-    def rows(self) -> dict[tuple[int, int], npt.NDArray[np.int16]]:
-        """Every sample by boot and step."""
-        return {(b.boot, b.step + k): row for b in self.blocks for k, row in enumerate(b.samples)}
+        """Take messages until there are so many seconds of device time more."""
+        end = self.seconds_heard + seconds
+        self.until(f"{seconds} s of samples", lambda: self.seconds_heard >= end, 10 * seconds + 20)
 
 
 @pytest.fixture(scope="module", params=[name for name in BOARDS if name not in NOT_YET])
