@@ -8,7 +8,7 @@ SOURCES := pyproject.toml CMakeLists.txt tools/make_specifications.py \
            $(shell find host/spikedaq firmware/lib firmware/boards firmware/src -type f \
                    \( -name '*.py' -o -name '*.h' -o -name '*.cpp' -o -name '*.txt' -o -name '*.typed' \) 2>/dev/null)
 
-.PHONY: help demo test test-cpp test-python check bench fault firmware firmware-v1 firmware-cm4 \
+.PHONY: help demo test test-cpp test-python check bench fault fuzz-python firmware firmware-v1 firmware-cm4 \
         firmware-xtensa simulator sizes contract format docs clean
 help:
 	@echo "make demo      a virtual bench of two Spikelings, the daemon and a recording; Ctrl-C ends it"
@@ -16,6 +16,7 @@ help:
 	@echo "make check     linters, types, import contracts, formatting"
 	@echo "make contract  what every board must do, on each that is simulated here"
 	@echo "make fault     the long fault campaign (20 kills each of recorder and daemon)"
+	@echo "make fuzz-python FUZZ_BYTES=100000000   random and mutated bytes into the decoders of the host"
 	@echo "make bench     CPU per device, latency, and the naive script for comparison"
 	@echo "make firmware  the virtual device, in $(BUILD)/firmware"
 	@echo "make firmware-v1, firmware-cm4   the images of v1 and of the stand-in for QEMU, in $(BUILD)/firmware-*"
@@ -47,6 +48,11 @@ contract: $(VENV)/.dev $(VENV)/.installed simulator firmware-v1 firmware-cm4
 
 fault: $(VENV)/.dev $(VENV)/.installed
 	SPIKEDAQ_KILLS=20 $(PY) -m pytest tests/fault tests/system/test_recording_truth.py $(PYTEST)
+
+# Random and mutated bytes into the decoders of the host: FUZZ_BYTES of them per decoder, FUZZ_SEED which.
+fuzz-python: $(VENV)/.dev $(VENV)/.installed
+	FUZZ_BYTES=$(or $(FUZZ_BYTES),10000000) FUZZ_SEED=$(or $(FUZZ_SEED),1) \
+	  $(PY) -m pytest -s -o timeout=0 tests/fuzz $(PYTEST)
 
 bench: $(VENV)/.dev $(VENV)/.installed
 	$(PY) tests/perf/bench.py $(BENCH)

@@ -214,7 +214,7 @@ def device_bytes(script):
         if fate == "flipped":
             raw = raw[:5] + bytes([raw[5] ^ 0x40 or 1]) + raw[6:]
         if fate == "malformed":
-            raw = encode_frame(b"\x92\x03" + bytes([seq % 100]))
+            raw = encode_frame(b"\x92\x03" + bytes([seq - 1]))
         stream.extend({"lost": [], "twice": [raw, raw]}.get(fate, [raw]))
     return b"".join(stream), arrived
 

@@ -25,6 +25,7 @@ from spikedaq.journal import (
     decode_record,
     encode_record,
 )
+from spikedaq.journal.records import message_type
 from spikedaq.model import ClockMap, StoreError
 
 # Written by hand from the table and the msgpack specification, not by the code under test.
@@ -73,6 +74,13 @@ def test_fields_missing_or_of_the_wrong_type_are_damage(fields: object) -> None:
 @pytest.mark.parametrize("data", [b"", b"\xc1", b"\x92", b"\x92\x41", b"\xff" * 40])
 def test_bytes_that_are_no_msgpack_are_damage(data: bytes) -> None:
     assert decode_record(data) is None
+
+
+def test_a_type_is_read_or_none_whatever_the_bytes() -> None:
+    """A device's frame with a good CRC may hold a map with a key that no Python dict can have."""
+    assert message_type(msgpack.packb([64, 1])) == 64
+    assert message_type(b"\xdc\x00\x03\x03\x07\x81\x81\x01\x02\x03") is None
+    assert message_type(b"\x81\x90\x01") is None
 
 
 def test_an_integer_slope_is_a_float() -> None:

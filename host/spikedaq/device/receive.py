@@ -30,6 +30,7 @@ from spikedaq.wire import (
 )
 from spikedaq.wire import Resend as ResendRequest
 
+_MAX_PARAMETERS = 256  # a hello counts them in a u8; what an event says is a u32, and nothing may grow with it
 _STALE_US = 10_000_000
 """A block is never under way for longer than this; a device whose newest one is older is stopped."""
 
@@ -224,7 +225,7 @@ class Receiver:
         self._listener.block(block, self._clock.map)
 
     def _event(self, event: Event, _: int) -> None:
-        if event.kind == EventKind.PARAMETER:
+        if event.kind == EventKind.PARAMETER and event.index < _MAX_PARAMETERS:
             self.values[event.index] = event.value
         self._listener.event(event, self._clock.map)
 

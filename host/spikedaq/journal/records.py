@@ -212,7 +212,7 @@ def message_type(message: bytes) -> int | None:
         return message[1]
     try:
         fields = msgpack.unpackb(message, strict_map_key=False)
-    except (ValueError, msgpack.UnpackException):
+    except (ValueError, TypeError, msgpack.UnpackException):  # TypeError: a map with a key that cannot be one in Python
         return None
     if isinstance(fields, list) and fields and type(fields[0]) is int:
         return int(fields[0])

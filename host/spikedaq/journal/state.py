@@ -18,8 +18,10 @@ from spikedaq.journal.records import (
 )
 from spikedaq.journal.segments import decode_frames
 from spikedaq.model import ClockMap, EventKind, RemoteProtocolError
-from spikedaq.wire import Description, EventMessage, Frame, FrameType, Hello, decode_message
+from spikedaq.wire import Description, DescriptionKind, EventMessage, Frame, FrameType, Hello, decode_message
 
+_KINDS = frozenset(int(kind) for kind in DescriptionKind)
+_MAX_PARAMETERS = 256  # a hello counts them in a u8; an event's index is a u32, and a state must not grow with it
 _PARAMETER = 1  # kind of description, protocol/README.md section 4.1
 _STATE_TYPES = frozenset({FrameType.HELLO, FrameType.DESCRIPTION, FrameType.EVENT, FrameType.STATUS, FrameType.PONG})
 
@@ -73,11 +75,11 @@ class JournalState:
             if typed.boot_id != self.boot_id:
                 self._new_boot(typed.boot_id)
             self.hello = message
-        elif isinstance(typed, Description):
+        elif isinstance(typed, Description) and typed.kind in _KINDS:
             self.descriptions[typed.kind, typed.index] = message
             if typed.kind == _PARAMETER:
                 self.parameters.pop(typed.index, None)  # the description says the value, and is newer
-        elif isinstance(typed, EventMessage) and typed.kind == EventKind.PARAMETER:
+        elif isinstance(typed, EventMessage) and typed.kind == EventKind.PARAMETER and typed.index < _MAX_PARAMETERS:
             self.parameters[typed.index] = message
 
     def frame(self, raw: bytes) -> Record | UnknownRecord | None:

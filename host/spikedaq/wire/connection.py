@@ -13,6 +13,7 @@ from spikedaq.wire.held import HeldFrame, HeldFrames
 from spikedaq.wire.messages import (
     PROTOCOL_VERSION,
     Description,
+    DescriptionKind,
     EventMessage,
     FrameType,
     Hello,
@@ -42,6 +43,7 @@ _HELLO: Final = int(FrameType.HELLO)
 _N_BLOCK_ITEMS: Final = 10
 _SATURATED: Final = int(BlockFlag.SATURATED)
 _FIRST_RECORD_TYPE: Final = 64  # never on a link (section 3): a journal would take it for one of its own
+_KINDS: Final = frozenset(int(kind) for kind in DescriptionKind)
 _MAX_PAST_BOOTS: Final = 8  # a hello older than that cannot still be in any buffer
 
 
@@ -252,8 +254,9 @@ class Connection:
         except RemoteProtocolError:
             tracker, seq = self._tracker, number_of(items)
             if tracker is not None and seq is not None:
-                if seq == tracker.next_seq:
-                    tracker.frame(seq)
+                # It takes its place: sent again it would be the same. A hello's number means nothing without its boot.
+                if seq == tracker.next_seq or (items[0] != _HELLO and not tracker.behind(seq)):
+                    self.counters.frames_missing += tracker.frame(seq)
                 tracker.unreadable()
             self._malformed(frame, received)
         return True
@@ -381,7 +384,8 @@ class Connection:
         """Give out what is neither block, event nor hello; return the 64-bit tick that it tells."""
         near_tick = None
         if isinstance(message, Description):
-            self.descriptions[message.kind, message.index] = message
+            if message.kind in _KINDS:  # of kinds that nobody knows there could be 65536, each of a frame's length
+                self.descriptions[message.kind, message.index] = message
         elif isinstance(message, Pong | Status):
             if max(message.tick, message.step) >= _MAX_COUNT:
                 raise RemoteProtocolError("a tick or step is beyond what any device can reach")
@@ -432,13 +436,15 @@ class Connection:
             return True
         behind = tracker.behind(hello.seq)
         if behind > self._duplicate_window:
+            # The same boot from its beginning. What is held so far ahead that it would look old after it is of neither.
+            self._drop_held(hello.seq, _HALF - 1, 2 * _HALF)
             self._reboot(hello, received)
             return True
         if behind:
             self._behind(behind)
             return not self._reorders
         # A hello this far behind a held frame was not sent again, the device could not: that frame is of another boot.
-        self.counters.stale += self.held.drop_after(hello.seq, hello.resend_depth)
+        self._drop_held(hello.seq, hello.resend_depth + 1, _HALF)
         if self._reorders and hello.seq != tracker.next_seq:
             return self._early_hello(frame, hello, tracker, received)
         self._admit(hello.seq)
@@ -453,6 +459,12 @@ class Connection:
         self._renew(hello, received)
         self._hold(hello.seq, HeldFrame(frame, given=True), tracker, received)
         return False
+
+    def _drop_held(self, seq: int, low: int, high: int) -> None:
+        """Drop frames from the end of those held that lie at least ``low`` and less than ``high`` after ``seq``."""
+        while self.held and low <= (self.held.newest - seq) % _U32 < high:
+            self.held.drop_newest()
+            self.counters.stale += 1
 
     def _renew(self, hello: Hello, received: list[Received]) -> None:
         self.info = hello

@@ -93,13 +93,9 @@ class HeldFrames:
         del self._order[0]
         return self._remove(seq)
 
-    def drop_after(self, seq: int, distance: int) -> int:
-        """Drop those more than ``distance`` after ``seq``; return how many."""
-        n_dropped = 0
-        while self._order and distance < (self._order[-1] - seq) % _MODULUS < _MODULUS // 2:
-            self._remove(self._order.pop())
-            n_dropped += 1
-        return n_dropped
+    def drop_newest(self) -> None:
+        """Drop the last one."""
+        self._remove(self._order.pop())
 
     def missing(self, next_seq: int) -> list[tuple[int, int]]:
         """Return (first, count) of each run of numbers from ``next_seq`` on that is missing before the newest one."""
