@@ -350,3 +350,33 @@ TEST_CASE("esp32: hello says who it is; the busier core is the load") {
   CHECK(load <= 690);
   CHECK(b.runner->board().CpuPermille() == 0);  // no time has passed
 }
+
+TEST_CASE("esp32: the converters' inputs, in the order of their channels, as the boards' public sources have them") {
+  const auto order = [](const esp32::Profile& profile, uint8_t adc) {
+    std::string names;
+    for (uint8_t channel = 0; channel < 8; ++channel) {
+      for (uint8_t i = 0; i < profile.n_inputs; ++i) {
+        if (profile.inputs[i].chip != adc || profile.inputs[i].channel != channel) continue;
+        names += std::to_string(channel) + " " + profile.inputs[i].name + ", ";
+      }
+    }
+    return names;
+  };
+  CHECK(order(v2_esp32::kProfile, 0) ==
+        "0 i_clamp_knob, 1 syn1_gain_knob, 2 syn2_gain_knob, 3 photo_gain_knob, 4 stim_strength_knob, "
+        "5 stim_period_knob, 6 noise_sd_knob, ");
+  CHECK(order(v2_esp32::kProfile, 1) == "0 syn1_vm, 1 syn2_vm, 2 photodiode, 3 current_in, ");
+  CHECK(order(v3_esp32s3::kProfileA, 0) ==
+        "0 syn1_vm, 1 syn1_gain_knob, 2 syn2_vm, 3 syn2_gain_knob, 4 current_in, 5 i_clamp_knob, 6 photodiode, "
+        "7 photo_gain_knob, ");
+  CHECK(order(v3_esp32s3::kProfileA, 1) ==
+        "0 synapse_out_net, 1 stim_strength_knob, 2 stim_period_knob, 3 stimulus_out_net, 4 noise_sd_knob, ");
+  CHECK(order(v3_esp32s3::kProfileB, 0) ==
+        "0 syn1_vm, 1 syn1_gain_knob, 2 syn2_vm, 3 syn2_gain_knob, 4 current_in, 5 i_clamp_knob, ");
+  CHECK(order(v3_esp32s3::kProfileB, 1) ==
+        "0 photodiode, 1 photo_gain_knob, 2 noise_sd_knob, 3 stim_strength_knob, 4 stim_period_knob, ");
+  CHECK(order(v3_esp32s3::kProfileC, 0) ==
+        "0 syn1_gain_knob, 1 syn1_vm, 2 syn2_gain_knob, 3 syn2_vm, 4 photo_gain_knob, 5 photodiode, 6 i_clamp_knob, "
+        "7 current_in, ");
+  CHECK(order(v3_esp32s3::kProfileC, 1) == "0 noise_sd_knob, 1 stim_period_knob, 2 stim_strength_knob, ");
+}

@@ -165,3 +165,22 @@ TEST_CASE("esp32 link: a reboot is a new boot id, and time that goes on") {
   b.Steps(5);
   CHECK(b.device().step() == 5);
 }
+
+TEST_CASE("esp32 schedule: what was read by an earlier schedule makes no step of the next") {
+  EspBench b(v3_esp32s3::kProfileC);
+  b.Send(Start{1, 10});
+  for (int k = 0; k < 6; ++k) {
+    b.runner->io().Tick(chip.now_us);
+    chip.now_us += 100;
+  }
+  b.runner->Once();
+  b.Set("step_us", 1000);
+  b.runner->Once();  // makes its step by the old schedule, then sets the new one
+  CHECK(b.device().step() == 2);
+  for (int k = 0; k < 10; ++k) b.runner->Once();
+  CHECK(b.device().step() == 2);
+  chip.now_us = b.device().next_tick();
+  b.Steps(5);
+  CHECK(b.device().step() == 7);
+  CHECK(b.device().sampler().overrun_samples() == 0);
+}
