@@ -96,6 +96,14 @@ def test_impossible_values_are_left_out_and_counted() -> None:
     assert (skipped, decoder.counters.rejected_rows, decoder.counters.sync_losses) == (18, 1, 0)
 
 
+def test_a_phase_lost_by_impossible_rows_holds_nothing_back() -> None:
+    """What follows three impossible rows in the same read is searched at once, not with the next read."""
+    sent = wandering_rows(30, seed=11)
+    rows, _, skipped = decode(BinaryDecoder(), b"".join(map(frame, [*sent, *[(9000,) * 8] * 4, *sent])) + b"\xaa\x55")
+    assert rows == sent + sent
+    assert skipped == 4 * 18
+
+
 def test_two_equally_good_phases_are_not_decided() -> None:
     """Constant values that make two phases equally plausible are skipped and counted, in bounded memory."""
     twins = (-2560, 0, -22016, 85, 0, 0, 0, 0)

@@ -90,8 +90,10 @@ class ArrivalClock:
         )
         if not stretches:
             return None
-        median_us = stretches[len(stretches) // 2] / 1000
-        return median_us if abs(median_us - nominal_us) > _CHANGE * nominal_us else None
+        quarter, median, three_quarters = (stretches[len(stretches) * k // 4] for k in (1, 2, 3))
+        if three_quarters - quarter > _CHANGE * median:
+            return None  # in the middle of a change
+        return median / 1000 if abs(median / 1000 - nominal_us) > _CHANGE * nominal_us else None
 
     def _measure(self) -> None:
         first, last = self._buckets[0], self._buckets[-1]

@@ -148,7 +148,7 @@ class BinaryDecoder:
             run = n_frames if marks.all() else int(np.argmin(marks))
             if run:
                 self._take(run, items)
-                return self.locked
+                return True
         if len(buffer) <= FRAME_BYTES:
             return False
         return self._read_text(items)
