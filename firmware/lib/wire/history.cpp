@@ -88,7 +88,7 @@ bool History::Next(HistoryFrame* frame) {
       continue;
     }
     const HistoryEntry& entry = Entry(static_cast<uint16_t>(k));
-    const size_t to_end = n_bytes_ - entry.offset;
+    const size_t to_end = static_cast<size_t>(n_bytes_ - entry.offset);
     const size_t before_wrap = entry.size < to_end ? entry.size : to_end;
     *frame = HistoryFrame{bytes_ + entry.offset, before_wrap, bytes_, entry.size - before_wrap};
     return true;
