@@ -15,7 +15,7 @@ help:
 	@echo "make test      every test, C++ and Python"
 	@echo "make check     linters, types, import contracts, formatting"
 	@echo "make contract  what every board must do, on each that is simulated here"
-	@echo "make fault     the long fault campaign (20 kills each of recorder and daemon)"
+	@echo "make fault     the fault campaign: bad cables, unplugging, kills, full disks, fuzzing; at most 15 minutes"
 	@echo "make fuzz-python FUZZ_BYTES=100000000   random and mutated bytes into the decoders of the host"
 	@echo "make bench     CPU per device, latency, and the naive script for comparison"
 	@echo "make firmware  the virtual device, in $(BUILD)/firmware"
@@ -47,7 +47,7 @@ contract: $(VENV)/.dev $(VENV)/.installed simulator firmware-v1 firmware-cm4
 	$(PY) -m pytest tests/contract $(PYTEST)
 
 fault: $(VENV)/.dev $(VENV)/.installed
-	SPIKEDAQ_KILLS=20 $(PY) -m pytest tests/fault tests/system/test_recording_truth.py $(PYTEST)
+	$(PY) tools/fault_campaign.py $(FAULT)
 
 # Random and mutated bytes into the decoders of the host: FUZZ_BYTES of them per decoder, FUZZ_SEED which.
 fuzz-python: $(VENV)/.dev $(VENV)/.installed

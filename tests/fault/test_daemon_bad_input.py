@@ -102,7 +102,7 @@ def test_bad_ports_are_each_named(tmp_path: Path) -> None:
             "absent": ("lost", f"{tmp_path}/ttyUSB7 does not exist; plug the board in"),
             "busy": ("lost", f"{busy} is in use by another program; close it"),
             "plain": ("lost", f"{plain} is not a serial port or terminal"),
-            "future": ("refused", "the device speaks protocol 9.0 and this package protocol 1.0; update this package"),
+            "future": ("refused", "the device speaks protocol 9.1 and this package protocol 1.1; update this package"),
             "refused": ("lost", "tcp:127.0.0.1:9 refuses the connection"),
         }
         for name, (state, words) in expected.items():

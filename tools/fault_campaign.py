@@ -1,0 +1,135 @@
+"""Runs the fault campaign, two stages at a time, and prints what came of it.
+
+Each stage is a process of its own; what it prints about figures ("200 x unplugged: ...") goes into the table. A stage
+that fails, or that is not done when the time is over, fails the campaign. Sizes are set in the environment: a size that
+is already set there holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PYTEST = (sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider")
+# What a stage says about itself: a count of something done, or pytest's last line.
+FIGURE = re.compile(
+    r"^(\d[\d,]* (?:x |blocks|kills|bytes|runs|inputs|units).*|\d+ (?:passed|failed).*)$", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One part of the campaign."""
+
+    name: str
+    command: tuple[str, ...]
+    sizes: dict[str, str] = field(default_factory=dict)
+    make_target: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of it."""
+
+    stage: Stage
+    seconds: float
+    status: str
+    output: str
+
+    @property
+    def figures(self) -> list[str]:
+        """Lines worth keeping."""
+        lines = [line.strip(" .=") for line in self.output.splitlines()]
+        return [line for line in lines if FIGURE.match(line)]
+
+
+def stages() -> list[Stage]:
+    """Return every stage, the longest first."""
+    kills = [str(path) for path in sorted((ROOT / "tests" / "fault").glob("test_*.py"))]
+    own = [path for path in kills if Path(path).name in ("test_link_faults.py", "test_lossless_link.py")]
+    rest = tuple(path for path in kills if path not in own)
+    truth = str(ROOT / "tests" / "system" / "test_recording_truth.py")
+    return [
+        Stage("unplug, rename, reboot", (*PYTEST, "tests/fault/test_link_faults.py"), {"SPIKEDAQ_LINK_CYCLES": "200"}),
+        Stage("kills, full disk, slow clients", (*PYTEST, *rest, truth), {"SPIKEDAQ_KILLS": "20"}),
+        # 10^6 blocks take a core for over ten minutes; run them by hand.
+        Stage("lossless link", (*PYTEST, "tests/fault/test_lossless_link.py"), {"SPIKEDAQ_LINK_BLOCKS": "200000"}),
+        Stage("fuzz: C++", ("make", "fuzz-cpp"), make_target="fuzz-cpp"),
+        Stage("fuzz: Python", ("make", "fuzz-python"), {"FUZZ_BYTES": "3000000"}, make_target="fuzz-python"),
+    ]
+
+
+def run(stage: Stage, end_s: float) -> Outcome:
+    """Run one stage, at most until ``end_s`` of time.monotonic."""
+    if stage.make_target and not re.search(
+        rf"^{stage.make_target}:", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE
+    ):
+        return Outcome(stage, 0.0, "FAILED", f"there is no target {stage.make_target} in the Makefile")
+    began_s = time.monotonic()
+    print(f"start   {stage.name}", flush=True)
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
+        # In a group of its own: when time is over everything that the stage has started ends with it.
+        process = subprocess.Popen(
+            stage.command, cwd=ROOT, env={**stage.sizes, **os.environ}, stdout=said, stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        try:
+            status = "ok" if process.wait(max(1.0, end_s - time.monotonic())) == 0 else "FAILED"
+        except subprocess.TimeoutExpired:
+            status = "OUT OF TIME"
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        said.seek(0)
+        output = said.read()
+    seconds = time.monotonic() - began_s
+    print(f"{status:7} {stage.name}, {seconds:.0f} s", flush=True)
+    return Outcome(stage, seconds, status, output)
+
+
+def table(outcomes: list[Outcome]) -> Iterator[str]:
+    """Lines of the summary."""
+    yield f"{'stage':32} {'time':>6}  {'outcome':12} sizes and figures"
+    for outcome in outcomes:
+        sizes = ", ".join(f"{name}={os.environ.get(name, size)}" for name, size in outcome.stage.sizes.items())
+        first, *more = [sizes, *outcome.figures] if sizes else outcome.figures or [""]
+        yield f"{outcome.stage.name:32} {outcome.seconds:5.0f}s  {outcome.status:12} {first}"
+        yield from (" " * 54 + line for line in more)
+
+
+def main() -> int:
+    """Run the campaign; 1 if anything failed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=15.0, help="what is not done by then has failed (default 15)")
+    parser.add_argument("--jobs", type=int, default=2, help="stages at a time (default 2)")
+    parser.add_argument("--only", default="", help="stages whose names hold this")
+    arguments = parser.parse_args()
+    began_s = time.monotonic()
+    end_s = began_s + 60 * arguments.minutes
+    chosen = [stage for stage in stages() if arguments.only in stage.name]
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        outcomes = list(pool.map(lambda stage: run(stage, end_s), chosen))
+    failed = [outcome for outcome in outcomes if outcome.status != "ok"]
+    for outcome in failed:
+        print(f"\n---- {outcome.stage.name}: {outcome.status}; the end of what it said:\n{outcome.output[-6000:]}")
+    print()
+    for line in table(outcomes):
+        print(line)
+    print(f"\n{len(outcomes) - len(failed)} of {len(outcomes)} stages ok in {time.monotonic() - began_s:.0f} s")
+    return 1 if failed or not outcomes else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
