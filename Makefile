@@ -8,7 +8,7 @@ SOURCES := pyproject.toml CMakeLists.txt tools/make_specifications.py \
            $(shell find host/spikedaq firmware/lib firmware/boards firmware/src -type f \
                    \( -name '*.py' -o -name '*.h' -o -name '*.cpp' -o -name '*.txt' -o -name '*.typed' \) 2>/dev/null)
 
-.PHONY: help demo test test-cpp test-python check bench fault fuzz-python firmware firmware-v1 firmware-cm4 \
+.PHONY: help demo test test-cpp test-python check bench fault fuzz-cpp fuzz-python firmware firmware-v1 firmware-cm4 \
         firmware-xtensa simulator sizes contract format docs clean
 help:
 	@echo "make demo      a virtual bench of two Spikelings, the daemon and a recording; Ctrl-C ends it"
@@ -17,6 +17,7 @@ help:
 	@echo "make contract  what every board must do, on each that is simulated here"
 	@echo "make fault     the fault campaign: bad cables, unplugging, kills, full disks, fuzzing; at most 15 minutes"
 	@echo "make fuzz-python FUZZ_BYTES=100000000   random and mutated bytes into the decoders of the host"
+	@echo "make fuzz-cpp  the firmware's fuzzers, FUZZ_SECONDS=60 each"
 	@echo "make bench     CPU per device, latency, and the naive script for comparison"
 	@echo "make firmware  the virtual device, in $(BUILD)/firmware"
 	@echo "make firmware-v1, firmware-cm4   the images of v1 and of the stand-in for QEMU, in $(BUILD)/firmware-*"
@@ -35,6 +36,23 @@ test-cpp: $(VENV)/.dev
 	@rm -f $(BUILD)-cmake.log
 	$(VENV)/bin/cmake --build $(BUILD)/test
 	cd $(BUILD)/test && $(abspath $(VENV))/bin/ctest --output-on-failure --verbose
+
+# Each of the firmware's fuzzers for FUZZ_SECONDS, from the golden vectors on; what it finds goes to $(BUILD)/fuzz.
+FUZZ_SECONDS ?= 60
+fuzz-cpp: $(VENV)/.dev
+	@sh tools/need.sh apt-command clang++ clang libclang-rt-14-dev
+	$(VENV)/bin/cmake -S . -B $(BUILD)/fuzz -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(VENV))/bin/ninja -DCMAKE_CXX_COMPILER=clang++ \
+	  -DSPIKEDAQ_FUZZ=ON -DSPIKEDAQ_SANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo > $(BUILD)-fuzz.log || { cat $(BUILD)-fuzz.log; exit 1; }
+	@rm -f $(BUILD)-fuzz.log
+	$(VENV)/bin/cmake --build $(BUILD)/fuzz --target fuzz-frames fuzz-device fuzz-packed
+	$(PY) tools/fuzz_corpus.py protocol/vectors $(BUILD)/fuzz/seeds
+	@for fuzzer in frames device packed; do \
+	  mkdir -p $(BUILD)/fuzz/corpus/$$fuzzer; \
+	  $(BUILD)/fuzz/firmware/fuzz/fuzz-$$fuzzer $(BUILD)/fuzz/corpus/$$fuzzer $(BUILD)/fuzz/seeds/$$fuzzer -max_len=4096 \
+	    -rss_limit_mb=512 -timeout=10 -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 \
+	    -artifact_prefix=$(BUILD)/fuzz/$$fuzzer- > $(BUILD)/fuzz/$$fuzzer.log 2>&1 || { cat $(BUILD)/fuzz/$$fuzzer.log; exit 1; }; \
+	  echo "fuzz-$$fuzzer:" $$(grep -E "^bytes|executed_units|peak_rss" $(BUILD)/fuzz/$$fuzzer.log); \
+	done
 
 test-python: $(VENV)/.dev $(VENV)/.installed $(VENV)/hdf5-1.14 firmware simulator firmware-v1 firmware-cm4
 	@sh tools/need.sh apt-command qemu-system-arm qemu-system-arm
