@@ -92,13 +92,13 @@ def test_there_and_back_while_recording(tmp_path: Path) -> None:
         wait_for("voltage clamp to be recorded", lambda: seen(ClampMode.VOLTAGE, 2))
         status = spikedaq(daemon, "status").stdout
         assert "-40 mV" in status
-        entry = json.loads(spikedaq(daemon, "status", "--json").stdout)["devices"][0]
+        entry = daemon.call("status")["devices"][0]
         assert (entry["mode"], entry["v_hold_mv"]) == ("voltage", -40.0)
         assert "voltage clamp at -40 mV" in spikedaq(daemon, "watch", "--seconds", "2").stdout
-        spikedaq(daemon, "set", "alpha", "clamp_mode=0")
+        daemon.call("set", device="alpha", values={"clamp_mode": 0})
         wait_for("current clamp to be recorded again", lambda: seen(ClampMode.CURRENT, 3))
-        assert "-40 mV" not in spikedaq(daemon, "status").stdout
-        assert daemon.call("status")["devices"][0]["v_hold_mv"] is None
+        entry = daemon.call("status")["devices"][0]
+        assert (entry["mode"], entry["v_hold_mv"]) == ("current", None)
         daemon.call("record_stop")
         exported = json.loads(spikedaq(daemon, "export", str(folder), "--json").stdout)
         as_stock = spikedaq(daemon, "export", str(folder), "--stock-header", "--overwrite")

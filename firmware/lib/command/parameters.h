@@ -32,7 +32,11 @@ class ParameterBank {
   /// Takes a value that is within the range.
   virtual void Store(uint8_t index, float value) = 0;
   /// Nobody holds the parameter any more: it goes back to its base.
+#ifdef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
+  void HandBack(uint8_t index) { Store(index, Base(index)); }  // virtual it would cost an AVR two bytes of RAM per bank
+#else
   virtual void HandBack(uint8_t index) { Store(index, Base(index)); }
+#endif
 
  protected:
   ~ParameterBank() = default;
