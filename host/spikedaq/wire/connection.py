@@ -210,6 +210,8 @@ class Connection:
                     tracker.unreadable()
                 if held.near_tick is not None:
                     self._near_tick = held.near_tick
+                if held.hello:
+                    self._doubted_boot = None
             else:
                 self._handle(frame, unpack(frame.message), received)
             self.last_frames.append(frame)
@@ -424,6 +426,9 @@ class Connection:
             self._adopt(hello)
             received.append(hello)
             return True
+        if self.held and self._ends_boot(hello, known, tracker):
+            # What waited belongs before it. What it means is judged by where that leads, as a reader of the journal does.
+            self._release_all(tracker, received)
         if known.boot_id != hello.boot_id:
             if hello.boot_id in self._past_boots and self._doubted_boot != hello.boot_id:
                 # A hello that was under way when the device rebooted; if it is more than that, it comes again.
@@ -436,20 +441,31 @@ class Connection:
             return True
         behind = tracker.behind(hello.seq)
         if behind > self._duplicate_window:
-            # The same boot from its beginning. What is held so far ahead that it would look old after it is of neither.
-            self._drop_held(hello.seq, _HALF - 1, 2 * _HALF)
             self._reboot(hello, received)
             return True
         if behind:
             self._behind(behind)
             return not self._reorders
         # A hello this far behind a held frame was not sent again, the device could not: that frame is of another boot.
-        self._drop_held(hello.seq, hello.resend_depth + 1, _HALF)
+        while self.held and hello.resend_depth < (self.held.newest - hello.seq) % _U32 < _HALF:
+            self.held.drop_newest()
+            self.counters.stale += 1
         if self._reorders and hello.seq != tracker.next_seq:
             return self._early_hello(frame, hello, tracker, received)
         self._admit(hello.seq)
+        self._doubted_boot = None
         self._renew(hello, received)
         return True
+
+    def _ends_boot(self, hello: Hello, known: Hello, tracker: SequenceTracker) -> bool:
+        """Whether a hello, taken for itself, starts another boot."""
+        if known.boot_id == hello.boot_id:
+            return tracker.behind(hello.seq) > self._duplicate_window
+        return hello.boot_id not in self._past_boots or hello.boot_id == self._doubted_boot
+
+    def _release_all(self, tracker: SequenceTracker, received: list[Received]) -> None:
+        while self.held:
+            self._skip(tracker, (self.held.first - (tracker.next_seq or 0)) % _U32, received)
 
     def _early_hello(self, frame: Frame, hello: Hello, tracker: SequenceTracker, received: list[Received]) -> bool:
         """Give out a hello of this boot that has frames missing before it, and hold its place."""
@@ -457,26 +473,16 @@ class Connection:
             self.counters.duplicates += 1
             return False
         self._renew(hello, received)
-        self._hold(hello.seq, HeldFrame(frame, given=True), tracker, received)
+        self._hold(hello.seq, HeldFrame(frame, given=True, hello=True), tracker, received)
         return False
-
-    def _drop_held(self, seq: int, low: int, high: int) -> None:
-        """Drop frames from the end of those held that lie at least ``low`` and less than ``high`` after ``seq``."""
-        while self.held and low <= (self.held.newest - seq) % _U32 < high:
-            self.held.drop_newest()
-            self.counters.stale += 1
 
     def _renew(self, hello: Hello, received: list[Received]) -> None:
         self.info = hello
         self.wants_hello = False
-        self._doubted_boot = None
         received.append(hello)
 
     def _reboot(self, hello: Hello, received: list[Received]) -> None:
         previous = self.info.boot_id if self.info else 0
-        tracker = self._tracker
-        while self.held and tracker is not None:
-            self._skip(tracker, (self.held.first - (tracker.next_seq or 0)) % _U32, received)
         self.counters.reboots += 1
         self._adopt(hello)
         received.append(Rebooted(hello, previous))

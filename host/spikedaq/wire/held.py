@@ -29,12 +29,15 @@ class HeldFrame:
         The 64-bit tick that the message told.
     readable : bool
         It was no malformed one.
+    hello : bool
+        It says that this boot goes on.
     """
 
     frame: Frame
     given: bool = False
     near_tick: int | None = None
     readable: bool = True
+    hello: bool = False
 
 
 class HeldFrames:
