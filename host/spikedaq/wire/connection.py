@@ -427,7 +427,7 @@ class Connection:
             received.append(hello)
             return True
         if self.held and self._ends_boot(hello, known, tracker):
-            # What waited belongs before it. What it means is judged by where that leads, as a reader of the journal does.
+            # What waited belongs before it, and where that leads decides what it means, as for a reader of the journal.
             self._release_all(tracker, received)
         if known.boot_id != hello.boot_id:
             if hello.boot_id in self._past_boots and self._doubted_boot != hello.boot_id:
