@@ -13,16 +13,8 @@ from pathlib import Path
 import pytest
 
 from spikedaq.link import Link, open_link
-from spikedaq.link.faults import (
-    FaultAction,
-    FaultDice,
-    FaultRandom,
-    FaultSchedule,
-    FaultSpec,
-    FaultStream,
-    parse_script,
-    parse_spec,
-)
+from spikedaq.link.fault_spec import FaultAction, FaultSpec, parse_script, parse_spec
+from spikedaq.link.faults import FaultDice, FaultRandom, FaultSchedule, FaultStream
 from spikedaq.model import ConfigError, LinkLostError, LinkOpenError
 
 WAIT_S = 10.0

@@ -11,7 +11,8 @@ import pytest
 
 from spikedaq.journal import JournalWriter
 from spikedaq.link import open_link
-from spikedaq.link.replayed import JournalFrames, ReplayedBoard, renumbered
+from spikedaq.link.journal_frames import JournalFrames
+from spikedaq.link.replayed import ReplayedBoard, renumbered
 from spikedaq.model import ConfigError, LinkOpenError
 from spikedaq.wire import (
     BlockMessage,

@@ -1,5 +1,5 @@
 /// What is to go wrong with a virtual board: rates, times and the lines of a script. The same words and the same seed
-/// damage the same bytes in the host's `fault:` link (host/spikedaq/link/faults.py).
+/// damage the same bytes in the host's `fault:` link (host/spikedaq/link/fault_spec.py).
 #ifndef SPIKEDAQ_NATIVE_FAULT_SPEC_H_
 #define SPIKEDAQ_NATIVE_FAULT_SPEC_H_
 

@@ -13,15 +13,8 @@ from typing import Any
 import structlog
 
 from spikedaq.link.base import Link, OnBytes, OnLost, host_now_ns
-from spikedaq.link.faults import (
-    FaultAction,
-    FaultRandom,
-    FaultSchedule,
-    FaultSpec,
-    FaultStream,
-    parse_script,
-    parse_spec,
-)
+from spikedaq.link.fault_spec import FaultAction, FaultSpec, parse_script, parse_spec
+from spikedaq.link.faults import FaultRandom, FaultSchedule, FaultStream
 from spikedaq.link.url import LinkUrl
 from spikedaq.model import ConfigError, LinkLostError, LinkOpenError
 

@@ -7,7 +7,8 @@ import contextlib
 from pathlib import Path
 
 from spikedaq.link.base import OnBytes, OnLost, host_now_ns
-from spikedaq.link.replayed import JournalFrames, ReplayedBoard
+from spikedaq.link.journal_frames import JournalFrames
+from spikedaq.link.replayed import ReplayedBoard
 from spikedaq.link.url import LinkUrl
 from spikedaq.model import ConfigError, LinkLostError, LinkOpenError
 from spikedaq.wire import Frame, FrameDecoder

@@ -1,28 +1,20 @@
-"""A journal as a board: pure, it is given requests and the time, and gives frames.
-
-A journal is made of the very frames that a link carries (docs/reference/journal.md), so that nothing but the wire is
-needed to read it: its records of types 64 and up come out of the decoder as unknown messages, and only the snapshot
-matters here.
-"""
+"""A journal as a board: pure but for its reading, it is given requests and the time, and gives frames."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Final
 
 import msgpack
 
-from spikedaq.model import BlockFlag, ConfigError, RemoteProtocolError, Trait
+from spikedaq.link.journal_frames import BootFacts, JournalFrames, Place, decoded, learn_boot, widened
+from spikedaq.model import BlockFlag, ConfigError, Trait
 from spikedaq.wire import (
     BlockMessage,
     Describe,
     Description,
     DescriptionKind,
     EventMessage,
-    Frame,
-    FrameDecoder,
     Get,
     Hello,
     HelloRequest,
@@ -35,134 +27,16 @@ from spikedaq.wire import (
     Start,
     Status,
     Stop,
-    UnknownMessage,
-    decode_message,
     encode_frame,
     encode_message,
 )
 
-_RECORD_FRAME_BYTES: Final = 256 * 1024 + 4
-_READ_BYTES: Final = 256 * 1024
-_SNAPSHOT: Final = 74
 _PARAMETER_EVENT: Final = 2
-_FACTS_BYTES: Final = 64 * 2**20
-"""How far behind its hello a boot's descriptions are looked for; they are asked for at once, so far behind are none."""
 _LEAD_US: Final = 1_500_000
 """Device time before the first block, for the host to describe the board and to fit its clock."""
 _U32: Final = 2**32
 _KEPT: Final = (BlockMessage, EventMessage, Status, Log)
 _ASKED: Final = (Hello, Description, Pong, Reply)
-
-_Place = tuple[int, int]  # index of the segment, position in it
-
-
-class JournalFrames:
-    """The device's messages of a journal folder, in order, from any place on.
-
-    Raises
-    ------
-    ConfigError
-        The folder holds no journal.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._segments = sorted(path for path in folder.glob("*.spj") if path.stem.isdecimal())
-        if not self._segments:
-            raise ConfigError(f"{folder} holds no journal; give a folder with .spj files, such as DATA/journal/alpha")
-
-    def messages(self, place: _Place = (0, 0)) -> Iterator[tuple[_Place, bytes, bool]]:
-        """Yield (place, message, whether it is a snapshot). Damage is passed over."""
-        first, position = place
-        for index in range(first, len(self._segments)):
-            decoder = FrameDecoder(_RECORD_FRAME_BYTES)
-            try:
-                file = self._segments[index].open("rb")
-            except FileNotFoundError:  # the writer has deleted it meanwhile
-                position = 0
-                continue
-            with file:
-                file.seek(position)
-                while data := file.read(_READ_BYTES):
-                    for frame in decoder.feed(data):
-                        if isinstance(frame, Frame):
-                            at = (index, position + frame.offset)
-                            inner = _snapshot(frame.message)
-                            yield at, frame.message if inner is None else inner, inner is not None
-            position = 0
-
-
-def _snapshot(message: bytes) -> bytes | None:
-    """Return what a snapshot repeats; None for all else."""
-    if len(message) < 2 or message[1] != _SNAPSHOT:
-        return None
-    found = _decoded(message)
-    if isinstance(found, UnknownMessage) and len(found.fields) > 1 and isinstance(found.fields[1], bytes):
-        return found.fields[1]
-    return None
-
-
-def _decoded(message: bytes) -> object:
-    try:
-        return decode_message(message)
-    except RemoteProtocolError:
-        return None
-
-
-@dataclass(slots=True)
-class BootFacts:
-    """What a journal says of one boot of its board, wherever in the boot it says so."""
-
-    hello: Hello
-    descriptions: dict[tuple[int, int], Description] = field(default_factory=dict)
-    first_tick: int | None = None
-    first_step: int = 0
-    near_tick: int | None = None
-
-    def missing(self) -> list[str]:
-        """Descriptions that the hello promises and that are not there."""
-        hello = self.hello
-        counts = {
-            DescriptionKind.CHANNEL: hello.n_channels,
-            DescriptionKind.PARAMETER: hello.n_parameters,
-            DescriptionKind.PRESET: hello.n_presets,
-        }
-        if hello.traits & Trait.VOLTAGE_CLAMP:
-            counts[DescriptionKind.CLAMP_CHANNEL] = hello.n_channels
-        return [
-            f"{kind.name.lower()} {index}"
-            for kind, count in counts.items()
-            for index in range(count)
-            if (kind, index) not in self.descriptions
-        ]
-
-
-def learn_boot(frames: JournalFrames, place: _Place, hello: Hello) -> BootFacts:
-    """Read on from a boot's hello until all is known that a board must know of itself."""
-    facts = BootFacts(hello)
-    n_bytes = 0
-    for _, message, _ in frames.messages(place):
-        n_bytes += len(message)
-        found = _decoded(message)
-        if isinstance(found, Hello) and found.boot_id != hello.boot_id:
-            break
-        if isinstance(found, Description):
-            facts.descriptions.setdefault((found.kind, found.index), found)
-        elif isinstance(found, Pong | Status) and facts.near_tick is None:
-            facts.near_tick = found.tick
-        elif isinstance(found, BlockMessage) and facts.first_tick is None:
-            facts.first_tick, facts.first_step = found.first_tick, found.first_step
-        complete = facts.first_tick is not None and facts.near_tick is not None and not facts.missing()
-        if complete or n_bytes > _FACTS_BYTES:
-            break
-    if facts.first_tick is not None and facts.near_tick is not None:
-        facts.first_tick = _widened(facts.first_tick, facts.near_tick)
-    return facts
-
-
-def _widened(tick_u32: int, near: int) -> int:
-    wide = near + ((tick_u32 - near + _U32 // 2) % _U32) - _U32 // 2
-    return wide if wide >= 0 else wide + _U32
 
 
 def renumbered(message: bytes, seq: int) -> bytes:
@@ -229,7 +103,7 @@ class ReplayedBoard:
     def _advance(self) -> None:
         """Find the next frame to give out."""
         for place, message, is_snapshot in self._messages:
-            found = _decoded(message)
+            found = decoded(message)
             if isinstance(found, Hello):
                 if self._facts is None or found.boot_id != self._facts.hello.boot_id:
                     if self._begin(place, found) and self.reboots:
@@ -252,7 +126,7 @@ class ReplayedBoard:
         self._ready = None
         self.next_tick = None
 
-    def _begin(self, place: _Place, hello: Hello) -> bool:
+    def _begin(self, place: Place, hello: Hello) -> bool:
         """Begin a boot; False for one that the journal does not describe in full, such as one cut short."""
         facts = learn_boot(self._frames, place, hello)
         missing = facts.missing()
@@ -273,7 +147,7 @@ class ReplayedBoard:
     def _due(self, found: object) -> int:
         if not isinstance(found, BlockMessage):
             return self.tick
-        self._near = _widened(found.first_tick, self._near)
+        self._near = widened(found.first_tick, self._near)
         return self._near + found.n * found.step_us
 
     def take(self) -> bytes:
@@ -322,7 +196,7 @@ class ReplayedBoard:
 
     def answer(self, message: bytes, tick: int) -> bytes:
         """Answer one request of the host; ``tick`` is what the board's clock says."""
-        request = _decoded(message)
+        request = decoded(message)
         if isinstance(request, HelloRequest):
             return self.hello()
         if isinstance(request, Ping):

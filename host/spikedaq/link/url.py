@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
-from spikedaq.link.faults import parse_spec
+from spikedaq.link.fault_spec import parse_spec
 from spikedaq.model import ConfigError, LinkOpenError
 from spikedaq.stock import DIALECTS
 
