@@ -156,8 +156,8 @@ TEST_CASE("faults: every bit and every byte of a rate of one") {
   CHECK(Pass(&drops, {1, 2, 3}, 1).empty());
 }
 
-// The same bytes as in tests/unit/test_link_fault_engine.py: the host's fault: link does the same. splitmix64's first number
-// for seed 0 is published: 0xE220A8397B1DCDAF.
+// The same bytes as in tests/unit/test_link_fault_engine.py: the host's fault: link does the same. splitmix64's first
+// number for seed 0 is published: 0xE220A8397B1DCDAF.
 TEST_CASE("faults: the generator and one damaged stream, to the bit") {
   FaultRandom random(0);
   CHECK(random.Next() == 0xE220A8397B1DCDAFu);
