@@ -26,8 +26,8 @@ struct Identity {
 
 /// One step as the board's outputs need it.
 struct Outputs {
-  uint64_t step;
-  uint64_t tick;  ///< Microseconds.
+  const uint64_t& step;
+  const uint64_t& tick;  ///< Microseconds.
   const Sample<float>& sample;
   const int16_t (&raw)[kChannelCount];
 };
@@ -50,6 +50,8 @@ class Board {
   /// Called in this order once per step: the stimulus output is set before the inputs are read, so that a stimulus that
   /// is wired back into an input acts in the same step.
   virtual void SetStimulus(float percent) = 0;
+  /// Whether SetStimulus does anything.
+  virtual bool WantsStimulus() const { return true; }
   virtual void ReadInputs(Inputs<float>* inputs) = 0;
   virtual void SetOutputs(const Outputs& outputs) = 0;
 
@@ -61,11 +63,13 @@ class Board {
   /// Share of the step period spent computing since the last call, in 1/1000; 0 where unknown.
   virtual uint16_t CpuPermille() = 0;
 
+#ifndef SPIKEDAQ_WITHOUT_SELF_TEST
   /// Reads one input of the board, counted from 0, for the self-test; changes nothing that the model sees. Not called
   /// while ReadInputs runs.
   ///
   /// @returns false after the last input, and for 0 on a board that cannot test itself.
   virtual bool ReadProbe(uint8_t index, Probe* probe) = 0;
+#endif
 
   /// Parameters that only this board has; nullptr for none.
   virtual command::ParameterBank* parameters() = 0;

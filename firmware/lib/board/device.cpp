@@ -1,146 +1,31 @@
 #include "board/device.h"
 
+#include "board/steps_held.h"
+
 namespace spikedaq {
 namespace board {
 namespace {
 
-constexpr uint64_t kStatusPeriodUs = 1000000;
 // Kept free of blocks and events, so that an answer never waits behind a queue that the host lets grow.
+#ifndef SPIKEDAQ_NO_ANSWER_ROOM
 constexpr size_t kAnswerRoom = wire::FrameBound(command::kAnswerBytes);
+#else
+// Where the queue has room for one block or one answer, requests are looked for before each block.
+constexpr size_t kAnswerRoom = 0;
+#endif
 // An event or a status: two u64, eight u32 at most.
 constexpr size_t kSmallMessageBytes = 64;
 
-/// While it lives, no step is made in an interrupt.
-class StepsHeld {
- public:
-  explicit StepsHeld(Board* board) : board_(board) { board_->HoldSteps(); }
-  ~StepsHeld() { board_->ReleaseSteps(); }
-  StepsHeld(const StepsHeld&) = delete;
-  StepsHeld& operator=(const StepsHeld&) = delete;
-
- private:
-  Board* board_;
-};
-
 }  // namespace
 
-Device::Device(Board* board, const Memory& memory, const Settings& settings)
-    : board_(board),
-      memory_(memory),
-      settings_(settings),
-      neuron_(settings.noise_seed),
-      neuron_parameters_(&neuron_, settings.step_us),
-      parameters_(&neuron_parameters_, board->parameters()),
-      sampler_(memory.block_heads, memory.block_values, memory.n_blocks, memory.block_capacity, kChannelCount),
-      encoder_(&sampler_),
-      events_(memory.events, memory.n_events),
-      transmitter_(memory.scratch, memory.scratch_bytes, memory.ring, memory.ring_bytes, memory.history),
-      decoder_(memory.request, memory.max_request_bytes),
-      dispatcher_(this, &parameters_, Waveform(), &transmitter_) {}
-
-void Device::Boot(uint32_t boot_id) {
-  boot_id_ = boot_id;
-  neuron_ = Neuron<float>(settings_.noise_seed);
-  parameters_.HandBackAll();
-  board_->Configure(&parameters_, &neuron_parameters_);
-  parameters_.ForgetChanges();
-#ifndef SPIKEDAQ_WITHOUT_WAVEFORM
-  waveform_.Clear();
-#endif
-  encoder_.Cancel();
-  sampler_.Clear();
-  events_.Clear();
-  dispatcher_.Clear();
-  decoder_.Restart();
-  transmitter_.RestartSeq();
-  step_ = 0;
-  tick_ = board_->TickAtBoot();
-  next_status_tick_ = tick_ + kStatusPeriodUs;
-  stopped_at_ = 0;
-  saturated_values_ = 0;
-  high_water_ = 0;
-  status_due_ = false;
-  reboot_wanted_ = false;
-  again_next_ = true;
-  transmitter_.SendZero();
-  transmitter_.Send(Hello());
-}
-
-wire::Hello Device::Hello() const {
-  const Identity who = board_->Who();
-  wire::Hello hello = {};
-  hello.major = who.protocol_major;
-  hello.minor = wire::kProtocolMinor;
-  hello.firmware_version = who.firmware_version;
-  hello.build_hash = who.build_hash;
-  hello.board = who.name;
-  hello.unique_id = who.unique_id;
-  hello.boot_id = boot_id_;
-  hello.step_us = neuron_parameters_.step_us();
-  hello.block_samples = memory_.default_block_samples;
-  hello.n_channels = kChannelCount;
-  hello.n_parameters = parameters_.count();
-  hello.n_presets = kPresetCount;
-  hello.resend_depth = transmitter_.history() != nullptr ? transmitter_.history()->depth() : uint16_t{0};
-#ifndef SPIKEDAQ_WITHOUT_WAVEFORM
-  hello.stimulus_capacity = waveform_.capacity();
-#endif
-  hello.codecs = encoder_.codecs();
-  hello.max_request_bytes = memory_.max_request_bytes;
-  hello.running = sampler_.running();
-  if (kHasVoltageClamp) hello.traits |= wire::kTraitVoltageClamp;
-  Probe probe;
-  if (board_->ReadProbe(0, &probe)) hello.traits |= wire::kTraitSelfTest;
-  return hello;
-}
-
-wire::ReplyCode Device::Start(uint16_t block_samples, uint64_t* first_step) {
-  const uint16_t n = block_samples == 0 ? memory_.default_block_samples : block_samples;
-  if (n > memory_.block_capacity) return wire::ReplyCode::kTooLarge;
-  const StepsHeld held(board_);
-  sampler_.Start(n);
-  *first_step = step_;
-  return wire::ReplyCode::kOk;
-}
-
-void Device::Stop() {
-  if (!sampler_.running()) return;
-  const StepsHeld held(board_);
-  sampler_.Stop();
-  stopped_at_ = step_;
-}
-
-uint64_t Device::step() const {
-  const StepsHeld held(board_);
-  return step_;
-}
-
-#ifndef SPIKEDAQ_WITHOUT_WAVEFORM
-void Device::PlayWaveform(bool loop) {
-  const StepsHeld held(board_);
-  neuron_.SetWaveform(waveform_.rows(), waveform_.n_rows());
-  neuron_.PlayWaveform(loop);
-}
-
-void Device::StopWaveform() {
-  const StepsHeld held(board_);
-  neuron_.StopWaveform();
-}
-
-void Device::ForgetWaveform() {
-  const StepsHeld held(board_);
-  neuron_.SetWaveform(nullptr, 0);
-}
-#endif
-
-void Device::Reset(bool parameters_too) {
-  const StepsHeld held(board_);
-  if (parameters_too) parameters_.HandBackAll();
-  neuron_.Reset();
-}
-
 void Device::QueueEvent(wire::EventKind kind, uint32_t index, float value) {
-  events_.Push(wire::Event{0, static_cast<uint8_t>(kind), step_, static_cast<uint32_t>(tick_), index, value});
+  wire::Event* event = events_.Add(false);
+  if (event == nullptr) return;
+  event->kind = static_cast<uint8_t>(kind);
+  event->step = step_;
+  event->tick = static_cast<uint32_t>(tick_);
+  event->index = index;
+  event->value = value;
 }
 
 void Device::QueueSampleEvents(const Sample<float>& sample) {
@@ -151,7 +36,7 @@ void Device::QueueSampleEvents(const Sample<float>& sample) {
 
 void Device::Step() {
   const uint32_t step_us = neuron_parameters_.step_us();
-  board_->SetStimulus(neuron_.PeekStimulus().percent);
+  if (board_->WantsStimulus()) board_->SetStimulus(neuron_.PeekStimulus().percent);
   Inputs<float> inputs;
   board_->ReadInputs(&inputs);
   const Sample<float> sample = neuron_.Step(inputs);
@@ -177,35 +62,14 @@ void Device::Step() {
   }
 }
 
-void Device::SkipSteps(uint32_t n) {
-  sampler_.Skip(step_, tick_, n);
-  step_ += n;
-  tick_ += uint64_t{n} * neuron_parameters_.step_us();
-}
-
-void Device::NoteQueueLength() {
+// What waits to be queued; notes how long the queues are.
+Device::Waiting Device::Look() {
   const StepsHeld held(board_);
-  const uint16_t n = static_cast<uint16_t>(sampler_.closed() + events_.size() + transmitter_.frames_waiting());
+  const uint16_t n_events = events_.size();
+  const uint16_t n_blocks = sampler_.closed();
+  const uint16_t n = static_cast<uint16_t>(n_blocks + n_events + transmitter_.frames_waiting());
   if (n > high_water_) high_water_ = n;
-}
-
-void Device::QueueStatus() {
-  wire::StatusMessage m = {};
-  m.tick = board_->Tick();
-  {
-    const StepsHeld held(board_);
-    m.step = step_;
-    m.overruns = sampler_.overruns();
-    m.overrun_samples = sampler_.overrun_samples();
-    m.events_dropped = events_.dropped();
-    m.saturated_samples = saturated_values_;
-  }
-  m.queue_high_water = high_water_;
-  if (transmitter_.history() != nullptr) m.resend_misses = transmitter_.history()->misses();
-  m.bad_frames = decoder_.bad_total();
-  m.cpu_permille = board_->CpuPermille();
-  high_water_ = 0;
-  transmitter_.Send(m);
+  return Waiting{n_events > 0, n_blocks > 0};
 }
 
 void Device::Receive() {
@@ -246,21 +110,23 @@ Device::Queued Device::QueueBlock() {
 
 // Queues the next frame that has never been sent: status, events, then blocks.
 Device::Queued Device::QueueNew() {
-  bool event_waits = false, block_waits = false;
-  {
-    const StepsHeld held(board_);
-    event_waits = events_.size() > 0;
-    block_waits = sampler_.closed() > 0;
-  }
-  if (writing() || (block_waits && !event_waits && !status_due_)) return QueueBlock();
-  if (!event_waits && !status_due_) return Queued::kNothing;
+  const Waiting waiting = Look();
+  if (writing() || (waiting.block && !waiting.event && !status_due_)) return QueueBlock();
+  if (!waiting.event && !status_due_) return Queued::kNothing;
   if (!transmitter_.HasRoom(kSmallMessageBytes, kAnswerRoom)) return Queued::kNotNow;
   if (status_due_) {
     QueueStatus();
     status_due_ = false;
     return Queued::kOne;
   }
-  transmitter_.Send(events_.front());  // a step only adds behind it
+  const wire::Event& event = events_.front();  // a step only adds behind it
+  wire::Writer w = transmitter_.Begin(wire::MessageType::kEvent, 5);
+  w.Unsigned8(event.kind);
+  w.Unsigned(event.step);
+  w.Unsigned32(event.tick);
+  w.Unsigned32(event.index);
+  w.Float(event.value);
+  transmitter_.Commit(w);
   const StepsHeld held(board_);
   events_.Pop();
   return Queued::kOne;
@@ -278,7 +144,8 @@ Device::Queued Device::QueueAgain() {
 void Device::QueueWhatHappened() {
   uint8_t index = 0;
   float value = 0;
-  while (parameters_.TakeChange(&index, &value)) {
+  // What finds no room is told later, with the value that it has then.
+  while (events_.HasRoom() && parameters_.TakeChange(&index, &value)) {
     const StepsHeld held(board_);
     QueueEvent(wire::EventKind::kParameter, index, value);
   }
@@ -291,8 +158,7 @@ void Device::QueueWhatHappened() {
 }
 
 void Device::Send() {
-  QueueWhatHappened();
-  NoteQueueLength();
+  if (parameters_.changed() || sampler_.overrun_ended()) QueueWhatHappened();
   // Frames that are sent again and new ones take turns, so that neither a host that asks for ever nor a full queue
   // keeps the other back. Whose turn it is waits for its room: else small frames would overtake large ones for ever.
   for (;;) {
@@ -321,16 +187,9 @@ void Device::Pump() {
     if (!reboot_wanted_) Send();
     if (transmitter_.size() == 0) return;
     const size_t taken = board_->Write(transmitter_.bytes(), transmitter_.size());
-    if (taken == 0) return;
     transmitter_.Taken(taken);
+    if (transmitter_.size() > 0) return;  // the link is full
   }
-}
-
-void Device::LinkRestarted() {
-  decoder_.Restart();
-  if (transmitter_.history() != nullptr) transmitter_.history()->ForgetRequests();
-  transmitter_.DropPartialFrame();
-  transmitter_.SendZero();
 }
 
 }  // namespace board

@@ -24,7 +24,7 @@ namespace board {
 struct Memory {
   uint8_t* request;            ///< CobsBound(max_request_bytes) bytes.
   uint16_t max_request_bytes;  ///< At least 64.
-  uint8_t* scratch;            ///< One message and its CRC.
+  uint8_t* scratch;            ///< One message and its CRC, or nullptr (wire/transmitter.h).
   size_t scratch_bytes;
   uint8_t* ring;  ///< Frames that wait for the link; two of the largest at least.
   size_t ring_bytes;
@@ -41,10 +41,13 @@ struct Memory {
   wire::History* history = nullptr;  ///< Frames that can be sent again; nullptr where there is no memory for any.
 };
 
+/// While a device runs it sends its status so often.
+constexpr uint64_t kStatusPeriodUs = 1000000;
+
 /// How a device is when it has just been switched on.
 struct Settings {
   uint32_t step_us;
-  uint64_t noise_seed;
+  Noise noise;  ///< Or the seed of one.
   /// Slices of one channel that a block's encoding may take per Pump, for processors on which a whole block takes
   /// longer than a step; 0 for whole blocks.
   uint8_t slices_per_pump = 0;
@@ -52,7 +55,26 @@ struct Settings {
 
 class Device final : public command::Target {
  public:
-  Device(Board* board, const Memory& memory, const Settings& settings);
+  /// It does nothing, so that a device can be part of the program's image; `Boot` must follow.
+  constexpr Device(Board* board, const Memory& memory, const Settings& settings)
+      : board_(board),
+        max_request_bytes_(memory.max_request_bytes),
+        block_capacity_(memory.block_capacity),
+        default_block_samples_(memory.default_block_samples),
+        settings_(settings),
+        neuron_(settings.noise),
+        neuron_parameters_(&neuron_, settings.step_us),
+        parameters_(&neuron_parameters_),
+#ifndef SPIKEDAQ_WITHOUT_WAVEFORM
+        waveform_(memory.waveform_rows, memory.waveform_bits, memory.waveform_capacity),
+#endif
+        sampler_(memory.block_heads, memory.block_values, memory.n_blocks, memory.block_capacity, kChannelCount),
+        encoder_(&sampler_),
+        events_(memory.events, memory.n_events),
+        transmitter_(memory.scratch, memory.scratch_bytes, memory.ring, memory.ring_bytes, memory.history),
+        decoder_(memory.request, memory.max_request_bytes),
+        dispatcher_(this, &parameters_, Waveform(), &transmitter_) {
+  }
 
   /// Starts afresh: another boot id, step 0, hello sent.
   void Boot(uint32_t boot_id);
@@ -90,7 +112,7 @@ class Device final : public command::Target {
   uint32_t boot_id() const { return boot_id_; }
 
   // Target
-  wire::Hello Hello() const override;
+  void SendHello() override;
   uint64_t Tick() override { return board_->Tick(); }
   uint64_t step() const override;
   wire::ReplyCode Start(uint16_t block_samples, uint64_t* first_step) override;
@@ -104,7 +126,9 @@ class Device final : public command::Target {
   void Reboot() override { reboot_wanted_ = true; }
   void HoldSteps() override { board_->HoldSteps(); }
   void ReleaseSteps() override { board_->ReleaseSteps(); }
+#ifndef SPIKEDAQ_WITHOUT_SELF_TEST
   bool ReadProbe(uint8_t index, command::Probe* probe) override { return board_->ReadProbe(index, probe); }
+#endif
 
  private:
   void Receive();
@@ -120,19 +144,24 @@ class Device final : public command::Target {
   void QueueSampleEvents(const Sample<float>& sample);
   /// An event of this step.
   void QueueEvent(wire::EventKind kind, uint32_t index, float value);
-  void NoteQueueLength();
+  struct Waiting {
+    bool event, block;
+  };
+  Waiting Look();
   /// A block is half written, in the memory in which every other message would be made.
   bool writing() const { return encoder_.stage() == sampling::BlockEncoder::Stage::kWriting; }
 
   Board* board_;
-  Memory memory_;
+  uint16_t max_request_bytes_;
+  uint16_t block_capacity_;
+  uint16_t default_block_samples_;
   Settings settings_;
   Neuron<float> neuron_;
   command::NeuronParameters neuron_parameters_;
   command::ParameterTable parameters_;
 #ifndef SPIKEDAQ_WITHOUT_WAVEFORM
-  command::Waveform waveform_{memory_.waveform_rows, memory_.waveform_bits, memory_.waveform_capacity};
-  command::Waveform* Waveform() { return &waveform_; }
+  command::Waveform waveform_;
+  constexpr command::Waveform* Waveform() { return &waveform_; }
 #else
   static constexpr command::Waveform* Waveform() { return nullptr; }
 #endif

@@ -14,20 +14,27 @@ namespace board {
 class EventQueue {
  public:
   /// @param[in] memory  `capacity` events, at least 2.
-  EventQueue(wire::Event* memory, uint16_t capacity) : memory_(memory), capacity_(capacity) {}
+  constexpr EventQueue(wire::Event* memory, uint16_t capacity) : memory_(memory), capacity_(capacity) {}
 
-  void Push(const wire::Event& event) {
-    const bool is_overrun = event.kind == static_cast<uint8_t>(wire::EventKind::kOverrun);
+  /// Room for one more event, which the caller fills; nullptr, and counted, where there is none.
+  wire::Event* Add(bool is_overrun) {
     if (size_ + (is_overrun ? 0 : 1) >= capacity_) {
       ++dropped_;
-      return;
+      return nullptr;
     }
-    memory_[(first_ + size_) % capacity_] = event;
+    const uint16_t last = static_cast<uint16_t>(first_ + size_);
     ++size_;
+    return memory_ + (last < capacity_ ? last : last - capacity_);
   }
+  void Push(const wire::Event& event) {
+    wire::Event* to = Add(event.kind == static_cast<uint8_t>(wire::EventKind::kOverrun));
+    if (to != nullptr) *to = event;
+  }
+  /// Whether an event other than an overrun would be kept.
+  bool HasRoom() const { return size_ + 1 < capacity_; }
   const wire::Event& front() const { return memory_[first_]; }
   void Pop() {
-    first_ = static_cast<uint16_t>((first_ + 1) % capacity_);
+    first_ = static_cast<uint16_t>(first_ + 1 == capacity_ ? 0 : first_ + 1);
     --size_;
   }
   void Clear() { first_ = 0, size_ = 0, dropped_ = 0; }

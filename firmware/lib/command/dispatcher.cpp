@@ -62,17 +62,14 @@ constexpr char kNotInRange[] SPIKEDAQ_FLASH = " is outside its range, or not a w
 }  // namespace
 
 wire::Writer Dispatcher::Begin(MessageType type, uint8_t n_fields, uint32_t request_id) {
-  wire::Writer w = transmitter_->Begin();
-  w.Array(uint32_t{n_fields} + 3);
-  w.Unsigned32(static_cast<uint8_t>(type));
-  w.Unsigned32(transmitter_->seq());
+  wire::Writer w = transmitter_->Begin(type, static_cast<uint8_t>(n_fields + 1));
   w.Unsigned32(request_id);
   return w;
 }
 
 wire::Writer Dispatcher::BeginReply(uint32_t request_id, ReplyCode code) {
   wire::Writer w = Begin(MessageType::kReply, 2, request_id);
-  w.Unsigned32(static_cast<uint8_t>(code));
+  w.Unsigned8(static_cast<uint8_t>(code));
   return w;
 }
 
@@ -168,7 +165,7 @@ Status Dispatcher::Route(wire::Reader& reader, uint32_t n, Request& r) {
   switch (r.type) {
     case MessageType::kHelloRequest:
       last_.valid = false;  // perhaps a new host, whose request ids start again
-      transmitter_->Send(target_->Hello());
+      target_->SendHello();
       break;
     case MessageType::kPing:
       OnPing(id);
@@ -217,16 +214,16 @@ void Dispatcher::Describe(wire::Writer& w, const ChannelRow& row) {
   w.Array(5);
   w.String(TextOf(row.name));
   w.String(TextOf(row.unit));
-  w.Unsigned32(1);
+  w.Unsigned8(1);
   w.Signed32(row.scale_exponent);
-  w.Unsigned32(0);
+  w.Unsigned8(0);
   transmitter_->Commit(w);
 }
 
 void Dispatcher::OnDescribe(uint32_t request_id, uint8_t kind, uint8_t index) {
   wire::Writer w = Begin(MessageType::kDescription, 3, request_id);
-  w.Unsigned32(kind);
-  w.Unsigned32(index);
+  w.Unsigned8(kind);
+  w.Unsigned8(index);
   switch (static_cast<wire::DescriptionKind>(kind)) {
     case wire::DescriptionKind::kChannel:
       if (index >= kChannelCount) break;
@@ -237,13 +234,11 @@ void Dispatcher::OnDescribe(uint32_t request_id, uint8_t kind, uint8_t index) {
       w.Array(9);
       w.String(TextOf(s.name));
       w.String(TextOf(s.unit));
-      w.Unsigned32(static_cast<uint8_t>(s.type));
-      w.Float(s.minimum);
-      w.Float(s.maximum);
-      w.Float(s.default_value);
-      w.Float(parameters_->Value(index));
-      w.Unsigned32(static_cast<uint8_t>(parameters_->holder(index)));
-      w.Unsigned32(s.flags);
+      w.Unsigned8(static_cast<uint8_t>(s.type));
+      const float numbers[4] = {s.minimum, s.maximum, s.default_value, parameters_->Value(index)};
+      for (const float number : numbers) w.Float(number);
+      w.Unsigned8(static_cast<uint8_t>(parameters_->holder(index)));
+      w.Unsigned8(s.flags);
       transmitter_->Commit(w);
       return;
     }
@@ -273,7 +268,7 @@ void Dispatcher::OnGet(uint32_t request_id, uint8_t index) {
   wire::Writer w = BeginReply(request_id, ReplyCode::kOk);
   w.Array(2);
   w.Float(parameters_->Value(index));
-  w.Unsigned32(static_cast<uint8_t>(parameters_->holder(index)));
+  w.Unsigned8(static_cast<uint8_t>(parameters_->holder(index)));
   transmitter_->Commit(w);
 }
 
@@ -365,6 +360,10 @@ void Dispatcher::OnReset(uint32_t request_id, uint8_t scope) {
 }
 
 void Dispatcher::OnSelfTest(uint32_t request_id, uint8_t index) {
+#ifdef SPIKEDAQ_WITHOUT_SELF_TEST
+  static_cast<void>(index);
+  Refuse(request_id, ReplyCode::kUnsupported, {kNoSelfTest});
+#else
   Probe probe = {};
   if (!target_->ReadProbe(index, &probe)) {
     if (index == 0) return Refuse(request_id, ReplyCode::kUnsupported, {kNoSelfTest});
@@ -380,6 +379,7 @@ void Dispatcher::OnSelfTest(uint32_t request_id, uint8_t index) {
   w.String(probe.unit);
   w.Unsigned32(probe.period_us);
   transmitter_->Commit(w);
+#endif
 }
 
 }  // namespace command

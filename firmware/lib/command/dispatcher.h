@@ -17,12 +17,16 @@ namespace spikedaq {
 namespace command {
 
 /// No answer is larger, so a request may be handled once this much room is in the transmitter.
+#ifdef SPIKEDAQ_ANSWER_BYTES
+constexpr size_t kAnswerBytes = SPIKEDAQ_ANSWER_BYTES;
+#else
 constexpr size_t kAnswerBytes = wire::kMaxHelloBytes;
+#endif
 
 /// What requests act on, besides parameters and waveform.
 class Target {
  public:
-  virtual wire::Hello Hello() const = 0;
+  virtual void SendHello() = 0;
   virtual uint64_t Tick() = 0;
   virtual uint64_t step() const = 0;
   /// Starts the stream. @param[in] block_samples  0 for the default. @returns kOk or kTooLarge.
@@ -42,8 +46,10 @@ class Target {
   virtual void Reset(bool parameters_too) = 0;
   /// Called after the reply was queued.
   virtual void Reboot() = 0;
+#ifndef SPIKEDAQ_WITHOUT_SELF_TEST
   /// Reads one input of the board. @returns false after the last, and for 0 where there is no self-test.
   virtual bool ReadProbe(uint8_t index, Probe* probe) = 0;
+#endif
 
  protected:
   ~Target() = default;
@@ -51,7 +57,7 @@ class Target {
 
 class Dispatcher {
  public:
-  Dispatcher(Target* target, ParameterTable* parameters, Waveform* waveform, wire::Transmitter* transmitter)
+  constexpr Dispatcher(Target* target, ParameterTable* parameters, Waveform* waveform, wire::Transmitter* transmitter)
       : target_(target), parameters_(parameters), waveform_(waveform), transmitter_(transmitter) {}
 
   /// Handles one message; the transmitter must have room for kAnswerBytes.

@@ -13,6 +13,13 @@ using P = Parameters<float>;
 constexpr ParameterType kFloat = ParameterType::kFloat;
 constexpr ParameterType kInteger = ParameterType::kInteger;
 
+// What the processor can hold.
+#ifdef SPIKEDAQ_MIN_STEP_US
+constexpr float kMinStepUs = SPIKEDAQ_MIN_STEP_US;
+#else
+constexpr float kMinStepUs = 10;
+#endif
+
 // Ranges hold every preset, every knob and every value of the stock GUI. i_clamp reaches beyond what the channel
 // i_total can hold (+-327.67), as stock currents do; such blocks are flagged as saturated.
 constexpr ParameterSpec kSpecs[NeuronParameters::kCount] SPIKEDAQ_FLASH = {
@@ -33,7 +40,7 @@ constexpr ParameterSpec kSpecs[NeuronParameters::kCount] SPIKEDAQ_FLASH = {
     {"syn2_decay", "1/step", kFloat, 0, 1, 0.990f, 0},
     {"stim_strength", "%", kFloat, -100, 100, 0, 0},
     {"stim_period", "step", kInteger, kMinStimulusPeriod, 1000000, 510, 0},
-    {"step_us", "us", kInteger, 10, 1000000, 100, 0},
+    {"step_us", "us", kInteger, kMinStepUs, 1000000, 100, 0},
 #ifndef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
     // The limits cannot cross: each stays on its side of 0.
     {"clamp_mode", "1", kInteger, 0, 1, 0, 0},
@@ -53,17 +60,17 @@ ParameterSpec NeuronParameters::Spec(uint8_t index) const {
   if (index == kStepUs) spec.default_value = static_cast<float>(default_step_us_);
   // The patch knob is that of the holding potential, too.
   const uint8_t knob = index == kVHold ? uint8_t{kIClamp} : index;
-  if ((has_knob_ >> knob & 1u) != 0) spec.flags |= wire::kParameterHasKnob;
+  if (HasKnob(knob)) spec.flags |= wire::kParameterHasKnob;
   return spec;
 }
 
 float NeuronParameters::Base(uint8_t index) const {
 #ifndef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
-  if (index == kVHold && (has_knob_ >> kIClamp & 1u) != 0) {
-    return HoldOfKnob(knob_[kIClamp], neuron_->parameters().v_rest, neuron_->parameters().vc_span);
+  if (index == kVHold && HasKnob(kIClamp)) {
+    return HoldOfKnob(knob_[KnobSlot(kIClamp)], neuron_->parameters().v_rest, neuron_->parameters().vc_span);
   }
 #endif
-  return (has_knob_ >> index & 1u) != 0 ? knob_[index] : Spec(index).default_value;
+  return HasKnob(index) ? knob_[KnobSlot(index)] : Spec(index).default_value;
 }
 
 // Where a parameter that is a float is stored; nullptr for the others.
@@ -173,12 +180,25 @@ void NeuronParameters::HandBack(uint8_t index) {
 }
 #endif
 
+// Knobs of parameters before this one.
+uint8_t NeuronParameters::KnobSlot(uint8_t index) const {
+  uint8_t slot = 0;
+  uint32_t bits = has_knob_;
+  for (; index > 0; --index, bits >>= 1) slot = static_cast<uint8_t>(slot + (bits & 1u));
+  return slot;
+}
+
 void NeuronParameters::SetKnob(uint8_t index, float value) {
 #ifndef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
-  const bool turned = knob_[index] != value;
+  const bool turned = !HasKnob(index) || knob_[KnobSlot(index)] != value;
 #endif
-  has_knob_ |= uint32_t{1} << index;
-  knob_[index] = value;
+  const uint8_t slot = KnobSlot(index);
+  if (!HasKnob(index)) {
+    if (KnobSlot(kCount) == kMaxKnobs) return;  // the board was built for fewer knobs
+    for (uint8_t k = kMaxKnobs - 1; k > slot; --k) knob_[k] = knob_[k - 1];
+    has_knob_ |= uint32_t{1} << index;
+  }
+  knob_[slot] = value;
 #ifndef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
   // Only where it was turned: on entering voltage clamp the membrane is held where it is, wherever the knob stands.
   // The knob does not make the controller start anew, which would make each turn a series of jumps.

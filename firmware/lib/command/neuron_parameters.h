@@ -47,8 +47,15 @@ class NeuronParameters final : public ParameterBank {
   static constexpr uint8_t kCount = 25;
 #endif
 
+  /// A board with fewer knobs needs less memory for them.
+#ifdef SPIKEDAQ_MAX_KNOBS
+  static constexpr uint8_t kMaxKnobs = SPIKEDAQ_MAX_KNOBS;
+#else
+  static constexpr uint8_t kMaxKnobs = kCount;
+#endif
+
   /// @param[in] step_us  The period at boot, which is the default of the parameter `step_us`.
-  NeuronParameters(Neuron<float>* neuron, uint32_t step_us)
+  constexpr NeuronParameters(Neuron<float>* neuron, uint32_t step_us)
       : neuron_(neuron), step_us_(step_us), default_step_us_(step_us) {}
 
   uint8_t count() const override { return kCount; }
@@ -78,12 +85,14 @@ class NeuronParameters final : public ParameterBank {
 
  private:
   float* Field(uint8_t index) const;
+  bool HasKnob(uint8_t index) const { return (has_knob_ >> index & 1u) != 0; }
+  uint8_t KnobSlot(uint8_t index) const;
 
   Neuron<float>* neuron_;
   uint32_t step_us_;
   uint32_t default_step_us_;
-  uint32_t has_knob_ = 0;  // one bit per parameter
-  float knob_[kCount] = {};
+  uint32_t has_knob_ = 0;       // one bit per parameter
+  float knob_[kMaxKnobs] = {};  // of those that there are, in the order of their parameters
 #ifndef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
   bool host_holds_ = false;  // the parameter v_hold
 #endif

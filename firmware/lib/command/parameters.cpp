@@ -40,7 +40,8 @@ wire::ReplyCode ParameterTable::Check(uint8_t index, bool hand_back, float value
 
 void ParameterTable::Set(uint8_t index, bool hand_back, float value) {
   changed_ = true;
-  held_[index] = !hand_back;
+  const uint8_t bit = static_cast<uint8_t>(1u << index % 8);
+  held_[index / 8] = static_cast<uint8_t>(hand_back ? held_[index / 8] & ~bit : held_[index / 8] | bit);
   ParameterBank* bank = Bank(&index);
   if (hand_back) {
     bank->HandBack(index);
@@ -54,7 +55,7 @@ void ParameterTable::HandBackAll() {
 }
 
 void ParameterTable::FollowKnob(uint8_t index) {
-  if (!held_[index]) Set(index, true, 0);
+  if (!Held(index)) Set(index, true, 0);
 }
 
 int16_t ParameterTable::Find(wire::Text name) const {

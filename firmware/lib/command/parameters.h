@@ -52,13 +52,14 @@ constexpr uint8_t kMaxParameters = 40;
 /// The parameters of all banks, one after the other.
 class ParameterTable {
  public:
-  /// `board` may be nullptr.
-  ParameterTable(ParameterBank* neuron, ParameterBank* board) : banks_{neuron, board} {}
+  explicit constexpr ParameterTable(ParameterBank* neuron) : banks_{neuron, nullptr} {}
+  /// Those of the board; nullptr for none.
+  void SetBoard(ParameterBank* board) { banks_[1] = board; }
 
   uint8_t count() const;
   ParameterSpec Spec(uint8_t index) const;
   float Value(uint8_t index) const;
-  wire::Holder holder(uint8_t index) const { return held_[index] ? wire::Holder::kHost : wire::Holder::kKnob; }
+  wire::Holder holder(uint8_t index) const { return Held(index) ? wire::Holder::kHost : wire::Holder::kKnob; }
 
   /// Whether `Set` may be called: kOk, kOutOfRange (index or value; a NaN is in no range), or kReadOnly.
   wire::ReplyCode Check(uint8_t index, bool hand_back, float value) const;
@@ -73,15 +74,18 @@ class ParameterTable {
 
   /// The next parameter whose value is not the one last told, by whatever it was changed. @returns false if none is.
   bool TakeChange(uint8_t* index, float* value);
+  /// Something may have changed since TakeChange said no.
+  bool changed() const { return changed_; }
   /// Counts all present values as told, as at boot.
   void ForgetChanges();
 
  private:
   ParameterBank* Bank(uint8_t* index) const;
+  bool Held(uint8_t index) const { return (held_[index / 8] >> index % 8 & 1u) != 0; }
 
   ParameterBank* banks_[2];
-  bool changed_ = true;  // Something was set since TakeChange found nothing.
-  bool held_[kMaxParameters] = {};
+  bool changed_ = true;                          // Something was set since TakeChange found nothing.
+  uint8_t held_[(kMaxParameters + 7) / 8] = {};  // one bit per parameter
   float told_[kMaxParameters] = {};
 };
 

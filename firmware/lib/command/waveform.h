@@ -16,7 +16,8 @@ class Waveform {
  public:
   /// @param[in] rows    Room for `capacity` rows.
   /// @param[in] stored  Room for (capacity + 7) / 8 bytes: one bit per row, whether it was stored.
-  Waveform(int16_t* rows, uint8_t* stored, uint32_t capacity) : rows_(rows), stored_(stored), capacity_(capacity) {}
+  constexpr Waveform(int16_t* rows, uint8_t* stored, uint32_t capacity)
+      : rows_(rows), stored_(stored), capacity_(capacity) {}
 
   /// Forgets the rows and makes room for `n_rows`: kOk or kTooLarge.
   wire::ReplyCode Begin(uint32_t n_rows);

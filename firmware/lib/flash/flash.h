@@ -32,6 +32,15 @@ inline T Read(const T& constant) {
 #endif
 }
 
+/// One byte of a table.
+inline uint8_t ReadU8(const uint8_t& constant) {
+#ifdef __AVR__
+  return pgm_read_byte(&constant);
+#else
+  return constant;
+#endif
+}
+
 /// One u32 of a table: what a loop reads byte by byte, so without a call.
 inline uint32_t ReadU32(const uint32_t& constant) {
 #ifdef __AVR__

@@ -2,6 +2,8 @@
 #ifndef SPIKEDAQ_NEURON_IZHIKEVICH_H_
 #define SPIKEDAQ_NEURON_IZHIKEVICH_H_
 
+#include "neuron/bits.h"
+
 namespace spikedaq {
 
 /// State of the model: membrane potential in mV, and recovery.
@@ -33,8 +35,7 @@ inline void EulerStep(Real a, Real b, Real c, Real d, Real current, Membrane<Rea
     m->u = m->u + d;
   }
   if (!(m->v > Real(-110))) m->v = Real(-110);
-  const Real zero_if_finite = m->u - m->u;
-  if (zero_if_finite != Real(0)) m->u = b * m->v;
+  if (!IsFinite(m->u)) m->u = b * m->v;
 }
 
 /// The step of the stock v2.4 firmware and of the stock emulator, which set v to 30 where it is 0 or more, so that the

@@ -3,11 +3,15 @@
 namespace spikedaq {
 
 template <typename Real>
-Real Photodiode<Real>::Update(uint16_t raw) {
+void Photodiode<Real>::Take(uint16_t raw) {
   sum_ = sum_ - counts_[next_] + raw;
   counts_[next_] = raw;
   next_ = next_ + 1 == kMean ? uint8_t(0) : static_cast<uint8_t>(next_ + 1);
   if (filled_ < kMean) ++filled_;
+}
+
+template <typename Real>
+Real Photodiode<Real>::Drive() const {
   const Real above_dark = static_cast<Real>(sum_) / static_cast<Real>(filled_) - dark_;
   return Real(10) * Clamp(above_dark / Real(400), Real(0), Real(1));
 }

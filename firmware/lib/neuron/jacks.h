@@ -44,7 +44,13 @@ class Photodiode {
   void SetDark(Real counts) { dark_ = counts; }
 
   /// Takes one count, gives the drive of the model: 0 (dark) to 10 (400 counts above dark, or more).
-  Real Update(uint16_t raw);
+  Real Update(uint16_t raw) {
+    Take(raw);
+    return Drive();
+  }
+  /// The same in two parts, for where nobody may want the drive, which costs two divisions.
+  void Take(uint16_t raw);
+  Real Drive() const;
 
  private:
   static constexpr uint8_t kMean = 10;

@@ -11,9 +11,6 @@ constexpr uint16_t Median(uint16_t x, uint16_t y, uint16_t z) { return Most(Leas
 }  // namespace
 
 template <typename Real>
-KnobFilter<Real>::KnobFilter(int deadband) : deadband_(static_cast<Real>(deadband)) {}
-
-template <typename Real>
 Real KnobFilter<Real>::Update(uint16_t raw) {
   if (empty_) {
     empty_ = false;

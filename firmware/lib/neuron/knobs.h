@@ -35,22 +35,28 @@ constexpr Real Clamp(Real x, Real low, Real high) {
   return x > high ? high : (x > low ? x : low);
 }
 
+/// What a knob with its rest in the middle gives, if its whole range is `range`.
+template <typename Real>
+constexpr Real Bipolar(Real counts, Real range) {
+  return CutDeadZone(counts - Real(kAdcCentre)) * range / Real(kAdcMax);
+}
+
 /// Injected current from the patch knob: -86.69 to 86.64 a.u.
 template <typename Real>
 constexpr Real PatchCurrent(Real counts) {
-  return CutDeadZone(counts - Real(kAdcCentre)) * Real(200) / Real(kAdcMax);
+  return Bipolar(counts, Real(200));
 }
 
 /// Gain of the photodiode: -10.84 to 10.83.
 template <typename Real>
 constexpr Real PhotoGain(Real counts) {
-  return CutDeadZone(counts - Real(kAdcCentre)) * Real(25) / Real(kAdcMax);
+  return Bipolar(counts, Real(25));
 }
 
 /// Current added per presynaptic spike: -21.67 to 21.66 a.u.
 template <typename Real>
 constexpr Real SynapseGain(Real counts) {
-  return CutDeadZone(counts - Real(kAdcCentre)) * Real(50) / Real(kAdcMax);
+  return Bipolar(counts, Real(50));
 }
 
 /// Standard deviation of the noise current: 0 to 11.67 a.u. This is what the stock firmware means to give; it gives the
@@ -80,7 +86,7 @@ constexpr uint32_t StimulusPeriod(Real counts) {
 template <typename Real>
 class KnobFilter {
  public:
-  explicit KnobFilter(int deadband = kKnobDeadband);
+  explicit constexpr KnobFilter(int deadband = kKnobDeadband) : deadband_(static_cast<Real>(deadband)) {}
 
   /// Takes one count, gives the filtered one. The first count passes as it is.
   Real Update(uint16_t raw);

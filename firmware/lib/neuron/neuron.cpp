@@ -8,18 +8,29 @@ namespace {
 // hundreds of cycles where floats are computed in software, and are flushed to zero on some units and not on others.
 constexpr double kSmallestCurrent = 1e-9;
 
+#ifdef SPIKEDAQ_WITHOUT_SYNAPSE_VM
+// A board whose synapses have no analogue wire shows the potential of one that is silent, -110 mV.
+constexpr int16_t kNoSynapseVmRaw = -11000;
+#endif
+
 // The presets are stored as float. Rounded to the multiple of 0.001 that they stand for, they give the nearest double
 // to the published decimal in a double neuron, and the stored bits in a float one.
 template <typename Real>
 Real FromPreset(float value) {
   return static_cast<Real>(RoundHalfAway(value * 1000.0f)) / Real(1000);
 }
+template <>
+inline float FromPreset<float>(float value) {
+  return value;
+}
 
 }  // namespace
 
 template <typename Real>
-Neuron<Real>::Neuron(uint64_t seed) : noise_(seed) {
-  SetPreset(0);
+void Neuron<Real>::Restart(const Noise& noise) {
+  noise_ = noise;
+  stimulus_ = Stimulus<Real>();
+  Reset();
 }
 
 template <typename Real>
@@ -90,19 +101,22 @@ void Neuron<Real>::ResetParameters() {
 template <typename Real>
 Real Neuron<Real>::StepNoise() {
   // No draw while there is no noise: a silent neuron costs nothing, and its noise starts where it stopped.
-  if (!(parameters_.noise_sd > Real(0))) return Real(0);
+  if (IsZero(parameters_.noise_sd) || !(parameters_.noise_sd > Real(0))) return Real(0);
   return static_cast<Real>(noise_.Gaussian256()) * Real(1.0 / 256) * parameters_.noise_sd;
 }
 
 template <typename Real>
 Real Neuron<Real>::StepPhotodiode(Real drive) {
   const Real gain = parameters_.photo_gain;
-  const Real current = drive * gain * photo_amplitude_;
-  const Real magnitude = gain >= Real(0) ? current : -current;
-  if (photo_amplitude_ > Real(0)) {
-    photo_amplitude_ = photo_amplitude_ - parameters_.photo_decay * magnitude;
-    // Also where it is no number any more.
-    if (!(photo_amplitude_ > Real(0))) photo_amplitude_ = Real(0);
+  Real current = Real(0);
+  if (!IsZero(gain)) {
+    current = drive * gain * photo_amplitude_;
+    const Real magnitude = gain >= Real(0) ? current : -current;
+    if (photo_amplitude_ > Real(0)) {
+      photo_amplitude_ = photo_amplitude_ - parameters_.photo_decay * magnitude;
+      // Also where it is no number any more.
+      if (!(photo_amplitude_ > Real(0))) photo_amplitude_ = Real(0);
+    }
   }
   if (photo_amplitude_ < Real(1)) photo_amplitude_ = photo_amplitude_ + parameters_.photo_recovery;
   return current;
@@ -113,6 +127,7 @@ Real Neuron<Real>::StepSynapse(bool level, Real gain, Real decay, Synapse* synap
   // Once per rising edge. The stock firmware up to 2.5 adds on every step of a high line, about six times per spike.
   if (level && !synapse->level) synapse->current = synapse->current + gain;
   synapse->level = level;
+  if (IsZero(synapse->current)) return Real(0);
   synapse->current = synapse->current * decay;
   const bool some = synapse->current > Real(kSmallestCurrent) || synapse->current < Real(-kSmallestCurrent);
   if (!some) synapse->current = Real(0);
@@ -165,7 +180,7 @@ Sample<Real> Neuron<Real>::Step(const Inputs<Real>& inputs) {
 
   const StimulusSample<Real> stimulus = stimulus_.Step(p.stim_strength, p.stim_period);
   s.stimulus = stimulus.percent;
-  s.stimulus_drive = stimulus.percent * Real(0.01);
+  s.stimulus_drive = IsZero(stimulus.percent) ? Real(0) : stimulus.percent * Real(0.01);
   s.trigger = stimulus.trigger;
   s.trigger_waveform = stimulus.trigger && stimulus.from_waveform;
   s.waveform_ended = stimulus.waveform_ended;
@@ -173,8 +188,10 @@ Sample<Real> Neuron<Real>::Step(const Inputs<Real>& inputs) {
   s.loops_played = stimulus.loops_played;
 
   StepMembrane(inputs.current_in, &s);
+#ifndef SPIKEDAQ_WITHOUT_SYNAPSE_VM
   s.syn1_vm = inputs.syn1_vm_mv;
   s.syn2_vm = inputs.syn2_vm_mv;
+#endif
   return s;
 }
 
@@ -190,9 +207,13 @@ void ToRaw(const Sample<Real>& sample, int16_t (&out)[kChannelCount], bool* satu
   out[1] = Quantise(sample.stimulus, Real(1), saturated);
   out[2] = Quantise(sample.i_total, per_centi, saturated);
 #endif
+#ifndef SPIKEDAQ_WITHOUT_SYNAPSE_VM
   out[3] = Quantise(sample.syn1_vm, per_centi, saturated);
   out[4] = Quantise(sample.syn1_i, per_centi, saturated);
   out[5] = Quantise(sample.syn2_vm, per_centi, saturated);
+#else
+  out[3] = out[5] = kNoSynapseVmRaw;
+#endif
   out[6] = Quantise(sample.syn2_i, per_centi, saturated);
   out[7] = sample.trigger ? 1 : 0;
 }

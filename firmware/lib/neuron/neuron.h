@@ -64,8 +64,10 @@ struct Inputs {
   Real current_in = Real(0);        ///< a.u.; in voltage clamp it shifts the command (CommandStep).
   bool syn1_level = false;          ///< A rising edge is a presynaptic spike.
   bool syn2_level = false;
+#ifndef SPIKEDAQ_WITHOUT_SYNAPSE_VM
   Real syn1_vm_mv = Real(-110);  ///< Shown only; the model does not use it.
   Real syn2_vm_mv = Real(-110);
+#endif
 };
 
 /// What one step gives. The first eight are the channels of protocol/README.md, section 4.2, in its order.
@@ -113,8 +115,11 @@ inline bool InVoltageClamp(const Sample<Real>& sample) {
 template <typename Real>
 class Neuron {
  public:
-  /// A neuron of preset 0 at rest. The seed decides its noise and nothing else.
-  explicit Neuron(uint64_t seed);
+  /// A neuron of preset 0 at rest. The noise can be given as its seed.
+  explicit constexpr Neuron(const Noise& noise) : noise_(noise) {}
+
+  /// Starts noise and stimulus afresh and puts the neuron to rest; leaves the parameters alone.
+  void Restart(const Noise& noise);
 
   /// Parameters that act from the next step on. Do not write preset, a, b, c, d or v_rest here: a change of those puts
   /// the neuron to rest, which SetPreset and SetCustom do. Nor
@@ -180,7 +185,7 @@ class Neuron {
   void StepMembrane(Real current_in, Sample<Real>* s);
 
   Parameters<Real> parameters_;
-  Membrane<Real> membrane_;
+  Membrane<Real> membrane_ = {parameters_.v_rest, parameters_.b * parameters_.v_rest};
   Synapse syn1_;
   Synapse syn2_;
   Real photo_amplitude_ = Real(1);

@@ -4,15 +4,14 @@ namespace spikedaq {
 
 namespace {
 
-uint64_t SplitMix64(uint64_t* state) {
-  *state += 0x9E3779B97F4A7C15u;
-  uint64_t z = *state;
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-  return z ^ (z >> 31);
+// Steps of 8, which an 8-bit processor makes by moving bytes, and of 1.
+constexpr uint32_t RotateLeft8(uint32_t x) { return (x << 8) | (x >> 24); }
+constexpr uint32_t RotateLeft1(uint32_t x) { return (x << 1) | (x >> 31); }
+inline uint32_t RotateRight1(uint32_t x) {
+  const bool low = (x & 1u) != 0;
+  x >>= 1;
+  return low ? x | 0x80000000u : x;
 }
-
-constexpr uint32_t RotateLeft(uint32_t x, int k) { return (x << k) | (x >> (32 - k)); }
 
 constexpr int16_t SumOfBytes(uint32_t x) {
   return static_cast<int16_t>((x & 0xFF) + ((x >> 8) & 0xFF) + ((x >> 16) & 0xFF) + (x >> 24));
@@ -20,25 +19,21 @@ constexpr int16_t SumOfBytes(uint32_t x) {
 
 }  // namespace
 
-Noise::Noise(uint64_t seed) {
-  // Two outputs of splitmix64 in a row are never both 0, so the state is not the all-zero one, which would stay so.
-  for (int i = 0; i < 4; i += 2) {
-    const uint64_t bits = SplitMix64(&seed);
-    state_[i] = static_cast<uint32_t>(bits);
-    state_[i + 1] = static_cast<uint32_t>(bits >> 32);
-  }
-}
-
+// In the order in which an 8-bit processor can keep it in its registers.
 uint32_t Noise::Next() {
-  uint32_t* s = state_;
-  const uint32_t result = RotateLeft(s[0] + s[3], 7) + s[0];
-  const uint32_t t = s[1] << 9;
-  s[2] ^= s[0];
-  s[3] ^= s[1];
-  s[1] ^= s[2];
-  s[0] ^= s[3];
-  s[2] ^= t;
-  s[3] = RotateLeft(s[3], 11);
+  uint32_t a = state_[0];
+  uint32_t d = state_[3];
+  const uint32_t result = RotateRight1(RotateLeft8(a + d)) + a;  // rotated left by 7
+  uint32_t b = state_[1];
+  d ^= b;
+  const uint32_t c = state_[2] ^ a;
+  a ^= d;
+  state_[0] = a;
+  state_[1] = b ^ c;
+  b = (b << 8) << 1;
+  state_[2] = c ^ b;
+  d = RotateLeft1(RotateLeft1(RotateLeft1(RotateLeft8(d))));  // by 11
+  state_[3] = d;
   return result;
 }
 

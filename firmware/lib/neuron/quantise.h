@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "neuron/bits.h"
+
 namespace spikedaq {
 
 constexpr int16_t kRawMax = 32767;
@@ -36,6 +38,29 @@ constexpr int16_t Quantise(Real value, Real per_lsb_inverse, bool* saturated) {
     return static_cast<int16_t>(-kRawMax);
   }
   return static_cast<int16_t>(RoundHalfAway(scaled));
+}
+
+/// The same for float by its bits: where floats are computed in software, five comparisons, two conversions and a
+/// subtraction are 600 cycles, and seven channels of that a quarter of a step of 1 ms.
+template <>
+inline int16_t Quantise<float>(float value, float per_lsb_inverse, bool* saturated) {
+  uint32_t bits = BitsOf(IsZero(value) ? value : value * per_lsb_inverse);
+  const bool negative = (bits & 0x80000000u) != 0;
+  bits &= 0x7FFFFFFFu;
+  int16_t magnitude = 0;
+  if (bits >= 0x46FFFF00u) {           // 32767.5
+    if (bits > 0x7F800000u) return 0;  // no number
+    *saturated = true;
+    magnitude = kRawMax;
+  } else if (bits >= 0x3F000000u) {  // 0.5
+    // The significand has 24 bits, of which 9 to 24 are behind the point. The upper 16 are enough: what is cut off
+    // never decides, for a half is rounded away from zero.
+    const uint8_t exponent = static_cast<uint8_t>(bits >> 23);
+    uint16_t upper = static_cast<uint16_t>(bits >> 8) | 0x8000u;
+    upper = static_cast<uint16_t>(upper >> (141 - exponent));
+    magnitude = static_cast<int16_t>((upper + 1u) >> 1);
+  }
+  return negative ? static_cast<int16_t>(-magnitude) : magnitude;
 }
 
 }  // namespace spikedaq

@@ -22,14 +22,14 @@ void BlockEncoder::BeginWriting(const wire::Writer& writer, uint32_t seq) {
   const BlockHead& head = sampler_->oldest();
   writer_ = writer;
   writer_.Array(10);
-  writer_.Unsigned32(static_cast<uint8_t>(wire::MessageType::kBlock));
+  writer_.Unsigned8(static_cast<uint8_t>(wire::MessageType::kBlock));
   writer_.Unsigned32(seq);
-  writer_.Unsigned32(0);  // stream
+  writer_.Unsigned8(0);  // stream
   writer_.Unsigned(head.first_step);
   writer_.Unsigned32(static_cast<uint32_t>(head.first_tick));
   writer_.Unsigned32(head.step_us);
   writer_.Unsigned32(head.n);
-  writer_.Unsigned32(codec_);
+  writer_.Unsigned8(codec_);
   writer_.BinaryHead(payload_bytes());
   channel_ = 0;
   stage_ = Stage::kWriting;
@@ -50,7 +50,7 @@ void BlockEncoder::Write() {
     }
   }
   if (++channel_ < sampler_->n_channels()) return;
-  writer_.Unsigned32(head.flags);
+  writer_.Unsigned8(head.flags);
   stage_ = Stage::kWritten;
 }
 

@@ -22,7 +22,8 @@ class BlockEncoder {
   static constexpr uint8_t kMaxPackedChannels = 8;
 
   /// @param[in] codecs  Those that may be used, a bit mask as in hello; at least one.
-  explicit BlockEncoder(const Sampler* sampler, uint8_t codecs = wire::kCodecs) : sampler_(sampler), codecs_(codecs) {}
+  explicit constexpr BlockEncoder(const Sampler* sampler, uint8_t codecs = wire::kCodecs)
+      : sampler_(sampler), codecs_(codecs) {}
 
   enum class Stage : uint8_t { kIdle, kMeasuring, kMeasured, kWriting, kWritten };
   Stage stage() const { return stage_; }

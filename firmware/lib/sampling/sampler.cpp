@@ -30,7 +30,8 @@ bool Sampler::HasRoom(uint32_t step_us, uint8_t flags) const {
   return !running_ || used_ < n_blocks_ || FitsOpen(step_us, flags);
 }
 
-Status Sampler::Push(uint64_t step, uint64_t tick, uint32_t step_us, const int16_t* values, uint8_t flags) {
+Status Sampler::Push(const uint64_t& step, const uint64_t& tick, uint32_t step_us, const int16_t* values,
+                     uint8_t flags) {
   if (!running_) return Status::kOk;
   if (!FitsOpen(step_us, flags)) open_ = false;
   if (!open_) {
@@ -48,12 +49,17 @@ Status Sampler::Push(uint64_t step, uint64_t tick, uint32_t step_us, const int16
     EndOverrun();
     ++used_;
     open_ = true;
-    Newest() = BlockHead{step, tick, step_us, 0, next_flags_};
+    BlockHead& opened = Newest();
+    opened.first_step = step;
+    opened.first_tick = tick;
+    opened.step_us = step_us;
+    opened.n = 0;
+    opened.flags = next_flags_;
     next_flags_ = 0;
   }
   BlockHead& head = Newest();
   int16_t* to = Values(Slot(static_cast<uint16_t>(used_ - 1))) + head.n;
-  for (uint8_t channel = 0; channel < n_channels_; ++channel) to[channel * capacity_] = values[channel];
+  for (uint8_t channel = 0; channel < n_channels_; ++channel, to += capacity_) *to = values[channel];
   head.flags |= flags;
   ++head.n;
   if (head.n == block_samples_) open_ = false;

@@ -34,7 +34,7 @@ class Sampler {
   /// @param[in] heads     `n_blocks` of them; at least 2, for one is open while another is sent.
   /// @param[in] values    Room for n_blocks * capacity * n_channels values.
   /// @param[in] capacity  The most samples that a block can hold.
-  Sampler(BlockHead* heads, int16_t* values, uint16_t n_blocks, uint16_t capacity, uint8_t n_channels)
+  constexpr Sampler(BlockHead* heads, int16_t* values, uint16_t n_blocks, uint16_t capacity, uint8_t n_channels)
       : heads_(heads), values_(values), n_blocks_(n_blocks), capacity_(capacity), n_channels_(n_channels) {}
 
   /// From the next sample on there are blocks of `block_samples` (1 to capacity). Closes the open block.
@@ -56,7 +56,7 @@ class Sampler {
   /// * kExhausted: every block is full; the sample is counted and discarded.
   ///
   /// Constant time, no allocation.
-  Status Push(uint64_t step, uint64_t tick, uint32_t step_us, const int16_t* values, uint8_t flags);
+  Status Push(const uint64_t& step, const uint64_t& tick, uint32_t step_us, const int16_t* values, uint8_t flags);
 
   /// Says that there was no time for `n` steps from this one on: their samples are counted as an overrun, and the block
   /// that was open is closed.
@@ -77,6 +77,7 @@ class Sampler {
 
   /// An overrun that is over and has not been taken yet. @returns false where there is none.
   bool TakeOverrun(Overrun* overrun);
+  bool overrun_ended() const { return overrun_ended_; }
 
   bool running() const { return running_; }
   uint16_t block_samples() const { return block_samples_; }
@@ -86,7 +87,11 @@ class Sampler {
   uint32_t overrun_samples() const { return overrun_samples_; }
 
  private:
-  uint16_t Slot(uint16_t k) const { return static_cast<uint16_t>((first_ + k) % n_blocks_); }
+  // `k` is at most the number of blocks. A remainder would cost a small processor a hundred cycles.
+  uint16_t Slot(uint16_t k) const {
+    const uint16_t slot = static_cast<uint16_t>(first_ + k);
+    return slot < n_blocks_ ? slot : static_cast<uint16_t>(slot - n_blocks_);
+  }
   BlockHead& Newest() { return heads_[Slot(static_cast<uint16_t>(used_ - 1))]; }
   const BlockHead& Newest() const { return heads_[Slot(static_cast<uint16_t>(used_ - 1))]; }
   int16_t* Values(uint16_t slot) { return values_ + static_cast<size_t>(slot) * capacity_ * n_channels_; }

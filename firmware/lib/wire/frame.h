@@ -24,7 +24,7 @@ constexpr size_t FrameBound(size_t n) { return CobsBound(n + kCrcBytes) + 1; }
 /// Makes a frame of a message.
 ///
 /// @param[in,out] message  `n` bytes, followed by room for the CRC, which is written there.
-/// @param[out]    out      Room for FrameBound(n) bytes; must not overlap `message`.
+/// @param[out]    out      Room for FrameBound(n) bytes; may overlap `message` as CobsEncode says.
 /// @returns the number of bytes of the frame, with its closing 0x00.
 size_t EncodeFrame(uint8_t* message, size_t n, uint8_t* out);
 
@@ -41,7 +41,7 @@ class FrameDecoder {
 
   /// @param[in] memory     Room for CobsBound(max_bytes) bytes.
   /// @param[in] max_bytes  The longest message and CRC to accept.
-  FrameDecoder(uint8_t* memory, size_t max_bytes)
+  constexpr FrameDecoder(uint8_t* memory, size_t max_bytes)
       : memory_(memory), capacity_(CobsBound(max_bytes)), max_bytes_(max_bytes) {}
 
   /// Takes one byte. After kMessage, `message()` holds until the next call.

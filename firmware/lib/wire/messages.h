@@ -366,7 +366,7 @@ struct FieldWriter {
   void operator()(uint64_t value) { w.Unsigned(value); }
   void operator()(uint32_t value) { w.Unsigned32(value); }
   void operator()(uint16_t value) { w.Unsigned32(value); }
-  void operator()(uint8_t value) { w.Unsigned32(value); }
+  void operator()(uint8_t value) { w.Unsigned8(value); }
   void operator()(int32_t value) { w.Signed32(value); }
   void operator()(int8_t value) { w.Signed32(value); }
   void operator()(float value) { w.Float(value); }
@@ -466,7 +466,7 @@ void Encode(const M& message, Writer& w) {
   FieldCounter counter;
   M::Fields(counter, message);
   w.Array(counter.n + 1);
-  w.Unsigned32(static_cast<uint8_t>(M::kType));
+  w.Unsigned8(static_cast<uint8_t>(M::kType));
   FieldWriter writer{w};
   M::Fields(writer, message);
 }

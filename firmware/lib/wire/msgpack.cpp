@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "flash/flash.h"
+
 namespace spikedaq {
 namespace wire {
 namespace {
@@ -14,6 +16,15 @@ constexpr uint8_t kUint8 = 0xCC, kUint16 = 0xCD, kUint32 = 0xCE, kUint64 = 0xCF;
 constexpr uint8_t kInt8 = 0xD0, kInt16 = 0xD1, kInt32 = 0xD2, kInt64 = 0xD3;
 constexpr uint8_t kStr8 = 0xD9, kStr16 = 0xDA, kStr32 = 0xDB;
 constexpr uint8_t kArray16 = 0xDC, kArray32 = 0xDD;
+
+// What follows each code from 0xC0 to 0xDF: in bits 0-4 so many bytes; before them, as bits 5-6 say, none or a length
+// of 1, 2 or 4 bytes and what it counts, which is items where bit 7 is set and else bytes.
+constexpr uint8_t kNever = 0xFF;  // used by nothing
+constexpr uint8_t kCounted = 0x80;
+constexpr uint8_t kHeads[32] SPIKEDAQ_FLASH = {
+    0, kNever, 0, 0, 0x20, 0x40, 0x60, 0x21, 0x41, 0x61, 4,    8,    1,    2,    4,    8,     // nil to u64
+    1, 2,      4, 8, 2,    3,    5,    9,    17,   0x20, 0x40, 0x60, 0xC0, 0xE0, 0xC0, 0xE0,  // i8 to map 32
+};
 
 float FloatOfBits(uint32_t bits) {
   float value;
@@ -82,9 +93,13 @@ void Writer::Array(uint32_t n) {
   Head(kArray32, n, 4);
 }
 
+void Writer::Unsigned8(uint8_t value) {
+  if (value >= 0x80) Head(kUint8);
+  Head(value);
+}
+
 void Writer::Unsigned32(uint32_t value) {
-  if (value < 0x80) return Head(static_cast<uint8_t>(value));
-  if (value <= 0xFF) return Head(kUint8, value, 1);
+  if (value <= 0xFF) return Unsigned8(static_cast<uint8_t>(value));
   if (value <= 0xFFFF) return Head(kUint16, value, 2);
   Head(kUint32, value, 4);
 }
@@ -308,44 +323,28 @@ Status Reader::Item(Raw* raw) {
     if (pending > left()) return Status::kMalformed;
     --pending;
     const uint8_t code = Byte();
-    uint8_t length_bytes = 0;  // of the number that says how long the content is
-    uint32_t n = 0;            // bytes of content, or items where the content is items
-    uint8_t items = 0;         // per counted item: 1 in an array, 2 in a map, 0 for bytes
-    if (code < 0x80 || code >= 0xE0 || code == kNil || code == kFalse || code == kTrue) {
-      continue;
-    } else if (code <= 0x9F) {
-      n = code & 0x0F;
-      items = code <= 0x8F ? 2 : 1;
-    } else if (code <= 0xBF) {
-      n = code & 0x1F;
-    } else if (code == 0xC1) {
-      return Status::kMalformed;  // never used by msgpack
-    } else if (code <= kBin32) {
-      length_bytes = static_cast<uint8_t>(1u << (code - kBin8));
-    } else if (code <= 0xC9) {  // ext 8, 16, 32: a length and a type byte
-      length_bytes = static_cast<uint8_t>(1u << (code - 0xC7));
-    } else if (code <= kFloat64) {
-      n = code == kFloat32 ? 4 : 8;
-    } else if (code <= kInt64) {
-      n = uint32_t{1} << ((code - kUint8) & 3);
-    } else if (code <= 0xD8) {  // fixext 1, 2, 4, 8, 16: a type byte and the data
-      n = (uint32_t{1} << (code - 0xD4)) + 1;
-    } else if (code <= kStr32) {
-      length_bytes = static_cast<uint8_t>(1u << (code - kStr8));
-    } else {  // array 16, 32, map 16, 32
-      length_bytes = (code & 1) == 0 ? 2 : 4;
-      items = code >= 0xDE ? 2 : 1;
+    uint32_t n = 0;     // bytes of content, or items where the content is items
+    uint8_t items = 0;  // per counted item: 1 in an array, 2 in a map, 0 for bytes
+    if (code < 0x80 || code >= 0xE0) continue;
+    if (code < 0xC0) {
+      n = code & (code < 0xA0 ? 0x0Fu : 0x1Fu);
+      if (code < 0xA0) items = code < 0x90 ? 2 : 1;
+    } else {
+      const uint8_t head = flash::ReadU8(kHeads[code - 0xC0]);
+      if (head == kNever) return Status::kMalformed;
+      const uint8_t length_code = (head >> 5) & 3;
+      if (length_code > 0) {
+        if (BigEndian(static_cast<uint8_t>(1u << (length_code - 1)), &n) != Status::kOk) return Status::kMalformed;
+        if (n > left()) return Status::kMalformed;
+      }
+      n += head & 0x1Fu;
+      if (head >= kCounted) items = code >= 0xDE ? 2 : 1;
     }
-    if (length_bytes > 0 && BigEndian(length_bytes, &n) != Status::kOk) return Status::kMalformed;
     if (n > left()) return Status::kMalformed;
     if (items > 0) {
       pending += static_cast<size_t>(n) * items;
     } else {
       at_ += static_cast<size_t>(n);
-      if (code >= 0xC7 && code <= 0xC9) {  // the type byte of an ext
-        if (left() == 0) return Status::kMalformed;
-        ++at_;
-      }
     }
   }
   *raw = Raw{data_ + start, at_ - start};

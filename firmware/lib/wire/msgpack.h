@@ -35,12 +35,13 @@ Text TextOf(const char* text);
 /// on.
 class Writer {
  public:
-  Writer(uint8_t* memory, size_t capacity) : memory_(memory), capacity_(capacity) {}
+  constexpr Writer(uint8_t* memory, size_t capacity) : memory_(memory), capacity_(capacity) {}
 
   void Array(uint32_t n);
   void Unsigned(uint64_t value);
   void Signed(int64_t value);
   /// The same, which every field but a step and a long tick fits: a small processor has a hard time with 64 bits.
+  void Unsigned8(uint8_t value);
   void Unsigned32(uint32_t value);
   void Signed32(int32_t value);
   void Float(float value);

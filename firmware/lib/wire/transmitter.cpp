@@ -5,10 +5,33 @@
 namespace spikedaq {
 namespace wire {
 
+Writer Transmitter::Begin() {
+  if (scratch_ != nullptr) return Writer(scratch_, scratch_bytes_ - kCrcBytes);
+  Compact(ring_bytes_);
+  open_ = true;
+  const size_t taken = end_ + kInPlaceGap + kCrcBytes;
+  const size_t capacity = taken < ring_bytes_ ? ring_bytes_ - taken : 0;
+  return Writer(ring_ + end_ + kInPlaceGap, capacity < kMaxInPlaceBytes ? capacity : kMaxInPlaceBytes);
+}
+
+Writer Transmitter::Begin(MessageType type, uint8_t n_fields) {
+  Writer w = Begin();
+  w.Array(uint32_t{n_fields} + 2);
+  w.Unsigned8(static_cast<uint8_t>(type));
+  w.Unsigned32(seq_);
+  return w;
+}
+
 Status Transmitter::Commit(const Writer& writer) {
+  open_ = false;
   if (!writer.ok() || !HasRoom(writer.size())) return Status::kExhausted;
-  Compact(FrameBound(writer.size()));
-  const size_t n = EncodeFrame(scratch_, writer.size(), ring_ + end_);
+  uint8_t* message = scratch_;
+  if (message == nullptr) {
+    message = ring_ + end_ + kInPlaceGap;
+  } else {
+    Compact(FrameBound(writer.size()));
+  }
+  const size_t n = EncodeFrame(message, writer.size(), ring_ + end_);
   if (history() != nullptr) history()->Keep(seq_, ring_ + end_, n);
   end_ += n;
   ++seq_;
@@ -38,12 +61,15 @@ void Transmitter::SendZero() {
 }
 
 void Transmitter::Taken(size_t n) {
-  for (size_t k = begin_; k < begin_ + n; ++k) {
-    mid_frame_ = ring_[k] != 0;
-    if (!mid_frame_) --frames_;
-  }
+  if (n == 0) return;
+  const uint8_t* byte = ring_ + begin_;
   begin_ += n;
-  if (begin_ == end_) begin_ = end_ = 0;
+  const uint8_t* const end = ring_ + begin_;
+  uint16_t ended = 0;
+  for (; byte != end; ++byte) ended = static_cast<uint16_t>(ended + (*byte == 0 ? 1 : 0));
+  frames_ = static_cast<uint16_t>(frames_ - ended);
+  mid_frame_ = end[-1] != 0;
+  if (begin_ == end_ && !open_) begin_ = end_ = 0;
 }
 
 void Transmitter::DropPartialFrame() {

@@ -92,12 +92,14 @@ TEST_CASE("resend: hello says how many, and a device without memory refuses") {
   Resending b(20000, 64);
   b.Send(HelloRequest{1, 1});
   CHECK(b.Take<Hello>().at(0).resend_depth == 64);
-  CHECK(b.device.Hello().codecs == 3);
+  b.Send(HelloRequest{1, 1});
+  CHECK(b.Take<Hello>().at(0).codecs == 3);
   b.Send(Resend{1, 0, 0});
   CHECK(b.Code(1) == int(ReplyCode::kOutOfRange));
   Resending no_bytes(0, 64), no_depth(20000, 0);
   for (Resending* none : {&no_bytes, &no_depth}) {
-    CHECK(none->device.Hello().resend_depth == 0);
+    none->Send(HelloRequest{1, 1});
+    CHECK(none->Take<Hello>().at(0).resend_depth == 0);
     none->Send(Resend{1, 0, 3});
     CHECK(none->Code(1) == int(ReplyCode::kUnsupported));
   }
