@@ -15,6 +15,7 @@ set(CMAKE_CXX_COMPILER "${SPIKEDAQ_AVR_gpp}")
 set(CMAKE_SIZE "${SPIKEDAQ_AVR_size}")
 
 set(CMAKE_CXX_FLAGS_INIT "-mmcu=atmega328p -DF_CPU=16000000UL -fno-threadsafe-statics")
-set(CMAKE_EXE_LINKER_FLAGS_INIT "-mmcu=atmega328p -Wl,--gc-sections")
-# -O2: the cycle budget needs it (docs/reference/boards/v1.md), and the flash has room for it.
-set(CMAKE_CXX_FLAGS_RELEASE "-O2" CACHE STRING "")
+set(CMAKE_EXE_LINKER_FLAGS_INIT "-mmcu=atmega328p -mrelax -Wl,--gc-sections")
+# For size: 2 KB of the flash belong to the boot loader. The last four are each some hundred bytes with gcc 5.4.
+set(CMAKE_CXX_FLAGS_RELEASE "-Os -mrelax -mstrict-X -fno-ipa-sra -fno-tree-sra -fno-guess-branch-probability"
+    CACHE STRING "")
