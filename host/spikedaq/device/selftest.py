@@ -30,7 +30,7 @@ async def read_inputs(device: str, info: DeviceInfo, requests: Requests, *, orig
     if not info.traits & Trait.SELF_TEST:
         message = (
             f"{device} (board {info.board}, firmware {info.firmware_version}) has no self-test; "
-            "flash a newer firmware to see its inputs"
+            "an older firmware lacks it, and so does v1, whose flash has no room for it"
         )
         raise CommandRejected(message, code="unsupported")
     readings: list[InputReading] = []
