@@ -74,7 +74,7 @@ def test_a_board_that_never_ends_is_asked_as_often_as_an_index_allows() -> None:
     assert len(wire.read()) == MAX_INPUTS
 
 
-@pytest.mark.parametrize(("traits", "words"), [(0, "flash a newer firmware"), (Trait.TRANSLATED, "stock firmware")])
+@pytest.mark.parametrize(("traits", "words"), [(0, "an older firmware lacks it"), (Trait.TRANSLATED, "stock firmware")])
 def test_a_board_without_self_test_is_not_asked(traits: int, words: str) -> None:
     """The error says why, and what to do; nothing goes over the link."""
     wire = Wire(ANSWERS)
