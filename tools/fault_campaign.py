@@ -65,6 +65,7 @@ def stages() -> list[Stage]:
         Stage("kills, full disk, slow clients", (*PYTEST, *rest, truth), {"SPIKEDAQ_KILLS": "20"}),
         # 10^6 blocks take a core for over ten minutes; run them by hand.
         Stage("lossless link", (*PYTEST, "tests/fault/test_lossless_link.py"), {"SPIKEDAQ_LINK_BLOCKS": "200000"}),
+        Stage("clock truth", (*PYTEST, "tests/system/test_clock_truth.py"), {"SPIKEDAQ_CLOCK_HOURS": "8"}),
         Stage("fuzz: C++", ("make", "fuzz-cpp"), {"FUZZ_SECONDS": "60"}, make_target="fuzz-cpp"),
         Stage("fuzz: Python", ("make", "fuzz-python"), {"FUZZ_BYTES": "3000000"}, make_target="fuzz-python"),
     ]

@@ -2,7 +2,7 @@
 
 A simulated board (crystal up to 100 ppm off, warming and cooling by day) is pinged and sends blocks over a link with up
 to 10 ms of jitter each way. Its host's CLOCK_BOOTTIME is the truth. UTC is stepped, the host suspended, the tick wraps.
-CI runs some hours of it; SPIKEDAQ_CLOCK_HOURS=24 is the whole day that the promise speaks of (`make fault` runs it).
+CI runs some hours of it, `make fault` eight; SPIKEDAQ_CLOCK_HOURS=24 is the whole day that the promise speaks of.
 """
 
 from __future__ import annotations
