@@ -14,6 +14,7 @@ namespace {
 constexpr uint8_t kOn = _BV(ADEN) | _BV(ADPS2) | _BV(ADPS1) | _BV(ADPS0);
 
 volatile uint16_t counts[kInputs];
+uint8_t sequences = 0;
 uint8_t running = kInputs;        // input of the conversion that runs; kInputs for none
 uint8_t next_knob = kFastInputs;  // the knob of the sequence that runs
 volatile uint8_t fresh_knob = kInputs;
@@ -51,10 +52,12 @@ ISR(ADC_vect) {
   if (done >= kInputs) return;
   counts[done] = ADC;
   if (done + 1 < kFastInputs) return Start(static_cast<uint8_t>(done + 1));
-  if (done < kFastInputs) return Start(next_knob);
+  sequences = static_cast<uint8_t>(sequences + (done < kFastInputs ? 1 : 0));
+  if (done < kFastInputs && sequences % kStepsPerKnob == 0) return Start(next_knob);
+  running = kInputs;
+  if (done < kFastInputs) return;
   fresh_knob = done;
   next_knob = static_cast<uint8_t>(done + 1 == kInputs ? kFastInputs : done + 1);
-  running = kInputs;
 }
 
 void Begin() {

@@ -11,7 +11,8 @@ namespace converter {
 /// Inputs in the order of their results.
 enum Input : uint8_t { kPhotodiode, kAnalogueIn, kVmKnob, kNoiseKnob, kSyn1Knob, kSyn2Knob };
 constexpr uint8_t kInputs = 6;
-constexpr uint8_t kFastInputs = 2;  ///< Read at every step; of the others, one.
+constexpr uint8_t kFastInputs = 2;    ///< Read at every step.
+constexpr uint8_t kStepsPerKnob = 4;  ///< Of the others, one is read at every fourth: each at every sixteenth.
 constexpr uint8_t kKnobs = kInputs - kFastInputs;
 
 /// Sets up the converter and reads every input once, which takes about 1 ms. Interrupts must be off.

@@ -15,6 +15,9 @@ using command::NeuronParameters;
 
 constexpr uint8_t kDebounceMs = 30;
 constexpr uint8_t kDarkCounts = 200;
+// 400 counts on each of ten are a drive of 10.
+constexpr uint16_t kFullLight = 400 * Light::kMean;
+constexpr float kDrivePerCount = 10.0f / kFullLight;
 // Of analogue-in, per count of the 12-bit scale beyond the dead zone: 5 V give 191 a.u.
 constexpr float kCurrentPerCount = 0.05f;
 
@@ -34,6 +37,18 @@ inline uint16_t KnobCount(uint8_t input) {
 
 }  // namespace
 
+void Light::Take(uint16_t count) {
+  sum_ = static_cast<uint16_t>(sum_ - counts_[next_] + count);
+  counts_[next_] = count;
+  next_ = static_cast<uint8_t>(next_ + 1 == kMean ? 0 : next_ + 1);
+}
+
+float Light::Drive() const {
+  if (sum_ <= dark_) return 0;
+  const uint16_t above = static_cast<uint16_t>(sum_ - dark_);
+  return static_cast<float>(above < kFullLight ? above : kFullLight) * kDrivePerCount;
+}
+
 void V1Board::Begin() {
   MakeOutput(kProfile.axon);
   MakeOutput(kProfile.vm_led);
@@ -46,7 +61,7 @@ void V1Board::Begin() {
   converter::Begin();
   uint32_t dark = 0;
   for (uint8_t k = 0; k < kDarkCounts; ++k) dark += converter::Scaled(converter::ReadNow(converter::kPhotodiode));
-  photodiode_.SetDark(static_cast<float>(dark) / kDarkCounts);
+  light_.SetDark(static_cast<uint16_t>(dark / (kDarkCounts / Light::kMean)));
   knobs_[converter::kNoiseKnob - converter::kFastInputs] = KnobFilter<float>(kNoiseKnobDeadband);
   timer::Begin();
   uart::Begin();
@@ -72,8 +87,8 @@ size_t V1Board::Read(uint8_t* bytes, size_t n) {
 }
 
 void V1Board::ReadInputs(Inputs<float>* inputs) {
-  photodiode_.Take(converter::Scaled(converter::Count(converter::kPhotodiode)));
-  if (neuron_->Value(NeuronParameters::kPhotoGain) != 0) inputs->photodiode_drive = photodiode_.Drive();
+  light_.Take(converter::Scaled(converter::Count(converter::kPhotodiode)));
+  if (neuron_->Value(NeuronParameters::kPhotoGain) != 0) inputs->photodiode_drive = light_.Drive();
   const uint16_t in = converter::Scaled(converter::Count(converter::kAnalogueIn));
   if (in > kDeadZone) inputs->current_in = static_cast<float>(in - kDeadZone) * kCurrentPerCount;
   inputs->syn1_level = IsHigh(kProfile.syn1);

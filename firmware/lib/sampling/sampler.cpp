@@ -55,10 +55,11 @@ Status Sampler::Push(const uint64_t& step, const uint64_t& tick, uint32_t step_u
     opened.step_us = step_us;
     opened.n = 0;
     opened.flags = next_flags_;
+    next_value_ = Values(Slot(static_cast<uint16_t>(used_ - 1)));
     next_flags_ = 0;
   }
   BlockHead& head = Newest();
-  int16_t* to = Values(Slot(static_cast<uint16_t>(used_ - 1))) + head.n;
+  int16_t* to = next_value_++;
   for (uint8_t channel = 0; channel < n_channels_; ++channel, to += capacity_) *to = values[channel];
   head.flags |= flags;
   ++head.n;

@@ -108,9 +108,10 @@ class Sampler {
   uint16_t capacity_;
   uint8_t n_channels_;
   uint16_t block_samples_ = 1;
-  uint16_t first_ = 0;  // Slot of the oldest block.
-  uint16_t used_ = 0;   // Blocks closed or open.
-  bool open_ = false;   // The newest of them still takes samples.
+  uint16_t first_ = 0;             // Slot of the oldest block.
+  uint16_t used_ = 0;              // Blocks closed or open.
+  bool open_ = false;              // The newest of them still takes samples,
+  int16_t* next_value_ = nullptr;  // the next of its first channel here.
   bool running_ = false;
   uint8_t next_flags_ = 0;
   bool overrunning_ = false;
