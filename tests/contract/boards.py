@@ -84,7 +84,7 @@ class AvrBoard(Board):
     kind = "v1"
 
     def __init__(self, folder: Path) -> None:
-        inputs = [f"--adc={channel}=2500" for channel in (2, 3, 5, 6, 7)]
+        inputs = [f"--adc={channel}=2500" for channel in (3, 5, 6, 7)]
         knobs = [word for text in inputs for word in text.split("=", 1)]
         options = [*knobs, "--eeprom", str(folder / "eeprom")]
         self._runner = SimAvr(built(V1_IMAGE, "firmware-v1"), *options, link=folder / "v1")

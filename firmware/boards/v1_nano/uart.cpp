@@ -13,7 +13,7 @@ namespace {
 // Powers of two, so that an index wraps by a mask. Received bytes that find no room are lost: their frame is bad then,
 // and the host asks again.
 constexpr uint8_t kReceiveBytes = 64;
-constexpr uint8_t kSendBytes = 16;
+constexpr uint8_t kSendBytes = 32;
 constexpr uint8_t Wrap(uint8_t index, uint8_t size) { return static_cast<uint8_t>(index & (size - 1)); }
 
 uint8_t received[kReceiveBytes];

@@ -49,6 +49,26 @@ float Light::Drive() const {
   return static_cast<float>(above < kFullLight ? above : kFullLight) * kDrivePerCount;
 }
 
+bool Knob::Take(uint16_t raw, uint8_t deadband) {
+  uint16_t low = last_[0], high = last_[1];
+  if (low > high) low = last_[1], high = last_[0];
+  const uint16_t median = empty_ ? raw : raw < low ? low : raw > high ? high : raw;
+  last_[0] = last_[1];
+  last_[1] = raw;
+  if (empty_) last_[0] = raw;
+  const int16_t target = static_cast<int16_t>(8 * median);
+  const int16_t away = static_cast<int16_t>(target - smooth_);
+  // 3/16, for the 0.2 of the other boards.
+  smooth_ = empty_ ? target : static_cast<int16_t>(smooth_ + (away >> 3) + (away >> 4));
+  const uint16_t count = static_cast<uint16_t>(smooth_ >> 3);
+  const uint16_t moved =
+      count > output_ ? static_cast<uint16_t>(count - output_) : static_cast<uint16_t>(output_ - count);
+  if (!empty_ && moved < deadband) return false;
+  empty_ = false;
+  output_ = count;
+  return true;
+}
+
 void V1Board::Begin() {
   MakeOutput(kProfile.axon);
   MakeOutput(kProfile.vm_led);
@@ -62,7 +82,6 @@ void V1Board::Begin() {
   uint32_t dark = 0;
   for (uint8_t k = 0; k < kDarkCounts; ++k) dark += converter::Scaled(converter::ReadNow(converter::kPhotodiode));
   light_.SetDark(static_cast<uint16_t>(dark / (kDarkCounts / Light::kMean)));
-  knobs_[converter::kNoiseKnob - converter::kFastInputs] = KnobFilter<float>(kNoiseKnobDeadband);
   timer::Begin();
   uart::Begin();
   SMCR = 0;  // idle: every interrupt wakes
@@ -74,7 +93,7 @@ void V1Board::StartSteps() {
 }
 
 board::Identity V1Board::Who() const {
-  return {wire::TextOf(SPIKEDAQ_VERSION), wire::TextOf(SPIKEDAQ_BUILD_HASH), wire::TextOf("v1_nano"),
+  return {wire::TextOf(SPIKEDAQ_VERSION), wire::TextOf(SPIKEDAQ_BUILD_HASH), wire::TextOf("v1"),
           wire::Bytes{unique_id_, sizeof unique_id_}, wire::kProtocolMajor};
 }
 
@@ -114,11 +133,10 @@ void V1Board::Configure(command::ParameterTable* table, command::NeuronParameter
 }
 
 void V1Board::FollowKnob(uint8_t input) {
-  const uint8_t k = static_cast<uint8_t>(input - converter::kFastInputs);
-  KnobFilter<float>& filter = knobs_[k];
-  const float before = filter.value();
-  const float counts = filter.Update(KnobCount(input));
-  if (counts == before) return;
+  Knob& knob = knobs_[input - converter::kFastInputs];
+  const uint8_t deadband = input == converter::kNoiseKnob ? uint8_t{kNoiseKnobDeadband} : uint8_t{kKnobDeadband};
+  if (!knob.Take(KnobCount(input), deadband)) return;
+  const float counts = knob.count();
   uint8_t index = NeuronParameters::kIClamp;
   float value = 0;
   if (input == converter::kNoiseKnob) {

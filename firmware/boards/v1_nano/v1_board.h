@@ -31,6 +31,20 @@ class Light {
   uint8_t next_ = 0;
 };
 
+/// The filter of neuron/knobs.h in whole numbers: the median of three counts, a low pass, and a deadband.
+class Knob {
+ public:
+  /// Takes one count. @returns whether `count()` has moved, as it does at the first.
+  bool Take(uint16_t raw, uint8_t deadband);
+  uint16_t count() const { return output_; }
+
+ private:
+  uint16_t last_[2] = {};
+  int16_t smooth_ = 0;  // eight times a count
+  uint16_t output_ = 0;
+  bool empty_ = true;
+};
+
 class V1Board final : public board::Board {
  public:
   /// Sets up pins, converter, timer and UART, and takes the photodiode's dark count. Interrupts must be off.
@@ -67,7 +81,7 @@ class V1Board final : public board::Board {
   command::ParameterTable* table_ = nullptr;
   command::NeuronParameters* neuron_ = nullptr;
   Light light_;
-  KnobFilter<float> knobs_[converter::kKnobs] = {};
+  Knob knobs_[converter::kKnobs] = {};
   uint8_t unique_id_[kUniqueIdBytes] = {};
   uint64_t tick_at_boot_ = 0;
   uint16_t asleep_since_ = 0;  // in half microseconds, as all below

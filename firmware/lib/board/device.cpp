@@ -18,20 +18,24 @@ constexpr size_t kSmallMessageBytes = 64;
 
 }  // namespace
 
-void Device::QueueEvent(wire::EventKind kind, uint32_t index, float value) {
-  wire::Event* event = events_.Add(false);
+void Device::QueueEvent(wire::EventKind kind, const uint64_t& step, const uint64_t& tick, uint32_t index, float value) {
+  wire::Event* event = events_.Add(kind == wire::EventKind::kOverrun);
   if (event == nullptr) return;
   event->kind = static_cast<uint8_t>(kind);
-  event->step = step_;
-  event->tick = static_cast<uint32_t>(tick_);
+  event->step = step;
+  event->tick = static_cast<uint32_t>(tick);
   event->index = index;
   event->value = value;
 }
 
 void Device::QueueSampleEvents(const Sample<float>& sample) {
-  if (sample.spike) QueueEvent(wire::EventKind::kSpike, 0, sample.v);
-  if (sample.trigger) QueueEvent(wire::EventKind::kTrigger, sample.loop, sample.trigger_waveform ? 1.0f : 0.0f);
-  if (sample.waveform_ended) QueueEvent(wire::EventKind::kStimulusEnd, sample.loops_played, 0);
+  if (sample.spike) QueueEvent(wire::EventKind::kSpike, step_, tick_, 0, sample.v);
+  if (sample.trigger) {
+    QueueEvent(wire::EventKind::kTrigger, step_, tick_, sample.loop, sample.trigger_waveform ? 1.0f : 0.0f);
+  }
+#ifndef SPIKEDAQ_WITHOUT_WAVEFORM
+  if (sample.waveform_ended) QueueEvent(wire::EventKind::kStimulusEnd, step_, tick_, sample.loops_played, 0);
+#endif
 }
 
 void Device::Step() {
@@ -79,6 +83,7 @@ void Device::Receive() {
     if (board_->Read(&byte, 1) == 0) return;
     if (decoder_.Take(byte) != wire::FrameDecoder::Result::kMessage) continue;
     if (dispatcher_.Handle(decoder_.message()) == Status::kMalformed) decoder_.CountMalformed();
+    if (settings_.slices_per_pump > 0) return;  // a slow processor looks after its blocks between two requests
   }
 }
 
@@ -111,7 +116,9 @@ Device::Queued Device::QueueBlock() {
 // Queues the next frame that has never been sent: status, events, then blocks.
 Device::Queued Device::QueueNew() {
   const Waiting waiting = Look();
-  if (writing() || (waiting.block && !waiting.event && !status_due_)) return QueueBlock();
+  // Events and status go before blocks, but for a block that must make room for the next.
+  const bool block_next = waiting.block && (sampler_.full() || (!waiting.event && !status_due_));
+  if (writing() || block_next) return QueueBlock();
   if (!waiting.event && !status_due_) return Queued::kNothing;
   if (!transmitter_.HasRoom(kSmallMessageBytes, kAnswerRoom)) return Queued::kNotNow;
   if (status_due_) {
@@ -142,18 +149,16 @@ Device::Queued Device::QueueAgain() {
 }
 
 void Device::QueueWhatHappened() {
+  const StepsHeld held(board_);
   uint8_t index = 0;
   float value = 0;
   // What finds no room is told later, with the value that it has then.
   while (events_.HasRoom() && parameters_.TakeChange(&index, &value)) {
-    const StepsHeld held(board_);
-    QueueEvent(wire::EventKind::kParameter, index, value);
+    QueueEvent(wire::EventKind::kParameter, parameters_.changed_step(), parameters_.changed_tick(), index, value);
   }
-  const StepsHeld held(board_);
   sampling::Overrun overrun;
   if (sampler_.TakeOverrun(&overrun)) {
-    events_.Push(wire::Event{0, static_cast<uint8_t>(wire::EventKind::kOverrun), overrun.first_step,
-                             static_cast<uint32_t>(overrun.first_tick), overrun.n_samples, 0});
+    QueueEvent(wire::EventKind::kOverrun, overrun.first_step, overrun.first_tick, overrun.n_samples, 0);
   }
 }
 

@@ -64,7 +64,7 @@ class Device final : public command::Target {
         settings_(settings),
         neuron_(settings.noise),
         neuron_parameters_(&neuron_, settings.step_us),
-        parameters_(&neuron_parameters_),
+        parameters_(&neuron_parameters_, &step_, &tick_),
 #ifndef SPIKEDAQ_WITHOUT_WAVEFORM
         waveform_(memory.waveform_rows, memory.waveform_bits, memory.waveform_capacity),
 #endif
@@ -142,8 +142,7 @@ class Device final : public command::Target {
   void QueueStatus();
   void QueueWhatHappened();
   void QueueSampleEvents(const Sample<float>& sample);
-  /// An event of this step.
-  void QueueEvent(wire::EventKind kind, uint32_t index, float value);
+  void QueueEvent(wire::EventKind kind, const uint64_t& step, const uint64_t& tick, uint32_t index, float value);
   struct Waiting {
     bool event, block;
   };
@@ -151,7 +150,11 @@ class Device final : public command::Target {
   /// A block is half written, in the memory in which every other message would be made.
   bool writing() const { return encoder_.stage() == sampling::BlockEncoder::Stage::kWriting; }
 
+  // What each step touches comes first: an AVR reaches 64 bytes of an object directly.
   Board* board_;
+  uint64_t step_ = 0;
+  uint64_t tick_ = 0;
+  uint64_t next_status_tick_ = 0;
   uint16_t max_request_bytes_;
   uint16_t block_capacity_;
   uint16_t default_block_samples_;
@@ -173,9 +176,6 @@ class Device final : public command::Target {
   command::Dispatcher dispatcher_;
 
   uint32_t boot_id_ = 0;
-  uint64_t step_ = 0;
-  uint64_t tick_ = 0;
-  uint64_t next_status_tick_ = 0;
   uint64_t stopped_at_ = 0;
   uint32_t saturated_values_ = 0;
   uint16_t high_water_ = 0;

@@ -39,7 +39,9 @@ wire::ReplyCode ParameterTable::Check(uint8_t index, bool hand_back, float value
 }
 
 void ParameterTable::Set(uint8_t index, bool hand_back, float value) {
-  changed_ = true;
+  unseen_ = 0;
+  changed_step_ = *step_;
+  changed_tick_ = *tick_;
   const uint8_t bit = static_cast<uint8_t>(1u << index % 8);
   held_[index / 8] = static_cast<uint8_t>(hand_back ? held_[index / 8] & ~bit : held_[index / 8] | bit);
   ParameterBank* bank = Bank(&index);
@@ -68,16 +70,14 @@ int16_t ParameterTable::Find(wire::Text name) const {
 }
 
 bool ParameterTable::TakeChange(uint8_t* index, float* value) {
-  if (!changed_) return false;
-  for (uint8_t i = 0; i < count(); ++i) {
-    const float now = Value(i);
-    if (now == told_[i]) continue;
-    told_[i] = now;
-    *index = i;
+  for (; unseen_ < count(); ++unseen_) {
+    const float now = Value(unseen_);
+    if (now == told_[unseen_]) continue;
+    told_[unseen_] = now;
+    *index = unseen_;
     *value = now;
     return true;
   }
-  changed_ = false;
   return false;
 }
 

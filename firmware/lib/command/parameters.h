@@ -52,7 +52,9 @@ constexpr uint8_t kMaxParameters = 40;
 /// The parameters of all banks, one after the other.
 class ParameterTable {
  public:
-  explicit constexpr ParameterTable(ParameterBank* neuron) : banks_{neuron, nullptr} {}
+  /// @param[in] step, tick  Where the device counts: read where a parameter is set, for the event that tells of it.
+  constexpr ParameterTable(ParameterBank* neuron, const uint64_t* step, const uint64_t* tick)
+      : banks_{neuron, nullptr}, step_(step), tick_(tick) {}
   /// Those of the board; nullptr for none.
   void SetBoard(ParameterBank* board) { banks_[1] = board; }
 
@@ -74,8 +76,11 @@ class ParameterTable {
 
   /// The next parameter whose value is not the one last told, by whatever it was changed. @returns false if none is.
   bool TakeChange(uint8_t* index, float* value);
+  /// The first step with the values that were set last, and its tick.
+  const uint64_t& changed_step() const { return changed_step_; }
+  const uint64_t& changed_tick() const { return changed_tick_; }
   /// Something may have changed since TakeChange said no.
-  bool changed() const { return changed_; }
+  bool changed() const { return unseen_ < count(); }
   /// Counts all present values as told, as at boot.
   void ForgetChanges();
 
@@ -84,7 +89,11 @@ class ParameterTable {
   bool Held(uint8_t index) const { return (held_[index / 8] >> index % 8 & 1u) != 0; }
 
   ParameterBank* banks_[2];
-  bool changed_ = true;                          // Something was set since TakeChange found nothing.
+  const uint64_t* step_;
+  const uint64_t* tick_;
+  uint64_t changed_step_ = 0;
+  uint64_t changed_tick_ = 0;
+  uint8_t unseen_ = 0;                           // Those from here on have not been looked at since something was set.
   uint8_t held_[(kMaxParameters + 7) / 8] = {};  // one bit per parameter
   float told_[kMaxParameters] = {};
 };

@@ -21,6 +21,15 @@ inline bool IsFinite(double value) { return value - value == 0; }
 inline bool IsZero(float value) { return (BitsOf(value) & 0x7FFFFFFFu) == 0; }
 inline bool IsZero(double value) { return value == 0; }
 
+/// A 256th of a whole number: what the product gives, by the exponent.
+inline float Divided256(float whole) {
+  const uint32_t bits = IsZero(whole) ? 0 : BitsOf(whole) - (uint32_t{8} << 23);
+  float result = 0;
+  __builtin_memcpy(&result, &bits, sizeof result);
+  return result;
+}
+inline double Divided256(double whole) { return whole / 256; }
+
 }  // namespace spikedaq
 
 #endif  // SPIKEDAQ_NEURON_BITS_H_

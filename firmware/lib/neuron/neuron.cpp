@@ -108,7 +108,7 @@ template <typename Real>
 Real Neuron<Real>::StepNoise() {
   // No draw while there is no noise: a silent neuron costs nothing, and its noise starts where it stopped.
   if (IsZero(parameters_.noise_sd) || !(parameters_.noise_sd > Real(0))) return Real(0);
-  return static_cast<Real>(noise_.Gaussian256()) * Real(1.0 / 256) * parameters_.noise_sd;
+  return Divided256(static_cast<Real>(noise_.Gaussian256())) * parameters_.noise_sd;
 }
 
 template <typename Real>
@@ -191,7 +191,6 @@ Sample<Real> Neuron<Real>::Step(const Inputs<Real>& inputs) {
 
   const StimulusSample<Real> stimulus = stimulus_.Step(p.stim_strength, p.stim_period);
   s.stimulus = stimulus.percent;
-  s.stimulus_drive = IsZero(stimulus.percent) ? Real(0) : stimulus.percent * Real(0.01);
   s.trigger = stimulus.trigger;
   s.trigger_waveform = stimulus.trigger && stimulus.from_waveform;
   s.waveform_ended = stimulus.waveform_ended;
@@ -214,10 +213,10 @@ void ToRaw(const Sample<Real>& sample, int16_t (&out)[kChannelCount], bool* satu
   out[0] = Quantise(sample.vm, per_centi, saturated);
 #ifndef SPIKEDAQ_WITHOUT_VOLTAGE_CLAMP
   const bool clamped = sample.voltage_clamp;
-  out[1] = clamped ? Quantise(sample.v_command, per_centi, saturated) : Quantise(sample.stimulus, Real(1), saturated);
+  out[1] = clamped ? Quantise(sample.v_command, per_centi, saturated) : Quantise(sample.stimulus, saturated);
   out[2] = Quantise(clamped ? sample.clamp_out : sample.i_total, per_centi, saturated);
 #else
-  out[1] = Quantise(sample.stimulus, Real(1), saturated);
+  out[1] = Quantise(sample.stimulus, saturated);
   out[2] = Quantise(sample.i_total, per_centi, saturated);
 #endif
 #ifndef SPIKEDAQ_WITHOUT_SYNAPSE_VM

@@ -85,7 +85,6 @@ struct Sample {
   Real v;                 ///< The model's potential, mV.
   Real photo_i;           ///< a.u.
   Real noise_i;           ///< a.u.
-  Real stimulus_drive;    ///< For the stimulus output: -1 to 1.
   bool spike;             ///< v >= -30 for the first time since it was below; never in voltage clamp.
   bool axon_level;        ///< v >= -30; never in voltage clamp.
   bool trigger_waveform;  ///< With trigger: a loop of a waveform, not a period of the square wave.

@@ -72,6 +72,8 @@ class Sampler {
   const BlockHead& oldest() const { return heads_[first_]; }
   /// The `oldest().n` values of one channel of the oldest block.
   const int16_t* oldest_channel(uint8_t channel) const { return Values(first_) + channel * capacity_; }
+  /// Every block is closed or open: the next to be opened would be an overrun.
+  bool full() const { return used_ == n_blocks_; }
   /// Gives the oldest block's memory back.
   void Release();
 

@@ -80,7 +80,7 @@ void AddSample(const Sample<float>& s) {
   digest.Add(s.i_total);
   digest.Add(s.photo_i);
   digest.Add(s.noise_i);
-  digest.Add(s.stimulus_drive);
+  digest.Add(s.stimulus * 0.01f);
   digest.Add(raw);
   digest.Add(static_cast<uint8_t>(saturated | s.spike << 1 | s.axon_level << 2 | s.waveform_ended << 3));
   digest.Add(s.loop);

@@ -41,7 +41,7 @@ TEST_CASE("stimulus: a period is on for its first half and triggers on its first
   for (int step = 0; step < 1530; ++step) {
     CAPTURE(step);
     CHECK(samples[step].stimulus == (step % 510 < 255 ? -40.0 : 0.0));
-    CHECK(samples[step].stimulus_drive == doctest::Approx(step % 510 < 255 ? -0.4 : 0.0));
+    CHECK(samples[step].stimulus == doctest::Approx(step % 510 < 255 ? -40.0 : 0.0));
     CHECK(samples[step].loop == static_cast<uint32_t>(step / 510));
     CHECK_FALSE(samples[step].trigger_waveform);
   }
