@@ -23,7 +23,7 @@ from spikedaq.model import ClockMap
 from spikedaq.store.times import sample_seconds
 from spikedaq.wire import BlockMessage, Hello, Pong, Status, encode_frame, encode_message
 
-HOURS = float(os.environ.get("SPIKEDAQ_CLOCK_HOURS", "2.6"))
+HOURS = float(os.environ.get("SPIKEDAQ_CLOCK_HOURS", "1.5"))
 SECOND = 10**9
 HOUR = 3600 * SECOND
 WRAP_US = 2**32
