@@ -109,7 +109,12 @@ def test_a_preset_is_seen_in_the_stream(contract: Contract) -> None:
             changed = ear.until(
                 "the event of the change",
                 lambda preset=preset: next(
-                    (e for e in ear.events if (e["kind"], e["index"], e["value"]) == ("parameter", index, preset)), None
+                    (
+                        e
+                        for e in ear.events
+                        if (e["kind"], e.get("index"), e.get("value")) == ("parameter", index, preset)
+                    ),
+                    None,
                 ),
             )
             here = (changed["boot"], changed["step"])

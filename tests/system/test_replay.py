@@ -94,8 +94,8 @@ def test_what_came_of_a_replay_is_what_came_of_the_board(original: Path, tmp_pat
         assert entry(daemon)["state"] == "lost"
         assert daemon.stop() == 0
     expected = journal_content(original / "journal" / "alpha")
-    # Some of the frames lost were events; each time there was a block among them.
-    assert [item[4] for item in expected if item[0] == "gap"] == ["lost", "lost"]
+    # Some of the frames lost were events, at times all of those lost at once.
+    assert {item[4] for item in expected if item[0] == "gap"} == {"lost"}
     assert {item[1] for item in expected} == {0, 1}
     assert journal_content(tmp_path / "data" / "journal" / "alpha") == expected
 
