@@ -25,7 +25,7 @@ struct Buffers {
   uint8_t ring[kRingBytes];
   sampling::BlockHead block_heads[kBlocks];
   int16_t block_values[size_t{kBlocks} * kBlockSamples * kChannelCount];
-  wire::Event events[kEvents];
+  board::Event events[kEvents];
   int16_t waveform_rows[kWaveformRows];
   uint8_t waveform_bits[(kWaveformRows + 7) / 8];
   uint8_t history_bytes[kHistoryBytes];

@@ -40,7 +40,7 @@ struct Buffers {
   uint8_t ring[3 * wire::FrameBound(wire::kMaxDeviceFrameBytes)];
   sampling::BlockHead block_heads[kBlocks];
   int16_t block_values[size_t{kBlocks} * kMaxBlockSamples * kChannelCount];
-  wire::Event events[kEvents];
+  board::Event events[kEvents];
   int16_t waveform_rows[kWaveformRows];
   uint8_t waveform_bits[(kWaveformRows + 7) / 8];
 };

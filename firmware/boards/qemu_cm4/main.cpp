@@ -24,7 +24,7 @@ uint8_t scratch[wire::kMaxDeviceFrameBytes];
 uint8_t ring[2 * wire::FrameBound(wire::kMaxDeviceFrameBytes)];
 sampling::BlockHead block_heads[kBlocks];
 int16_t block_values[size_t{kBlocks} * kMaxBlockSamples * kChannelCount];
-wire::Event events[kEvents];
+board::Event events[kEvents];
 int16_t waveform_rows[kWaveformRows];
 uint8_t waveform_bits[(kWaveformRows + 7) / 8];
 uint8_t history_bytes[kResendBytes];

@@ -14,18 +14,18 @@ namespace v1 {
 namespace {
 
 // Sizes: docs/reference/boards/v1.md.
-constexpr uint8_t kBlocks = 2;
-constexpr uint8_t kBlockSamples = 8;
-constexpr uint8_t kEvents = 3;
+constexpr uint8_t kBlocks = 3;
+constexpr uint8_t kBlockSamples = 6;
+constexpr uint8_t kEvents = 5;
 constexpr uint8_t kMaxRequestBytes = 64;
-constexpr uint8_t kSlicesPerPump = 8;
-constexpr uint16_t kRingBytes = 184;
+constexpr uint8_t kSlicesPerPump = 16;
+constexpr uint16_t kRingBytes = 152;
 
 uint8_t request[wire::CobsBound(kMaxRequestBytes)];
 uint8_t ring[kRingBytes];
 sampling::BlockHead heads[kBlocks];
 int16_t values[kBlocks * kBlockSamples * kChannelCount];
-wire::Event events[kEvents];
+board::Event events[kEvents];
 
 constexpr board::Memory kMemory = {
     request,       kMaxRequestBytes, nullptr, 0,       ring,    sizeof ring, heads, values, kBlocks,

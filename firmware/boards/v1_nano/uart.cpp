@@ -55,20 +55,19 @@ void Begin() {
 
 uint8_t Write(const uint8_t* bytes, uint8_t n) {
   uint8_t end = sending_end;
-  uint8_t k = 0;
-  for (; k < n; ++k) {
-    const uint8_t next = Wrap(static_cast<uint8_t>(end + 1), kSendBytes);
-    if (next == sending_begin) break;
-    sending[end] = bytes[k];
-    end = next;
+  const uint8_t room = Wrap(static_cast<uint8_t>(sending_begin - end - 1), kSendBytes);
+  if (n > room) n = room;
+  if (n == 0) return 0;
+  for (uint8_t k = n; k > 0; --k) {
+    sending[end] = *bytes++;
+    end = Wrap(static_cast<uint8_t>(end + 1), kSendBytes);
   }
   sending_end = end;
-  if (k == 0) return 0;
   const uint8_t status = SREG;
   cli();  // the interrupt writes the same register
   UCSR0B = static_cast<uint8_t>(UCSR0B | _BV(UDRIE0));
   SREG = status;
-  return k;
+  return n;
 }
 
 uint8_t Read(uint8_t* bytes, uint8_t n) {

@@ -18,23 +18,25 @@ constexpr size_t kSmallMessageBytes = 64;
 
 }  // namespace
 
-void Device::QueueEvent(wire::EventKind kind, const uint64_t& step, const uint64_t& tick, uint32_t index, float value) {
-  wire::Event* event = events_.Add(kind == wire::EventKind::kOverrun);
+void Device::QueueEvent(wire::EventKind kind, const uint64_t& step, uint32_t tick, uint32_t index, float value) {
+  Event* event = events_.Add(kind == wire::EventKind::kOverrun);
   if (event == nullptr) return;
-  event->kind = static_cast<uint8_t>(kind);
+  event->kind = kind;
   event->step = step;
-  event->tick = static_cast<uint32_t>(tick);
+  event->tick = tick;
   event->index = index;
   event->value = value;
 }
 
 void Device::QueueSampleEvents(const Sample<float>& sample) {
-  if (sample.spike) QueueEvent(wire::EventKind::kSpike, step_, tick_, 0, sample.v);
+  if (sample.spike) QueueEvent(wire::EventKind::kSpike, step_, static_cast<uint32_t>(tick_), 0, sample.v);
   if (sample.trigger) {
-    QueueEvent(wire::EventKind::kTrigger, step_, tick_, sample.loop, sample.trigger_waveform ? 1.0f : 0.0f);
+    QueueEvent(wire::EventKind::kTrigger, step_, static_cast<uint32_t>(tick_), sample.loop,
+               sample.trigger_waveform ? 1.0f : 0.0f);
   }
 #ifndef SPIKEDAQ_WITHOUT_WAVEFORM
-  if (sample.waveform_ended) QueueEvent(wire::EventKind::kStimulusEnd, step_, tick_, sample.loops_played, 0);
+  if (sample.waveform_ended)
+    QueueEvent(wire::EventKind::kStimulusEnd, step_, static_cast<uint32_t>(tick_), sample.loops_played, 0);
 #endif
 }
 
@@ -76,14 +78,18 @@ Device::Waiting Device::Look() {
   return Waiting{n_events > 0, n_blocks > 0};
 }
 
+// A slow processor takes one request at a time, and lets a block that waits pass after two other frames.
 void Device::Receive() {
   uint8_t byte = 0;
+  const bool slow = settings_.slices_per_pump > 0;
   // A request is read only while its answer has room: the link's own buffer holds the rest.
   while (!reboot_wanted_ && !writing() && transmitter_.HasRoom(command::kAnswerBytes)) {
+    if (slow && BlocksTurn(Look().block)) return;
     if (board_->Read(&byte, 1) == 0) return;
     if (decoder_.Take(byte) != wire::FrameDecoder::Result::kMessage) continue;
     if (dispatcher_.Handle(decoder_.message()) == Status::kMalformed) decoder_.CountMalformed();
-    if (settings_.slices_per_pump > 0) return;  // a slow processor looks after its blocks between two requests
+    ++since_block_;
+    if (slow) return;
   }
 }
 
@@ -108,6 +114,7 @@ Device::Queued Device::QueueBlock() {
   const Status status = transmitter_.Commit(encoder_.writer());
   encoder_.Cancel();
   if (status != Status::kOk) return Queued::kNotNow;
+  since_block_ = 0;
   const StepsHeld held(board_);
   sampler_.Release();
   return Queued::kOne;
@@ -116,19 +123,19 @@ Device::Queued Device::QueueBlock() {
 // Queues the next frame that has never been sent: status, events, then blocks.
 Device::Queued Device::QueueNew() {
   const Waiting waiting = Look();
-  // Events and status go before blocks, but for a block that must make room for the next.
-  const bool block_next = waiting.block && (sampler_.full() || (!waiting.event && !status_due_));
-  if (writing() || block_next) return QueueBlock();
-  if (!waiting.event && !status_due_) return Queued::kNothing;
+  const bool others = waiting.event || status_due_;
+  if (writing() || (waiting.block && (!others || BlocksTurn(true)))) return QueueBlock();
+  if (!others) return Queued::kNothing;
   if (!transmitter_.HasRoom(kSmallMessageBytes, kAnswerRoom)) return Queued::kNotNow;
+  ++since_block_;
   if (status_due_) {
     QueueStatus();
     status_due_ = false;
     return Queued::kOne;
   }
-  const wire::Event& event = events_.front();  // a step only adds behind it
+  const Event& event = events_.front();  // a step only adds behind it
   wire::Writer w = transmitter_.Begin(wire::MessageType::kEvent, 5);
-  w.Unsigned8(event.kind);
+  w.Unsigned8(static_cast<uint8_t>(event.kind));
   w.Unsigned(event.step);
   w.Unsigned32(event.tick);
   w.Unsigned32(event.index);
@@ -153,7 +160,7 @@ void Device::QueueWhatHappened() {
   uint8_t index = 0;
   float value = 0;
   // What finds no room is told later, with the value that it has then.
-  while (events_.HasRoom() && parameters_.TakeChange(&index, &value)) {
+  while (events_.HasSpareRoom() && parameters_.TakeChange(&index, &value)) {
     QueueEvent(wire::EventKind::kParameter, parameters_.changed_step(), parameters_.changed_tick(), index, value);
   }
   sampling::Overrun overrun;

@@ -33,7 +33,7 @@ struct Memory {
   uint16_t n_blocks;
   uint16_t block_capacity;
   uint16_t default_block_samples;
-  wire::Event* events;
+  Event* events;
   uint16_t n_events;
   int16_t* waveform_rows;
   uint8_t* waveform_bits;  ///< (waveform_capacity + 7) / 8 bytes.
@@ -142,11 +142,13 @@ class Device final : public command::Target {
   void QueueStatus();
   void QueueWhatHappened();
   void QueueSampleEvents(const Sample<float>& sample);
-  void QueueEvent(wire::EventKind kind, const uint64_t& step, const uint64_t& tick, uint32_t index, float value);
+  void QueueEvent(wire::EventKind kind, const uint64_t& step, uint32_t tick, uint32_t index, float value);
   struct Waiting {
     bool event, block;
   };
   Waiting Look();
+  /// Whether a block that waits goes before everything else: every block is taken, or two other frames went before it.
+  bool BlocksTurn(bool waits) const { return waits && (sampler_.full() || since_block_ >= 2); }
   /// A block is half written, in the memory in which every other message would be made.
   bool writing() const { return encoder_.stage() == sampling::BlockEncoder::Stage::kWriting; }
 
@@ -180,6 +182,7 @@ class Device final : public command::Target {
   uint32_t saturated_values_ = 0;
   uint16_t high_water_ = 0;
   uint8_t slices_left_ = 0;  // of this Pump
+  uint8_t since_block_ = 0;  // answers, events and status since the last block
   bool status_due_ = false;
   bool reboot_wanted_ = false;
   bool again_next_ = true;  // a frame that is sent again has the next turn

@@ -9,15 +9,24 @@
 namespace spikedaq {
 namespace board {
 
+/// What `wire::Event` carries, but for the number that it gets when it is sent.
+struct Event {
+  uint64_t step;
+  uint32_t tick;
+  uint32_t index;
+  float value;
+  wire::EventKind kind;
+};
+
 /// Policy: a new event that finds no room is dropped and counted. One place is kept for overruns, which happen just
 /// when everything else is full, and without which a host cannot tell what was lost where.
 class EventQueue {
  public:
   /// @param[in] memory  `capacity` events, at least 2.
-  constexpr EventQueue(wire::Event* memory, uint16_t capacity) : memory_(memory), capacity_(capacity) {}
+  constexpr EventQueue(Event* memory, uint16_t capacity) : memory_(memory), capacity_(capacity) {}
 
   /// Room for one more event, which the caller fills; nullptr, and counted, where there is none.
-  wire::Event* Add(bool is_overrun) {
+  Event* Add(bool is_overrun) {
     if (size_ + (is_overrun ? 0 : 1) >= capacity_) {
       ++dropped_;
       return nullptr;
@@ -26,13 +35,13 @@ class EventQueue {
     ++size_;
     return memory_ + (last < capacity_ ? last : last - capacity_);
   }
-  void Push(const wire::Event& event) {
-    wire::Event* to = Add(event.kind == static_cast<uint8_t>(wire::EventKind::kOverrun));
+  void Push(const Event& event) {
+    Event* to = Add(event.kind == wire::EventKind::kOverrun);
     if (to != nullptr) *to = event;
   }
-  /// Whether an event other than an overrun would be kept.
-  bool HasRoom() const { return size_ + 1 < capacity_; }
-  const wire::Event& front() const { return memory_[first_]; }
+  /// Whether one more event can wait here that could wait elsewhere: half of the room is for those that could not.
+  bool HasSpareRoom() const { return 2 * size_ + 2 < capacity_; }
+  const Event& front() const { return memory_[first_]; }
   void Pop() {
     first_ = static_cast<uint16_t>(first_ + 1 == capacity_ ? 0 : first_ + 1);
     --size_;
@@ -42,7 +51,7 @@ class EventQueue {
   uint32_t dropped() const { return dropped_; }
 
  private:
-  wire::Event* memory_;
+  Event* memory_;
   uint16_t capacity_;
   uint16_t first_ = 0;
   uint16_t size_ = 0;

@@ -88,14 +88,25 @@ void Dispatcher::Done(uint32_t request_id, bool has_value, uint64_t value) {
   Answer(request_id, has_value, value);
 }
 
-void Dispatcher::Refuse(uint32_t request_id, ReplyCode code, flash::Text why, wire::Text what) {
+void Dispatcher::Refuse(uint32_t request_id, ReplyCode code, flash::Text why, int16_t parameter) {
   wire::Writer w = BeginReply(request_id, code);
   const size_t why_size = why.Size();
-  w.StringHead(what.size + why_size);
-  w.Item(wire::Raw{reinterpret_cast<const uint8_t*>(what.data), what.size});
+  if (parameter < 0) {
+    w.StringHead(why_size);
+  } else {
+    NameParameter(w, static_cast<uint8_t>(parameter), why_size);
+  }
   uint8_t* to = w.Claim(why_size);
   if (to != nullptr) why.CopyTo(to);
   transmitter_->Commit(w);
+}
+
+// A function of its own, so that the memory for the name is needed no longer than that.
+void Dispatcher::NameParameter(wire::Writer& w, uint8_t index, size_t rest_size) {
+  const ParameterSpec spec = parameters_->Spec(index);
+  const wire::Text name = TextOf(spec.name);
+  w.StringHead(name.size + rest_size);
+  w.Item(wire::Raw{reinterpret_cast<const uint8_t*>(name.data), name.size});
 }
 
 Status Dispatcher::Handle(wire::Bytes message) {
@@ -282,9 +293,7 @@ void Dispatcher::OnSet(uint32_t request_id, wire::Raw list) {
     const ReplyCode code = parameters_->Check(index, hand_back, value);
     if (code == ReplyCode::kOk) continue;
     if (index >= parameters_->count()) return Refuse(request_id, code, {kNoSuchParameter});
-    const flash::Text why = {code == ReplyCode::kReadOnly ? kCannotBeSet : kNotInRange};
-    const ParameterSpec spec = parameters_->Spec(index);
-    return Refuse(request_id, code, why, TextOf(spec.name));
+    return Refuse(request_id, code, {code == ReplyCode::kReadOnly ? kCannotBeSet : kNotInRange}, index);
   }
   if (check.status() != Status::kOk) return Refuse(request_id, ReplyCode::kBadArguments, {kBadPairs});
   wire::PairReader pairs(list);

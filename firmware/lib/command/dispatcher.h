@@ -108,7 +108,8 @@ class Dispatcher {
   void Describe(wire::Writer& w, const ChannelRow& row);
   void Done(uint32_t request_id, bool has_value = false, uint64_t value = 0);
   /// @param[in] what  What the reason begins with: nothing, or the name of a parameter.
-  void Refuse(uint32_t request_id, wire::ReplyCode code, flash::Text why, wire::Text what = {nullptr, 0});
+  void Refuse(uint32_t request_id, wire::ReplyCode code, flash::Text why, int16_t parameter = -1);
+  __attribute__((noinline)) void NameParameter(wire::Writer& w, uint8_t index, size_t rest_size);
   void Answer(uint32_t request_id, bool has_value, uint64_t value);
 
   Target* target_;

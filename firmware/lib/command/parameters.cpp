@@ -41,7 +41,7 @@ wire::ReplyCode ParameterTable::Check(uint8_t index, bool hand_back, float value
 void ParameterTable::Set(uint8_t index, bool hand_back, float value) {
   unseen_ = 0;
   changed_step_ = *step_;
-  changed_tick_ = *tick_;
+  changed_tick_ = static_cast<uint32_t>(*tick_);
   const uint8_t bit = static_cast<uint8_t>(1u << index % 8);
   held_[index / 8] = static_cast<uint8_t>(hand_back ? held_[index / 8] & ~bit : held_[index / 8] | bit);
   ParameterBank* bank = Bank(&index);
@@ -78,6 +78,7 @@ bool ParameterTable::TakeChange(uint8_t* index, float* value) {
     *value = now;
     return true;
   }
+  unseen_ = kMaxParameters;
   return false;
 }
 

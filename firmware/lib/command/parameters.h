@@ -78,9 +78,9 @@ class ParameterTable {
   bool TakeChange(uint8_t* index, float* value);
   /// The first step with the values that were set last, and its tick.
   const uint64_t& changed_step() const { return changed_step_; }
-  const uint64_t& changed_tick() const { return changed_tick_; }
+  uint32_t changed_tick() const { return changed_tick_; }
   /// Something may have changed since TakeChange said no.
-  bool changed() const { return unseen_ < count(); }
+  bool changed() const { return unseen_ < kMaxParameters; }
   /// Counts all present values as told, as at boot.
   void ForgetChanges();
 
@@ -92,8 +92,8 @@ class ParameterTable {
   const uint64_t* step_;
   const uint64_t* tick_;
   uint64_t changed_step_ = 0;
-  uint64_t changed_tick_ = 0;
-  uint8_t unseen_ = 0;                           // Those from here on have not been looked at since something was set.
+  uint32_t changed_tick_ = 0;
+  uint8_t unseen_ = 0;  // Those from here on have not been looked at since something was set; kMaxParameters: all have.
   uint8_t held_[(kMaxParameters + 7) / 8] = {};  // one bit per parameter
   float told_[kMaxParameters] = {};
 };

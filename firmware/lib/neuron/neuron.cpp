@@ -201,8 +201,6 @@ Sample<Real> Neuron<Real>::Step(const Inputs<Real>& inputs) {
 #ifndef SPIKEDAQ_WITHOUT_SYNAPSE_VM
   s.syn1_vm = inputs.syn1_vm_mv;
   s.syn2_vm = inputs.syn2_vm_mv;
-#else
-  s.syn1_vm = s.syn2_vm = Real(-110);
 #endif
   return s;
 }

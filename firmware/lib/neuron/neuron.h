@@ -70,17 +70,19 @@ struct Inputs {
 #endif
 };
 
-/// What one step gives. The first eight are the channels of protocol/README.md, section 4.2, in its order.
+/// What one step gives. The first eight are the channels of protocol/README.md, section 4.2.
 template <typename Real>
 struct Sample {
   Real vm;        ///< mV; 30 on every step with v >= -30, else v. In voltage clamp always v.
   Real stimulus;  ///< %.
   Real i_total;   ///< a.u.; the current that made this step.
-  Real syn1_vm;   ///< mV.
-  Real syn1_i;    ///< a.u.
-  Real syn2_vm;   ///< mV.
-  Real syn2_i;    ///< a.u.
-  bool trigger;   ///< First step of a stimulus loop.
+#ifndef SPIKEDAQ_WITHOUT_SYNAPSE_VM
+  Real syn1_vm;  ///< mV.
+  Real syn2_vm;  ///< mV.
+#endif
+  Real syn1_i;   ///< a.u.
+  Real syn2_i;   ///< a.u.
+  bool trigger;  ///< First step of a stimulus loop.
 
   Real v;                 ///< The model's potential, mV.
   Real photo_i;           ///< a.u.

@@ -5,11 +5,23 @@
 namespace spikedaq {
 namespace sampling {
 
+void BlockEncoder::Begin() {
+  stage_ = Stage::kMeasuring;
+  packed_bytes_ = 0;
+  StartChannels();
+}
+
+void BlockEncoder::StartChannels() {
+  channel_ = 0;
+  values_ = sampler_->oldest_channel(0);
+}
+
 void BlockEncoder::Measure() {
   const uint16_t n = sampler_->oldest().n;
   const bool can_pack = (codecs_ & (1u << wire::kCodecPacked)) != 0 && sampler_->n_channels() <= kMaxPackedChannels;
   if (can_pack) {
-    widths_[channel_] = wire::PackedWidth(sampler_->oldest_channel(channel_), n);
+    widths_[channel_] = wire::PackedWidth(values_, n);
+    values_ += sampler_->capacity();
     packed_bytes_ += wire::PackedBytes(n, widths_[channel_]);
     if (++channel_ < sampler_->n_channels()) return;
   }
@@ -26,18 +38,19 @@ void BlockEncoder::BeginWriting(const wire::Writer& writer, uint32_t seq) {
   writer_.Unsigned32(seq);
   writer_.Unsigned8(0);  // stream
   writer_.Unsigned(head.first_step);
-  writer_.Unsigned32(static_cast<uint32_t>(head.first_tick));
+  writer_.Unsigned32(head.first_tick);
   writer_.Unsigned32(head.step_us);
   writer_.Unsigned32(head.n);
   writer_.Unsigned8(codec_);
   writer_.BinaryHead(payload_bytes());
-  channel_ = 0;
+  StartChannels();
   stage_ = Stage::kWriting;
 }
 
 void BlockEncoder::Write() {
   const BlockHead& head = sampler_->oldest();
-  const int16_t* values = sampler_->oldest_channel(channel_);
+  const int16_t* values = values_;
+  values_ += sampler_->capacity();
   if (codec_ == wire::kCodecPacked) {
     const uint8_t width = widths_[channel_];
     uint8_t* to = writer_.Claim(wire::PackedBytes(head.n, width));

@@ -28,7 +28,7 @@ class BlockEncoder {
   enum class Stage : uint8_t { kIdle, kMeasuring, kMeasured, kWriting, kWritten };
   Stage stage() const { return stage_; }
   /// Takes the sampler's oldest block, of which there must be one.
-  void Begin() { stage_ = Stage::kMeasuring, channel_ = 0, packed_bytes_ = 0; }
+  void Begin();
   /// Forgets the block that was begun.
   void Cancel() { stage_ = Stage::kIdle; }
 
@@ -49,10 +49,13 @@ class BlockEncoder {
   size_t raw_bytes() const { return size_t{2} * sampler_->oldest().n * sampler_->n_channels(); }
   size_t payload_bytes() const { return codec_ == wire::kCodecPacked ? packed_bytes_ : raw_bytes(); }
 
+  void StartChannels();
+
   const Sampler* sampler_;
   uint8_t codecs_;
   Stage stage_ = Stage::kIdle;
-  uint8_t channel_ = 0;  // the next to be measured or written
+  uint8_t channel_ = 0;              // the next to be measured or written,
+  const int16_t* values_ = nullptr;  // and its values
   uint8_t codec_ = wire::kCodecRaw;
   uint8_t widths_[kMaxPackedChannels] = {};
   size_t packed_bytes_ = 0;

@@ -11,7 +11,7 @@ void Sampler::Start(uint16_t block_samples) {
 }
 
 void Sampler::Stop() {
-  open_ = false;
+  open_ = nullptr;
   running_ = false;
   next_flags_ = 0;
   EndOverrun();
@@ -33,12 +33,12 @@ bool Sampler::HasRoom(uint32_t step_us, uint8_t flags) const {
 Status Sampler::Push(const uint64_t& step, const uint64_t& tick, uint32_t step_us, const int16_t* values,
                      uint8_t flags) {
   if (!running_) return Status::kOk;
-  if (!FitsOpen(step_us, flags)) open_ = false;
-  if (!open_) {
+  if (!FitsOpen(step_us, flags)) open_ = nullptr;
+  if (open_ == nullptr) {
     if (used_ == n_blocks_) {
       if (!overrunning_) {
         overrunning_ = true;
-        overrun_ = Overrun{step, tick, 0};
+        overrun_ = Overrun{step, static_cast<uint32_t>(tick), 0};
         ++overruns_;
       }
       ++overrun_.n_samples;
@@ -47,32 +47,33 @@ Status Sampler::Push(const uint64_t& step, const uint64_t& tick, uint32_t step_u
     }
     if (overrunning_) next_flags_ |= wire::kBlockAfterOverrun;
     EndOverrun();
+    const uint16_t slot = Slot(used_);
     ++used_;
-    open_ = true;
-    BlockHead& opened = Newest();
-    opened.first_step = step;
-    opened.first_tick = tick;
-    opened.step_us = step_us;
-    opened.n = 0;
-    opened.flags = next_flags_;
-    next_value_ = Values(Slot(static_cast<uint16_t>(used_ - 1)));
+    open_ = &heads_[slot];
+    next_value_ = Values(slot);
+    open_->first_step = step;
+    open_->first_tick = static_cast<uint32_t>(tick);
+    open_->step_us = step_us;
+    open_->n = 0;
+    open_->flags = next_flags_;
     next_flags_ = 0;
   }
-  BlockHead& head = Newest();
+  BlockHead& head = *open_;
   int16_t* to = next_value_++;
-  for (uint8_t channel = 0; channel < n_channels_; ++channel, to += capacity_) *to = values[channel];
+  const uint16_t capacity = capacity_;  // a member could be what is written, so it would be read for each channel
+  for (uint8_t channel = n_channels_; channel > 0; --channel, to += capacity) *to = *values++;
   head.flags |= flags;
   ++head.n;
-  if (head.n == block_samples_) open_ = false;
+  if (head.n == block_samples_) open_ = nullptr;
   return Status::kOk;
 }
 
 void Sampler::Skip(uint64_t step, uint64_t tick, uint32_t n) {
   if (!running_ || n == 0) return;
-  open_ = false;
+  open_ = nullptr;
   if (!overrunning_) {
     overrunning_ = true;
-    overrun_ = Overrun{step, tick, 0};
+    overrun_ = Overrun{step, static_cast<uint32_t>(tick), 0};
     ++overruns_;
   }
   overrun_.n_samples += n;

@@ -15,7 +15,7 @@ namespace sampling {
 /// Consecutive samples, but for their values.
 struct BlockHead {
   uint64_t first_step;
-  uint64_t first_tick;  ///< Microseconds; the wire carries the low 32 bits.
+  uint32_t first_tick;  ///< Microseconds, the low 32 bits, as on the wire.
   uint32_t step_us;
   uint16_t n;
   uint8_t flags;  ///< wire::kBlockSaturated and so on.
@@ -24,7 +24,7 @@ struct BlockHead {
 /// Samples that were discarded one after the other.
 struct Overrun {
   uint64_t first_step;
-  uint64_t first_tick;
+  uint32_t first_tick;
   uint32_t n_samples;
 };
 
@@ -65,10 +65,12 @@ class Sampler {
   /// Whether `Push` would store a sample with this step_us and these flags.
   bool HasRoom(uint32_t step_us, uint8_t flags = 0) const;
   /// Samples that the open block still takes; 0 where none is open.
-  uint16_t open_room() const { return open_ ? static_cast<uint16_t>(block_samples_ - Newest().n) : uint16_t{0}; }
+  uint16_t open_room() const {
+    return open_ != nullptr ? static_cast<uint16_t>(block_samples_ - open_->n) : uint16_t{0};
+  }
 
   /// Number of closed blocks, oldest first to be sent.
-  uint16_t closed() const { return static_cast<uint16_t>(used_ - (open_ ? 1 : 0)); }
+  uint16_t closed() const { return static_cast<uint16_t>(used_ - (open_ != nullptr ? 1 : 0)); }
   const BlockHead& oldest() const { return heads_[first_]; }
   /// The `oldest().n` values of one channel of the oldest block.
   const int16_t* oldest_channel(uint8_t channel) const { return Values(first_) + channel * capacity_; }
@@ -94,13 +96,11 @@ class Sampler {
     const uint16_t slot = static_cast<uint16_t>(first_ + k);
     return slot < n_blocks_ ? slot : static_cast<uint16_t>(slot - n_blocks_);
   }
-  BlockHead& Newest() { return heads_[Slot(static_cast<uint16_t>(used_ - 1))]; }
-  const BlockHead& Newest() const { return heads_[Slot(static_cast<uint16_t>(used_ - 1))]; }
   int16_t* Values(uint16_t slot) { return values_ + static_cast<size_t>(slot) * capacity_ * n_channels_; }
   const int16_t* Values(uint16_t slot) const { return values_ + static_cast<size_t>(slot) * capacity_ * n_channels_; }
   /// Whether a sample belongs into the open block.
   bool FitsOpen(uint32_t step_us, uint8_t flags) const {
-    return open_ && Newest().step_us == step_us && ((Newest().flags ^ flags) & wire::kBlockVoltageClamp) == 0;
+    return open_ != nullptr && open_->step_us == step_us && ((open_->flags ^ flags) & wire::kBlockVoltageClamp) == 0;
   }
   void EndOverrun();
 
@@ -112,7 +112,7 @@ class Sampler {
   uint16_t block_samples_ = 1;
   uint16_t first_ = 0;             // Slot of the oldest block.
   uint16_t used_ = 0;              // Blocks closed or open.
-  bool open_ = false;              // The newest of them still takes samples,
+  BlockHead* open_ = nullptr;      // That of the newest, while it takes samples,
   int16_t* next_value_ = nullptr;  // the next of its first channel here.
   bool running_ = false;
   uint8_t next_flags_ = 0;

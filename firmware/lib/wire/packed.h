@@ -18,7 +18,7 @@ constexpr size_t kPackedHeadBytes = 3;
 
 /// Size of one packed channel. @param[in] n  At least 1. @param[in] width  0 to kMaxPackedWidth.
 constexpr size_t PackedBytes(uint16_t n, uint8_t width) {
-  return kPackedHeadBytes + static_cast<size_t>((static_cast<uint32_t>(n - 1) * width + 7) / 8);
+  return kPackedHeadBytes + (static_cast<size_t>(n - 1) * width + 7) / 8;
 }
 
 /// The smallest width that holds every difference between neighbours of `n` (at least 1) values.

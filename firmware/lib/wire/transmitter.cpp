@@ -64,11 +64,12 @@ void Transmitter::Taken(size_t n) {
   if (n == 0) return;
   const uint8_t* byte = ring_ + begin_;
   begin_ += n;
-  const uint8_t* const end = ring_ + begin_;
-  uint16_t ended = 0;
-  for (; byte != end; ++byte) ended = static_cast<uint16_t>(ended + (*byte == 0 ? 1 : 0));
-  frames_ = static_cast<uint16_t>(frames_ - ended);
-  mid_frame_ = end[-1] != 0;
+  uint16_t frames = frames_;
+  for (; n > 0; --n) {
+    if (*byte++ == 0) --frames;
+  }
+  frames_ = frames;
+  mid_frame_ = byte[-1] != 0;
   if (begin_ == end_ && !open_) begin_ = end_ = 0;
 }
 

@@ -92,7 +92,7 @@ struct Bench {
   uint8_t ring[3 * FrameBound(1200)];
   sampling::BlockHead heads[kBlocks];
   int16_t values[kBlocks * kCapacity * kChannelCount];
-  Event events[8];
+  board::Event events[8];
   int16_t rows[20];
   uint8_t bits[3];
   CardboardBoard board;

@@ -86,7 +86,7 @@ struct Streaming {
                        ring = std::vector<uint8_t>(3 * FrameBound(4096));
   std::vector<sampling::BlockHead> heads = std::vector<sampling::BlockHead>(4);
   std::vector<int16_t> values = std::vector<int16_t>(size_t{4} * kBlockSamples * kChannelCount);
-  std::vector<Event> events = std::vector<Event>(64);
+  std::vector<board::Event> events = std::vector<board::Event>(64);
   CableBoard board;
   board::Device device;
 
