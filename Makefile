@@ -64,7 +64,7 @@ contract: $(VENV)/.dev $(VENV)/.installed simulator firmware-v1 firmware-cm4
 	@sh tools/need.sh apt-command qemu-system-arm qemu-system-arm
 	$(PY) -m pytest tests/contract $(PYTEST)
 
-fault: $(VENV)/.dev $(VENV)/.installed
+fault: $(VENV)/.dev $(VENV)/.installed simulator firmware-v1
 	$(PY) tools/fault_campaign.py $(FAULT)
 
 # Random and mutated bytes into the decoders of the host: FUZZ_BYTES of them per decoder, FUZZ_SEED which.

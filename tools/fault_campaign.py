@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider")
 # What a stage says about itself: a count of something done, or pytest's last line.
 FIGURE = re.compile(
-    r"^(\d[\d,]* (?:x |blocks|kills|bytes|runs|inputs|units).*|\d+ (?:passed|failed).*)$", re.IGNORECASE
+    r"^(\d[\d,]* (?:x |blocks|samples|kills|bytes|runs|inputs|units).*|\d+ (?:passed|failed).*)$", re.IGNORECASE
 )
 
 
@@ -66,6 +66,7 @@ def stages() -> list[Stage]:
         # 10^6 blocks take a core for over ten minutes; run them by hand.
         Stage("lossless link", (*PYTEST, "tests/fault/test_lossless_link.py"), {"SPIKEDAQ_LINK_BLOCKS": "200000"}),
         Stage("clock truth", (*PYTEST, "tests/system/test_clock_truth.py"), {"SPIKEDAQ_CLOCK_HOURS": "8"}),
+        Stage("v1 in real time", (*PYTEST, "tests/system/test_v1_real_time.py"), {"SPIKEDAQ_V1_SECONDS": "60"}),
         Stage("fuzz: C++", ("make", "fuzz-cpp"), {"FUZZ_SECONDS": "60"}, make_target="fuzz-cpp"),
         Stage("fuzz: Python", ("make", "fuzz-python"), {"FUZZ_BYTES": "3000000"}, make_target="fuzz-python"),
     ]

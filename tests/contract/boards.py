@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 from abc import ABC, abstractmethod
@@ -159,6 +158,3 @@ BOARDS = {
     "replay": ReplayBoard,
 }
 """How to make each board; the names are those of the tests."""
-
-NOT_YET = {"v1-simavr"} - set(os.environ.get("SPIKEDAQ_CONTRACT", "").split())
-"""Boards whose image does not speak yet; SPIKEDAQ_CONTRACT=v1-simavr tries one nevertheless."""

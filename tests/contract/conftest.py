@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from contract.boards import BOARDS, NOT_YET, Board
+from contract.boards import BOARDS, Board
 from harness import DaemonProcess, wait_for
 from spikedaq.bus import EVENTS, SAMPLES, decode_samples, split_topic
 from spikedaq.inlet import Subscriber, connect
@@ -117,7 +117,7 @@ class Ear:
         self.until(f"{seconds} s of samples", lambda: self.seconds_heard >= end, 10 * seconds + 20)
 
 
-@pytest.fixture(scope="module", params=[name for name in BOARDS if name not in NOT_YET])
+@pytest.fixture(scope="module", params=list(BOARDS))
 def contract(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Contract]:
     """Give each board in turn, streaming."""
     folder: Path = tmp_path_factory.mktemp(request.param)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.boards import BOARDS, NOT_YET
+from contract.boards import BOARDS
 from contract.conftest import NAME, Contract
 from harness import DaemonProcess
 
@@ -16,7 +16,7 @@ FAULTS = "flip=3e-5,seed=7"
 BAD_FRAMES = 8
 
 
-@pytest.fixture(params=[name for name in BOARDS if name not in NOT_YET])
+@pytest.fixture(params=list(BOARDS))
 def damaged(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Contract]:
     """Give each board behind a cable that flips three bits in 100,000, streaming."""
     board = BOARDS[request.param](tmp_path)

@@ -19,7 +19,7 @@ from cobs import cobs
 
 from helpers.simulators import V1_IMAGE, SimAvr, built
 
-SECONDS = int(os.environ.get("SPIKEDAQ_V1_SECONDS", "60"))
+SECONDS = int(os.environ.get("SPIKEDAQ_V1_SECONDS", "15"))
 BLOCKS_PER_REQUEST = 16
 """A request for every so many blocks of 6 samples: one in 96 ms of the board's time."""
 
@@ -81,7 +81,7 @@ def requests(index: dict[str, int]) -> Iterator[tuple[list[object], int]]:
 
 @pytest.mark.slow
 def test_no_sample_is_lost_at_one_kilohertz(tmp_path: Path) -> None:
-    """For a minute every step's sample comes, in order, and no counter of a loss moves."""
+    """Every step's sample comes, in order, and no counter of a loss moves."""
     report = tmp_path / "report"
     options = ["--speed", "0", "--lossless", "--seconds", str(SECONDS + 3), "--report", str(report), *INPUTS]
     with SimAvr(built(V1_IMAGE, "firmware-v1"), *options) as board:
