@@ -128,6 +128,8 @@ def make_journal(
         add(lambda w, at, c=clock: w.append_event(item, c, at))  # type: ignore[misc]
 
     add(lambda w, at, c=clock: w.append_clock_map(c, REFERENCE_HOST_NS, at))  # type: ignore[misc]
+    fit = (REFERENCE_HOST_NS, clock.boot_id, clock.tick0, clock.t_host0_ns, clock.ns_per_tick, 20_000, 3, 150_000)
+    add(lambda w, at: w.append_clock_fit(fit, at))
     for k in range(n_blocks):
         count = n if rng.random() < 0.97 else int(rng.integers(1, n + 1))
         flags, missing = BlockFlag(BlockFlag.VOLTAGE_CLAMP if mode is ClampMode.VOLTAGE else 0), []

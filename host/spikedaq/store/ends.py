@@ -9,8 +9,11 @@ import numpy as np
 
 from spikedaq.model import BlockFlag
 from spikedaq.store.extent import Extent, read_rows
-from spikedaq.store.layout import BLOCKS, CLOCK_MAPS, GAPS, PARAMETERS, TRIGGERS
+from spikedaq.store.layout import BLOCKS, CLOCK_FITS, CLOCK_MAPS, GAPS, PARAMETERS, TRIGGERS
 from spikedaq.store.meta import LastBlock, no_gaps
+
+STANDING = (CLOCK_MAPS, CLOCK_FITS)
+"""Tables of what holds until its next row, or the end of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,8 @@ class Ends:
     gap_counts: dict[str, int] = field(default_factory=no_gaps)
     last_gap_s: float = -np.inf
     last_trigger: LastTrigger | None = None
-    last_map: tuple[Any, ...] | None = None
-    n_maps: int = 0
+    only_rows: dict[str, tuple[Any, ...] | None] = field(default_factory=dict[str, "tuple[Any, ...] | None"])
+    """The row of each table in STANDING that has one, None where it has more; by path."""
     has_initial_parameters: bool = False
 
 
@@ -58,9 +61,10 @@ def read_ends(file: Any, extent: Extent) -> Ends:
     if len(triggers):
         t = triggers[-1]
         ends.last_trigger = LastTrigger(int(t["boot_id"]), int(t["loop"]), float(t["timestamp"]), int(t["step"]))
-    maps = read_rows(file, CLOCK_MAPS, extent)
-    ends.n_maps = len(maps)
-    ends.last_map = maps[-1].item() if len(maps) else None
+    for table in STANDING:
+        rows = read_rows(file, table, extent)
+        if len(rows):
+            ends.only_rows[table.path] = rows[0].item() if len(rows) == 1 else None
     ends.has_initial_parameters = len(read_rows(file, PARAMETERS, extent)) > 0
     return ends
 

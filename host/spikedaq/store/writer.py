@@ -13,7 +13,7 @@ import numpy as np
 from spikedaq.model import Block, BlockFlag, ClockMap, Event, EventKind, Gap, StoreError
 from spikedaq.store.closing import OPEN, describe_closed, finish
 from spikedaq.store.create import make_file, put_tables
-from spikedaq.store.ends import LastTrigger, last_block, read_ends
+from spikedaq.store.ends import STANDING, LastTrigger, last_block, read_ends
 from spikedaq.store.extent import Extent, at_cursor, columns, cut, read_extent, series_datasets
 from spikedaq.store.hdf5 import Growing, fit_text, open_file, translated
 from spikedaq.store.layout import (
@@ -285,16 +285,15 @@ class RecordingWriter:
     def append_clock_map(self, clock: ClockMap, t_host_ns: int, journal_offset: int) -> None:
         """Take a piece of the clock map as it comes into force."""
         piece = (clock.boot_id, clock.tick0, clock.t_host0_ns, clock.ns_per_tick, clock.uncertainty_ns)
-        self._map_row((t_host_ns, *piece, journal_offset))
+        self._standing_row(CLOCK_MAPS, (t_host_ns, *piece, journal_offset))
 
     def append_clock_fit(self, fit: Sequence[float], journal_offset: int) -> None:
         """Take a device clock as measured: the values of CLOCK_FITS' columns but for the last."""
-        self._row(CLOCK_FITS, (*fit, journal_offset))
+        self._standing_row(CLOCK_FITS, (*fit, journal_offset))
 
-    def _map_row(self, row: tuple[Any, ...]) -> None:
-        self._row(CLOCK_MAPS, row)
-        self._ends.last_map = row
-        self._ends.n_maps += 1
+    def _standing_row(self, table: Table, row: tuple[Any, ...]) -> None:
+        self._row(table, row)
+        self._ends.only_rows[table.path] = None if table.path in self._ends.only_rows else row
 
     def _parameter(
         self, time_s: float, what: tuple[str, float | None, str], journal_offset: int, event: Event | None = None
@@ -452,10 +451,11 @@ class RecordingWriter:
         if self._poison is not None or self._closed:
             self._refuse()
         self._put_initial(0.0)
-        last_map = self._ends.last_map
-        if last_map is not None and self._ends.n_maps == 1:
-            # NWB calls a table of one row bad practice; that the map was in force at the end is worth one.
-            self._map_row((*last_map[:-1], max(self.cursor, last_map[-1])))
+        for table in STANDING:
+            only = self._ends.only_rows.get(table.path)
+            if only is not None:
+                # NWB calls a table of one row bad practice; that it still held at the end is worth one.
+                self._standing_row(table, (*only[:-1], max(self.cursor, only[-1])))
         self.flush(force=True)
         with self._poisoning("close"):
             self._file.close()
