@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from spikedaq.daemon import DaemonConfig, DeviceConfig, load_config, with_overrides
+from spikedaq.daemon import (
+    DaemonConfig,
+    DeviceConfig,
+    JournalConfig,
+    RecordingConfig,
+    load_config,
+    with_overrides,
+)
 from spikedaq.model import ConfigError
 
 
@@ -45,10 +52,8 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
         publish="ipc:///tmp/p",
         data=tmp_path / "here",
         devices=(DeviceConfig("alpha", "serial:/dev/ttyUSB0?baud=921600"), DeviceConfig("beta", "sim:beta?preset=2")),
-        roll_s=10,
-        roll_bytes=1_000_000,
-        experimenter="Doe, Jane",
-        ring_bytes=5_000_000,
+        recording=RecordingConfig(roll_s=10, roll_bytes=1_000_000, experimenter="Doe, Jane"),
+        journal=JournalConfig(ring_bytes=5_000_000),
     )
 
 
@@ -67,15 +72,15 @@ ONE = '[[device]]\nname="a"\nurl="sim:a"\n'
         ("[recording]\nroll = 3", "did you mean 'roll_s'?"),
         ("[[devices]]\nname='a'\nurl='sim:a'", "did you mean 'device'?"),
         ("[[device]]\nname='a'\nulr='sim:a'", "unknown key 'ulr' in {path}, device 1; did you mean 'url'?"),
-        ("[[device]]\nname='a'", "'url' in {path}, device 1 must be a text; it is missing"),
+        ("[[device]]\nname='a'", "'url' in {path}, device 1 must be given; it is missing"),
         ("[device]\nname='a'\nurl='sim:a'", "write [[device]]"),
         ("bench = 3", "'bench' in {path} must be a text"),
         ("bench = 'a b'", "the bench name 'a b' has ' ' in it"),
         ("bench = ''", "the bench name is empty"),
-        ("[recording]\nroll_s = 0", "'roll_s' in {path} is 0; it must be a positive number"),
-        ("[recording]\nroll_s = true", "it must be a positive number"),
-        ("[recording]\nroll_s = inf", "it must be a positive number"),
-        ("[journal]\nring_bytes = 1.5", "it must be a positive number"),
+        ("[recording]\nroll_s = 0", "'roll_s' in {path}, [recording] must be greater than 0"),
+        ("[recording]\nroll_s = true", "must be a number"),
+        ("[recording]\nroll_s = inf", "must be at most"),
+        ("[journal]\nring_bytes = 1.5", "must be a whole number"),
         ("recording = 3", "must be a table: [recording]"),
         (ONE + ONE, "two devices are called 'a'"),
         ("[[device]]\nname='../x'\nurl='sim:a'", "device name"),
@@ -104,7 +109,7 @@ def test_command_line_lies_over_the_file() -> None:
     """Options replace keys; a device of the same name is replaced, another added."""
     base = DaemonConfig(devices=(DeviceConfig("a", "sim:a"), DeviceConfig("b", "sim:b")))
     config = with_overrides(base, bench="x", data=Path("/d"), devices=["b=pty:/p", "c=sim:c?preset=1"], roll_s=2.5)
-    assert (config.bench, config.data, config.roll_s, config.control) == ("x", Path("/d"), 2.5, base.control)
+    assert (config.bench, config.data, config.recording.roll_s, config.control) == ("x", Path("/d"), 2.5, base.control)
     assert [(d.name, d.url) for d in config.devices] == [("a", "sim:a"), ("b", "pty:/p"), ("c", "sim:c?preset=1")]
 
 

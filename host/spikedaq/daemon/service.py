@@ -11,6 +11,7 @@ import time
 
 import structlog
 
+from spikedaq.daemon.alarms import Alarms
 from spikedaq.daemon.bench import Bench
 from spikedaq.daemon.commands import Commands
 from spikedaq.daemon.config import DaemonConfig
@@ -18,6 +19,7 @@ from spikedaq.daemon.data_folder import DataFolder
 from spikedaq.daemon.journals import Journals
 from spikedaq.daemon.log_setup import set_up_logging
 from spikedaq.daemon.sessions import Sessions
+from spikedaq.link import host_now_ns
 from spikedaq.model import ConfigError
 from spikedaq.outlet import ControlServer, Publisher
 
@@ -40,6 +42,7 @@ class Daemon:
         Set once the control endpoint answers.
     control_url, publish_url : str
         The endpoints as bound.
+    alarms : Alarms
 
     Raises
     ------
@@ -53,6 +56,7 @@ class Daemon:
         self.ready = asyncio.Event()
         self.control_url = config.control
         self.publish_url = config.publish
+        self.alarms = Alarms(host_now_ns)
         self._stop = asyncio.Event()
 
     def stop(self) -> None:
@@ -72,11 +76,18 @@ class Daemon:
             data.close()
 
     async def _serve(self, data: DataFolder, publisher: Publisher) -> None:
-        journals = Journals(data.journal, self.config.ring_bytes)
+        journals = Journals(data.journal, self.config.journal.ring_bytes)
         bench = Bench(self.config, data, journals, publisher, self.epoch)
         sessions = Sessions(self.config, data, journals, bench)
         commands = Commands(
-            bench, sessions, journals, data, epoch=self.epoch, publish_url=publisher.endpoint, stop=self.stop
+            bench,
+            sessions,
+            journals,
+            data,
+            self.alarms,
+            epoch=self.epoch,
+            publish_url=publisher.endpoint,
+            stop=self.stop,
         )
         control = ControlServer(self.config.control, commands.handle)
         self.control_url, self.publish_url = control.endpoint, publisher.endpoint

@@ -1,0 +1,104 @@
+"""What is wrong with the bench at this moment, and who is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+
+class AlarmKind(StrEnum):
+    """What can be wrong. The words are part of the bus and of the metrics."""
+
+    STREAM_STALLED = "stream_stalled"
+    """A device that should send samples sends none."""
+    DEVICE_LOST = "device_lost"
+    FILE_FROZEN = "file_frozen"
+    """Something is being recorded, and its file does not grow."""
+    CLOCK_UNFIT = "clock_unfit"
+    GAP_RATE = "gap_rate"
+    WRITE_FAILED = "write_failed"
+    """A recording cannot be written."""
+    JOURNAL_FAILED = "journal_failed"
+    """A journal cannot be written: samples are being lost."""
+    DISK_LOW = "disk_low"
+    DISK_FULL = "disk_full"
+    RETENTION = "retention"
+    """Something was deleted, or cannot be, to make room."""
+    RECORDER_RESTARTED = "recorder_restarted"
+    VIEWER_DROPPING = "viewer_dropping"
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One thing that is wrong.
+
+    Attributes
+    ----------
+    subject : str
+        The device or session that it is about, "" for the bench.
+    text : str
+        What happened, to which file or device, and what to do.
+    since_ns : int
+        CLOCK_BOOTTIME.
+    """
+
+    kind: AlarmKind
+    subject: str
+    text: str
+    since_ns: int
+
+    def to_map(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {"kind": str(self.kind), "subject": self.subject, "text": self.text, "since_ns": self.since_ns}
+
+
+AlarmListener = Callable[[Alarm, bool], None]
+"""Called with an alarm, and whether it was raised (else cleared). It must not raise or wait."""
+
+
+class Alarms:
+    """The alarms that stand. There is at most one of a kind about one subject.
+
+    Parameters
+    ----------
+    now_ns : callable
+        CLOCK_BOOTTIME.
+    """
+
+    def __init__(self, now_ns: Callable[[], int]) -> None:
+        self._now_ns = now_ns
+        self._standing: dict[tuple[AlarmKind, str], Alarm] = {}
+        self.raised: dict[AlarmKind, int] = dict.fromkeys(AlarmKind, 0)
+        self.listeners: list[AlarmListener] = []
+
+    @property
+    def standing(self) -> Mapping[tuple[AlarmKind, str], Alarm]:
+        """Return the alarms that stand, oldest first."""
+        return self._standing
+
+    def put(self, kind: AlarmKind, subject: str, text: str) -> None:
+        """Raise an alarm; one that stands already keeps its time and is not told again."""
+        if (kind, subject) in self._standing:
+            return
+        alarm = Alarm(kind, subject, text, self._now_ns())
+        self._standing[kind, subject] = alarm
+        self.raised[kind] += 1
+        log.error("alarm", kind=str(kind), subject=subject, text=text)
+        self._tell(alarm, raised=True)
+
+    def clear(self, kind: AlarmKind, subject: str = "") -> None:
+        """End an alarm, if it stands."""
+        alarm = self._standing.pop((kind, subject), None)
+        if alarm is not None:
+            log.info("alarm ended", kind=str(kind), subject=subject, text=alarm.text)
+            self._tell(alarm, raised=False)
+
+    def _tell(self, alarm: Alarm, *, raised: bool) -> None:
+        for listener in self.listeners:
+            listener(alarm, raised)

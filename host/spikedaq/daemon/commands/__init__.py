@@ -1,0 +1,128 @@
+"""The control operations: their arguments checked, then done."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from spikedaq.daemon.alarms import Alarms
+from spikedaq.daemon.bench import Bench
+from spikedaq.daemon.commands.devices import DeviceCommands
+from spikedaq.daemon.commands.operation import Operation
+from spikedaq.daemon.commands.recordings import RecordingCommands
+from spikedaq.daemon.data_folder import DataFolder
+from spikedaq.daemon.journals import Journals
+from spikedaq.daemon.sessions import Sessions
+from spikedaq.device import nearest
+from spikedaq.model import CommandRejected
+
+__all__ = ["Commands", "Operation"]
+
+
+class Commands:
+    """Handles what the control server receives.
+
+    Parameters
+    ----------
+    publish_url : str
+        Where the bus is, as bound.
+    stop : callable
+        Ends the daemon.
+    """
+
+    def __init__(
+        self,
+        bench: Bench,
+        sessions: Sessions,
+        journals: Journals,
+        data: DataFolder,
+        alarms: Alarms,
+        *,
+        epoch: str,
+        publish_url: str,
+        stop: Callable[[], None],
+    ) -> None:
+        self._bench = bench
+        self._sessions = sessions
+        self._data = data
+        self._alarms = alarms
+        self._epoch = epoch
+        self._publish_url = publish_url
+        self._stop = stop
+        self._started_s = time.monotonic()
+        self._operations: dict[str, Operation] = {
+            "hello": Operation(self._hello),
+            "list": Operation(self._list),
+            "status": Operation(self._status),
+            "shutdown": Operation(self._shutdown, changes=True),
+            **DeviceCommands(bench).operations(),
+            **RecordingCommands(bench, sessions, journals).operations(),
+        }
+
+    async def handle(self, op: str, args: dict[str, Any], who: str) -> Any:
+        """Do one operation; return its value.
+
+        Raises
+        ------
+        SpikedaqError
+            It cannot be done; `CommandRejected` with code ``unknown_op`` or ``bad_arguments`` for the request itself.
+        """
+        operation = self._operations.get(op)
+        if operation is None:
+            raise CommandRejected(f"there is no operation {op!r}; {nearest(op, self._operations)}", code="unknown_op")
+        missing = [name for name in operation.needs if args.get(name) is None]
+        if missing:
+            raise CommandRejected(f"{op!r} needs {', '.join(map(repr, missing))}", code="bad_arguments")
+        known = (*operation.needs, *operation.takes)
+        for name in args:
+            if name not in known:
+                text = f"{op!r} has no argument {name!r}; {nearest(str(name), known)}"
+                raise CommandRejected(text, code="bad_arguments")
+        return await operation.run(who, **args)
+
+    async def _hello(self, _: str) -> dict[str, Any]:
+        return {
+            "bench": self._bench.name,
+            "version": _version(),
+            "epoch": self._epoch,
+            "publish": self._publish_url,
+            "pid": os.getpid(),
+        }
+
+    async def _list(self, _: str) -> list[dict[str, Any]]:
+        keys = ("url", "state", "detail", "unique_id", "board", "firmware")
+        entries = []
+        for member in self._bench.members.values():
+            status = member.status_now().to_map()
+            entries.append({"name": member.name, **{key: status[key] for key in keys}})
+        return entries
+
+    async def _status(self, _: str) -> dict[str, Any]:
+        recording = self._sessions.current
+        return {
+            "bench": self._bench.name,
+            "version": _version(),
+            "epoch": self._epoch,
+            "pid": os.getpid(),
+            "uptime_s": time.monotonic() - self._started_s,
+            "data": str(self._data.path),
+            "free_bytes": self._data.free_bytes(),
+            "tasks": len(asyncio.all_tasks()),
+            "devices": [{"name": m.name, **m.status_now().to_map()} for m in self._bench.members.values()],
+            "recording": recording.status().to_map() if recording else None,
+            "alarms": [alarm.to_map() for alarm in self._alarms.standing.values()],
+        }
+
+    async def _shutdown(self, _: str) -> None:
+        self._stop()
+
+
+def _version() -> str:
+    try:
+        return version("spikedaq")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,84 @@
+"""Operations on one device."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from spikedaq.daemon.bench import Bench
+from spikedaq.daemon.commands.operation import Operation, text
+from spikedaq.device import Device
+from spikedaq.model import CommandRejected, Holder, ParameterType
+
+
+class DeviceCommands:
+    """Looks at devices, sets them, drives their stimulus."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+
+    def operations(self) -> dict[str, Operation]:
+        """Return the operations by name."""
+        return {
+            "describe": Operation(self._describe, ("device",)),
+            "get": Operation(self._get, ("device", "name")),
+            "ping": Operation(self._ping, ("device",)),
+            "self_test": Operation(self._self_test, ("device",)),
+            "set": Operation(self._set, ("device", "values"), changes=True),
+            "start": Operation(self._start, ("device",), changes=True),
+            "stop": Operation(self._stop, ("device",), changes=True),
+            "reset": Operation(self._reset, ("device",), ("scope",), changes=True),
+            "stimulus": Operation(self._stimulus, ("device",), ("rows", "loop", "stop"), changes=True),
+        }
+
+    def _device(self, name: str) -> Device:
+        return self._bench.member(name).device
+
+    async def _describe(self, _: str, device: str) -> dict[str, Any]:
+        found = self._device(device)
+        info = found.info
+        if info is None:
+            why = found.detail or f"it is {found.state}"
+            raise CommandRejected(f"{device} has not been described yet: {why}", code="not_connected")
+        value = asdict(info)
+        for parameter in value["parameters"]:
+            parameter["type"] = ParameterType(parameter["type"]).name.lower()
+            parameter["holder"] = Holder(parameter["holder"]).name.lower()
+        return {"name": device, "url": found.url, **value}
+
+    async def _get(self, who: str, device: str, name: str) -> dict[str, Any]:
+        value, holder = await self._device(device).get(text(name, "name"), origin=who)
+        return {"value": value, "holder": holder.name.lower()}
+
+    async def _set(self, who: str, device: str, values: dict[str, Any]) -> dict[str, Any]:
+        if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
+            raise CommandRejected("'values' must be a map of parameter names to numbers", code="bad_arguments")
+        found = await self._device(device).set(values, origin=who)
+        return {name: {"value": value, "holder": holder.name.lower()} for name, (value, holder) in found.items()}
+
+    async def _start(self, who: str, device: str) -> dict[str, Any]:
+        return {"first_step": await self._device(device).start(origin=who)}
+
+    async def _stop(self, who: str, device: str) -> dict[str, Any]:
+        return {"next_step": await self._device(device).stop(origin=who)}
+
+    async def _reset(self, who: str, device: str, scope: str = "neuron") -> None:
+        await self._device(device).reset(text(scope, "scope"), origin=who)
+
+    async def _stimulus(
+        self, who: str, device: str, rows: Any = None, loop: Any = True, stop: Any = False
+    ) -> dict[str, Any]:
+        found = self._device(device)
+        if stop:
+            await found.stimulus_stop(origin=who)
+            return {"rows": 0}
+        if not isinstance(rows, list):
+            raise CommandRejected("'rows' must be a list of whole numbers of 0.01 %", code="bad_arguments")
+        await found.stimulus(rows, loop=bool(loop), origin=who)
+        return {"rows": len(rows)}
+
+    async def _self_test(self, who: str, device: str) -> list[dict[str, Any]]:
+        return [asdict(reading) for reading in await self._device(device).self_test(origin=who)]
+
+    async def _ping(self, _: str, device: str) -> dict[str, Any]:
+        return {"round_trip_ns": await self._device(device).ping()}

@@ -1,0 +1,67 @@
+"""Operations on recordings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spikedaq.daemon.bench import Bench
+from spikedaq.daemon.commands.operation import Operation, names, positive, text
+from spikedaq.daemon.journals import Journals
+from spikedaq.daemon.sessions import Sessions
+from spikedaq.link import host_now_ns
+from spikedaq.model import CommandRejected
+
+_MAX_NOTE_CHARS = 10_000
+
+
+class RecordingCommands:
+    """Starts, stops and looks at recordings, and notes."""
+
+    def __init__(self, bench: Bench, sessions: Sessions, journals: Journals) -> None:
+        self._bench = bench
+        self._sessions = sessions
+        self._journals = journals
+
+    def operations(self) -> dict[str, Operation]:
+        """Return the operations by name."""
+        start = ("devices", "folder", "roll_s", "notes")
+        return {
+            "record_start": Operation(self._start, ("session",), start, changes=True),
+            "record_stop": Operation(self._stop, (), ("session",), changes=True),
+            "record_status": Operation(self._status),
+            "note": Operation(self._note, ("text",), ("device",), changes=True),
+        }
+
+    async def _start(
+        self, _: str, session: str, devices: Any = None, folder: Any = None, roll_s: Any = None, notes: Any = ""
+    ) -> dict[str, Any]:
+        chosen = None if devices is None else names(devices, "devices")
+        roll = None if roll_s is None else positive(roll_s, "roll_s")
+        parent = None if folder is None else text(folder, "folder")
+        status = await self._sessions.start(text(session, "session"), chosen, parent, roll, text(notes or "", "notes"))
+        return status.to_map()
+
+    async def _stop(self, _: str, session: Any = None) -> dict[str, Any]:
+        status = await self._sessions.stop(None if session is None else text(session, "session"))
+        return status.to_map()
+
+    async def _status(self, _: str) -> dict[str, Any] | None:
+        status = self._sessions.status()
+        return status.to_map() if status else None
+
+    async def _note(self, who: str, text: str, device: Any = None) -> None:
+        if not isinstance(text, str) or not text.strip() or len(text) > _MAX_NOTE_CHARS:
+            raise CommandRejected(f"a note is a text of 1 to {_MAX_NOTE_CHARS} characters", code="bad_arguments")
+        members = list(self._bench.members.values()) if device is None else [self._bench.member(device)]
+        noted = 0
+        for member in members:
+            journal = self._journals.get(member.name)
+            if journal is not None:
+                journal.note(host_now_ns(), text, who)
+                member.outlet.note(text, who)
+                noted += 1
+        if not noted:
+            absent = ", ".join(member.name for member in members) or "the bench"
+            raise CommandRejected(
+                f"{absent} has not answered yet, so there is no journal for a note", code="not_connected"
+            )

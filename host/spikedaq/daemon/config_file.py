@@ -1,0 +1,187 @@
+"""Reads spikedaq.toml, lays the command line over it, and refuses what cannot be meant."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from msgspec import Struct, ValidationError, convert
+from msgspec.structs import fields, replace
+
+from spikedaq.daemon.config import DaemonConfig, DeviceConfig
+from spikedaq.link import parse_url
+from spikedaq.model import ConfigError, LinkOpenError, check_session_name
+
+_TYPES = {
+    "str": "a text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+}
+_PATH = re.compile(r"(?P<text>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
+_BOUND = re.compile(r"Expected `\w+` (?P<sign>[<>]=?) (?P<bound>.+)$")
+
+
+def load_config(path: Path) -> DaemonConfig:
+    """Read ``spikedaq.toml``. A relative data folder counts from the file's.
+
+    Raises
+    ------
+    ConfigError
+        Unreadable, not TOML, an unknown key, or a value that cannot be used.
+    """
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"the configuration {path} cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the configuration {path} is not TOML: {error}") from error
+    return config_from(values, source=str(path), base=path.parent)
+
+
+def config_from(values: Mapping[str, Any], *, source: str, base: Path) -> DaemonConfig:
+    """Check a configuration's values; raises as `load_config` does."""
+    _check_keys(DaemonConfig, values, source, "")
+    try:
+        config = convert(values, DaemonConfig, dec_hook=_decode)
+    except ValidationError as error:
+        raise ConfigError(_in_words(str(error), source)) from None
+    return checked(replace(config, data=base / config.data))
+
+
+def with_overrides(
+    config: DaemonConfig,
+    *,
+    bench: str | None = None,
+    control: str | None = None,
+    publish: str | None = None,
+    data: Path | None = None,
+    devices: Sequence[str] = (),
+    roll_s: float | None = None,
+) -> DaemonConfig:
+    """Lay the command line over a configuration.
+
+    Parameters
+    ----------
+    devices : sequence of str
+        ``NAME=URL`` each; added to those of the file, replacing those of the same name.
+    """
+    changes: dict[str, Any] = {"bench": bench, "control": control, "publish": publish, "data": data}
+    named = {device.name: device for device in config.devices}
+    for text in devices:
+        name, equals, url = text.partition("=")
+        if not equals or not name or not url:
+            raise ConfigError(f"{text!r} is not NAME=URL; write for instance alpha=serial:/dev/ttyUSB0")
+        named[name] = DeviceConfig(name, url)
+    given = {key: value for key, value in changes.items() if value is not None}
+    recording = config.recording if roll_s is None else replace(config.recording, roll_s=roll_s)
+    return checked(replace(config, devices=tuple(named.values()), recording=recording, **given))
+
+
+def checked(config: DaemonConfig) -> DaemonConfig:
+    """Return a configuration whose names and URLs can be used.
+
+    Raises
+    ------
+    ConfigError
+    """
+    check_session_name(config.bench, "bench name")
+    seen: dict[str, str] = {}
+    ports: dict[str, str] = {}
+    for device in config.devices:
+        check_session_name(device.name, "device name")
+        if device.name in seen:
+            raise ConfigError(f"two devices are called {device.name!r}; give each its own name")
+        try:
+            link = parse_url(device.url)
+        except LinkOpenError as error:
+            raise ConfigError(f"device {device.name!r}: {error}") from error
+        if link.port is not None and link.port in ports:
+            other = ports[link.port]
+            raise ConfigError(f"devices {other!r} and {device.name!r} share {link.port}; one port carries one device")
+        seen[device.name] = device.url
+        if link.port is not None:
+            ports[link.port] = device.name
+    return config
+
+
+# ---- what is wrong, in words ----
+
+
+def _check_keys(table: type[Struct], values: Mapping[str, Any], source: str, path: str) -> None:
+    """Refuse unknown keys of a table and those in it, with the nearest valid name."""
+    known = {info.encode_name: info.name for info in fields(table)}
+    for key in values:
+        if key not in known:
+            near = difflib.get_close_matches(key, list(known), n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+            raise ConfigError(f"unknown key {key!r} in {_where(source, path)}; {hint}")
+    hints = get_type_hints(table)
+    for key, value in values.items():
+        inner = next(_tables_in(hints[known[key]]), None)
+        if inner is None:
+            continue
+        if isinstance(value, dict) and not _is_list(hints[known[key]]):
+            _check_keys(inner, value, source, f"{path}.{key}")
+        elif isinstance(value, list):
+            for number, entry in enumerate(value):
+                if isinstance(entry, dict):
+                    _check_keys(inner, entry, source, f"{path}.{key}[{number}]")
+
+
+def _tables_in(kind: Any) -> Iterator[type[Struct]]:
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        yield kind
+    for inner in get_args(kind):
+        yield from _tables_in(inner)
+
+
+def _is_list(kind: Any) -> bool:
+    return get_origin(kind) is tuple or any(_is_list(inner) for inner in get_args(kind))
+
+
+def _decode(kind: type, value: Any) -> Any:
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise NotImplementedError(f"expected `str`, got `{type(value).__name__}`")
+
+
+def _in_words(error: str, source: str) -> str:
+    """Say what msgspec says of a value, with the names of the file and of TOML."""
+    match = _PATH.match(error)
+    text, path = (match["text"], match["path"] or "") if match else (error, "")
+    parent, _, key = ("." + path).rpartition(".")
+    missing = re.search(r"missing required field `(.+)`", text)
+    if missing is not None:
+        return f"{missing[1]!r} in {_where(source, '.' + path)} must be given; it is missing"
+    bound = _BOUND.search(text)
+    if bound is not None:
+        signs = {">": "greater than", ">=": "at least", "<": "less than", "<=": "at most"}
+        return f"{key!r} in {_where(source, parent)} must be {signs[bound['sign']]} {bound['bound']}"
+    expected = re.search(r"[Ee]xpected `(.+?)`", text)
+    if expected is None:
+        return f"{key!r} in {_where(source, parent)} cannot be used: {text}"
+    kinds = [_TYPES.get(kind, kind) for kind in expected[1].split(" | ") if kind != "null"]
+    if kinds == ["a list"]:
+        return f"{key!r} in {_where(source, parent)} must be tables: write [[{key}]], once for each"
+    if kinds == ["a table"]:
+        return f"{key!r} in {_where(source, parent)} must be a table: [{key}]"
+    return f"{key!r} in {_where(source, parent)} must be {' or '.join(kinds)}"
+
+
+def _where(source: str, path: str) -> str:
+    """Name a table: the file itself, ``[recording]``, or ``device 1``."""
+    parts = [part for part in path.split(".") if part]
+    if not parts:
+        return source
+    words = []
+    for part in parts:
+        name, bracket, number = part.partition("[")
+        words.append(f"{name} {int(number.rstrip(']')) + 1}" if bracket else f"[{name}]")
+    return f"{source}, {', '.join(words)}"
