@@ -61,7 +61,7 @@ struct Fuzzed {
   std::vector<sampling::BlockHead> heads = std::vector<sampling::BlockHead>(kBlocks);
   std::vector<int16_t> values = std::vector<int16_t>(size_t{kBlocks} * kCapacity * kChannelCount),
                        rows = std::vector<int16_t>(kRows);
-  std::vector<Event> events = std::vector<Event>(6);
+  std::vector<board::Event> events = std::vector<board::Event>(6);
   std::vector<HistoryEntry> entries = std::vector<HistoryEntry>(kDepth);
   History history{history_bytes.data(), history_bytes.size(), entries.data(), kDepth};
   FuzzBoard board;
