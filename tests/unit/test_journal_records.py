@@ -21,6 +21,7 @@ from spikedaq.journal import (
     SessionStart,
     SessionStop,
     Snapshot,
+    TriggerRecord,
     UnknownRecord,
     decode_record,
     encode_record,
@@ -42,6 +43,10 @@ LITERAL: list[tuple[Record, str]] = [
     (JournalGap(1, 2), "93 49 01 02"),
     (Snapshot(1, b"\x00"), "93 4a 01 c40100"),
     (PingRecord(1, 2), "93 4b 01 02"),
+    (
+        TriggerRecord(1, "up", "a", 7, 300, 400, 500, 1.5, 2, 0),
+        "9b 4d 01 a27570 a161 07 cd012c cd0190 cd01f4 cb3ff8000000000000 02 00",
+    ),
     (ClockFitRecord(1, 7, 100, 200, 1000.0, 300, 4, 5), "99 4c 01 07 64 ccc8 cb408f400000000000 cd012c 04 05"),
 ]
 

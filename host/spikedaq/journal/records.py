@@ -147,6 +147,38 @@ class ClockFitRecord:
     best_round_trip_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class TriggerRecord:
+    """A trigger fired. It follows the block that made it fire, in the journal of every device that it concerns.
+
+    Attributes
+    ----------
+    t_host_ns : int
+        When the record was made.
+    trigger, device : str
+        Name of the trigger, and of the device on which it fired.
+    boot_id, step, tick : int
+        The instant, in that device's steps and ticks. Where device is "" (fired by hand) they are 0.
+    t_trigger_ns : int
+        The instant in host time, by the clock map then in force; for other devices, and for those without one.
+    value : float
+        What fired it: the level, count or rate; NaN where there is none.
+    pre_us, post_us : int
+        The window to record around the instant, in microseconds; both 0 where it is only to be marked.
+    """
+
+    t_host_ns: int
+    trigger: str
+    device: str
+    boot_id: int
+    step: int
+    tick: int
+    t_trigger_ns: int
+    value: float
+    pre_us: int
+    post_us: int
+
+
 Record = (
     SegmentStart
     | ReceivedAt
@@ -161,6 +193,7 @@ Record = (
     | Snapshot
     | PingRecord
     | ClockFitRecord
+    | TriggerRecord
 )
 
 # Type number -> class and the msgpack types of its fields. The clock map is flattened by hand below.
@@ -178,6 +211,7 @@ _TABLE: dict[int, tuple[type, tuple[type, ...]]] = {
     74: (Snapshot, (int, bytes)),
     75: (PingRecord, (int, int)),
     76: (ClockFitRecord, (int, int, int, int, float, int, int, int)),
+    77: (TriggerRecord, (int, str, str, int, int, int, int, float, int, int)),
 }
 RECORD_TYPES: dict[type, int] = {cls: number for number, (cls, _) in _TABLE.items()}
 _pack: Callable[[Any], bytes] = msgpack.Packer(use_bin_type=True).pack
