@@ -6,44 +6,21 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any, Final
 
-from spikedaq.model import Block, BlockFlag, Event, GapCause, RemoteProtocolError
-from spikedaq.wire.codec import message_of, number_of, samples_of, unpack
+from spikedaq.model import RemoteProtocolError
+from spikedaq.wire.boot import Boot
+from spikedaq.wire.codec import message_of, number_of, unpack
 from spikedaq.wire.frame import BadFrame, Frame, FrameDecoder
 from spikedaq.wire.held import HeldFrame, HeldFrames
-from spikedaq.wire.messages import (
-    PROTOCOL_VERSION,
-    Description,
-    DescriptionKind,
-    EventMessage,
-    FrameType,
-    Hello,
-    Log,
-    Message,
-    Pong,
-    Reply,
-    Status,
-    UnknownMessage,
-)
-from spikedaq.wire.packed import CODEC_PACKED
+from spikedaq.wire.messages import PROTOCOL_VERSION, Description, FrameType, Hello
 from spikedaq.wire.received import ConnectionCounters, Rebooted, Received
 from spikedaq.wire.sequence import SequenceTracker
 
-_U8: Final = 2**8
-_U16: Final = 2**16
 _U32: Final = 2**32
 _HALF: Final = 2**31
-# Steps and ticks are kept as signed 64-bit numbers in arrays and files; 2**62 µs are 146 000 years.
-_MAX_COUNT: Final = 2**62
-# A frame at most this far behind is one that came twice; further behind, the sender is not where we believe it is.
-_MIN_DUPLICATE_WINDOW: Final = 64
-_FLAGS: Final = tuple(BlockFlag(i) for i in range(_U8))
 _BLOCK: Final = int(FrameType.BLOCK)
 _EVENT: Final = int(FrameType.EVENT)
 _HELLO: Final = int(FrameType.HELLO)
-_N_BLOCK_ITEMS: Final = 10
-_SATURATED: Final = int(BlockFlag.SATURATED)
 _FIRST_RECORD_TYPE: Final = 64  # never on a link (section 3): a journal would take it for one of its own
-_KINDS: Final = frozenset(int(kind) for kind in DescriptionKind)
 _MAX_PAST_BOOTS: Final = 8  # a hello older than that cannot still be in any buffer
 
 
@@ -68,11 +45,6 @@ class Connection:
 
     Attributes
     ----------
-    info : Hello or None
-        The newest hello of the present boot. One of another major version is given out but not adopted.
-    n_channels : int or None
-    descriptions : dict
-        By (kind, index), those of the present boot.
     counters : ConnectionCounters
     held : HeldFrames
         What waits for missing frames.
@@ -82,28 +54,39 @@ class Connection:
         once; of any other, as they came.
     last_held : bool
         Some of them were held, and so came earlier than the others.
-    wants_hello : bool
-        Frames came that do not fit the present boot: the hello of a reboot may have been lost, ask for one.
     """
 
     def __init__(self, *, n_channels: int | None = None, reorders: bool = False) -> None:
-        self.info: Hello | None = None
-        self.n_channels = n_channels
-        self.descriptions: dict[tuple[int, int], Description] = {}
         self.counters = ConnectionCounters()
         self.held = HeldFrames(0)
         self.last_frames: list[Frame] = []
         self.last_held = False
-        self.wants_hello = False
+        self._boot = Boot(self.counters, n_channels=n_channels)
         self._wants_order = reorders
         self._reorders = False  # in this boot
         self._decoder = FrameDecoder()
-        self._tracker: SequenceTracker | None = None
-        self._near_tick: int | None = None  # newest known 64-bit tick of this boot
-        self._last_block_tick = -1
-        self._duplicate_window = _MIN_DUPLICATE_WINDOW
         self._past_boots: deque[int] = deque(maxlen=_MAX_PAST_BOOTS)
         self._doubted_boot: int | None = None  # a past boot whose hello came again, once
+
+    @property
+    def info(self) -> Hello | None:
+        """The newest hello of the present boot. One of another major version is given out but not adopted."""
+        return self._boot.info
+
+    @property
+    def n_channels(self) -> int | None:
+        """Channels of a block."""
+        return self._boot.n_channels
+
+    @property
+    def descriptions(self) -> dict[tuple[int, int], Description]:
+        """By (kind, index), those of the present boot."""
+        return self._boot.descriptions
+
+    @property
+    def wants_hello(self) -> bool:
+        """Frames came that do not fit the present boot: the hello of a reboot may have been lost, ask for one."""
+        return self._boot.wants_hello
 
     def seed(
         self,
@@ -124,13 +107,13 @@ class Connection:
         next_seq : int, optional
             Number of the first frame that the journal does not have.
         """
-        if self._tracker is None or self._tracker.boot_id != hello.boot_id:
+        if self._boot.tracker is None or self._boot.tracker.boot_id != hello.boot_id:
             self._begin_boot(hello, next_seq)
-        self.info = hello
-        self.n_channels = hello.n_channels
-        self.descriptions.update({(d.kind, d.index): d for d in descriptions})
+        self._boot.info = hello
+        self._boot.n_channels = hello.n_channels
+        self._boot.descriptions.update({(d.kind, d.index): d for d in descriptions})
         if near_tick is not None:
-            self._near_tick = near_tick
+            self._boot.near_tick = near_tick
 
     def receive(self, data: bytes, t_host_ns: int = 0) -> list[Received]:
         """Take bytes of the link, cut anyhow; give what they hold, in stream order.
@@ -167,7 +150,7 @@ class Connection:
 
     def missing(self) -> list[tuple[int, int]]:
         """Return (first number, count) of each run of missing frames that others wait for, oldest first."""
-        tracker = self._tracker
+        tracker = self._boot.tracker
         if not self.held or tracker is None or tracker.next_seq is None:
             return []
         return self.held.missing(tracker.next_seq)
@@ -183,7 +166,7 @@ class Connection:
         received: list[Received] = []
         self.last_frames = []
         self.last_held = False
-        tracker = self._tracker
+        tracker = self._boot.tracker
         while self.held and tracker is not None and tracker.next_seq is not None:
             n_missing = (self.held.first - tracker.next_seq) % _U32
             if before_seq is not None:
@@ -209,7 +192,7 @@ class Connection:
                 if not held.readable:
                     tracker.unreadable()
                 if held.near_tick is not None:
-                    self._near_tick = held.near_tick
+                    self._boot.near_tick = held.near_tick
                 if held.hello:
                     self._doubted_boot = None
             else:
@@ -226,7 +209,7 @@ class Connection:
             self._malformed(frame, received)
             self.last_frames.append(frame)
             return
-        tracker = self._tracker
+        tracker = self._boot.tracker
         if not self._reorders or tracker is None:
             self._handle(frame, items, received)
             self.last_frames.append(frame)
@@ -234,7 +217,7 @@ class Connection:
             placed = self._handle(frame, items, received)
             if placed:
                 self.last_frames.append(frame)
-            if self.held and self._tracker is tracker:
+            if self.held and self._boot.tracker is tracker:
                 self.counters.late += placed
                 self._release(tracker, received)
         elif (seq := number_of(items)) is not None:
@@ -248,13 +231,13 @@ class Connection:
         """Take a frame whose turn it is, or a hello; whether it has its place now."""
         try:
             if items[0] == _BLOCK:
-                self._block(items, received)
+                self._boot.block(items, received)
             elif items[0] == _HELLO:
                 return self._hello(frame, items, received)
             else:
-                self._other(items, received)
+                self._boot.other(items, received)
         except RemoteProtocolError:
-            tracker, seq = self._tracker, number_of(items)
+            tracker, seq = self._boot.tracker, number_of(items)
             if tracker is not None and seq is not None:
                 # It takes its place: sent again it would be the same. A hello's number means nothing without its boot.
                 if seq == tracker.next_seq or (items[0] != _HELLO and not tracker.behind(seq)):
@@ -282,20 +265,20 @@ class Connection:
             return
         behind = tracker.behind(seq)
         if behind:
-            self._behind(behind)
+            self._boot.count_behind(behind)
             return
         twin = self.held.get(seq)
         if twin is not None:
             self.counters.duplicates += 1
-            self.wants_hello = self.wants_hello or twin.frame.message != frame.message
+            self._boot.wants_hello |= twin.frame.message != frame.message
             return
         # Much was lost, or this is no frame of this boot: only a hello can tell.
-        self.wants_hello = self.wants_hello or (seq - tracker.next_seq) % _U32 > self._duplicate_window
+        self._boot.wants_hello |= (seq - tracker.next_seq) % _U32 > self._boot.duplicate_window
         if items[0] in (_BLOCK, _EVENT):
             waiting = HeldFrame(frame)
         else:
             try:
-                waiting = HeldFrame(frame, given=True, near_tick=self._give(message_of(items), items, received))
+                waiting = HeldFrame(frame, given=True, near_tick=self._boot.give(message_of(items), items, received))
             except RemoteProtocolError:
                 waiting = HeldFrame(frame, given=True, readable=False)
                 self._malformed(frame, received)
@@ -311,108 +294,6 @@ class Connection:
             self.counters.overflows += n_missing
             self._skip(tracker, n_missing, received)
 
-    def _block(self, items: tuple[Any, ...], received: list[Received]) -> None:
-        """Handle a block. This is the hot path: one pass over the fields, no message in between."""
-        if len(items) < _N_BLOCK_ITEMS:
-            raise RemoteProtocolError("a block ends before its flags")
-        _, seq, stream, first_step, first_tick, step_us, n, codec, payload, flags = items[:_N_BLOCK_ITEMS]
-        if not (
-            seq.__class__ is int and 0 <= seq < _U32
-            and stream.__class__ is int and 0 <= stream < _U8
-            and first_step.__class__ is int and 0 <= first_step < _MAX_COUNT
-            and first_tick.__class__ is int and 0 <= first_tick < _U32
-            and step_us.__class__ is int and 0 <= step_us < _U32
-            and n.__class__ is int and 0 < n < _U16
-            and codec.__class__ is int and 0 <= codec < _U8
-            and flags.__class__ is int and 0 <= flags < _U8
-            and payload.__class__ is bytes
-        ):  # fmt: skip
-            raise RemoteProtocolError("a block has a field of the wrong type or outside its range")
-        counters = self.counters
-        tracker = self._admit(seq)
-        if tracker is None:
-            return
-        if stream != 0:
-            counters.unknown += 1
-            received.append(UnknownMessage(_BLOCK, items[1:]))
-            return
-        try:
-            samples = samples_of(payload, n, self.n_channels or 0, codec)
-        except RemoteProtocolError:
-            counters.unknown_codec += codec > CODEC_PACKED
-            raise
-        tick = self._widen(first_tick)
-        if tick is None:
-            tracker.unreadable()
-            return
-        if tick < self._last_block_tick:
-            # One of the two ticks is wrong; the next block shows which, so believe neither for good.
-            self._last_block_tick = tick
-            self.wants_hello = True
-            raise RemoteProtocolError("a block's tick lies before that of the block before it")
-        block = Block(tracker.boot_id, seq, stream, first_step, tick, step_us, _FLAGS[flags], samples)
-        try:
-            gaps = tracker.block(block)
-        except RemoteProtocolError:
-            counters.stale += 1
-            self.wants_hello = True
-            return
-        for gap in gaps:
-            if gap.cause is GapCause.LOST:
-                counters.lost_samples += gap.n_steps
-            elif gap.cause is GapCause.OVERRUN:
-                counters.overrun_samples += gap.n_steps
-            received.append(gap)
-        self._near_tick = self._last_block_tick = tick
-        counters.blocks += 1
-        if flags & _SATURATED:
-            counters.saturated_blocks += 1
-        received.append(block)
-
-    def _other(self, items: tuple[Any, ...], received: list[Received]) -> None:
-        """Handle everything but blocks and hellos."""
-        message = message_of(items)
-        if isinstance(message, EventMessage):
-            self._event(message, received)
-            return
-        seq = number_of(items)
-        if seq is not None and self._admit(seq) is None:
-            return
-        near_tick = self._give(message, items, received)
-        if near_tick is not None:
-            self._near_tick = near_tick
-
-    def _give(self, message: Message | UnknownMessage, items: tuple[Any, ...], received: list[Received]) -> int | None:
-        """Give out what is neither block, event nor hello; return the 64-bit tick that it tells."""
-        near_tick = None
-        if isinstance(message, Description):
-            if message.kind in _KINDS:  # of kinds that nobody knows there could be 65536, each of a frame's length
-                self.descriptions[message.kind, message.index] = message
-        elif isinstance(message, Pong | Status):
-            if max(message.tick, message.step) >= _MAX_COUNT:
-                raise RemoteProtocolError("a tick or step is beyond what any device can reach")
-            near_tick = message.tick
-        elif not isinstance(message, Reply | Log):
-            # A type of a later version, or one that only hosts send (a link that echoes).
-            self.counters.unknown += 1
-            message = UnknownMessage(items[0], items[1:])
-        received.append(message)
-        return near_tick
-
-    def _event(self, message: EventMessage, received: list[Received]) -> None:
-        tracker = self._admit(message.seq)
-        if tracker is None:
-            return
-        if message.step >= _MAX_COUNT:
-            raise RemoteProtocolError("an event's step is beyond what any device can reach")
-        tick = self._widen(message.tick)
-        if tick is None:
-            return
-        event = Event(tracker.boot_id, message.seq, message.kind, message.step, tick, message.index, message.value)
-        tracker.event(event)
-        self.counters.events += 1
-        received.append(event)
-
     def _hello(self, frame: Frame, items: tuple[Any, ...], received: list[Received]) -> bool:
         """Handle a hello, the one message that says which boot speaks; whether its frame has its place now."""
         hello = message_of(items)
@@ -421,7 +302,7 @@ class Connection:
         if hello.major != PROTOCOL_VERSION[0]:
             received.append(hello)
             return True
-        known, tracker = self.info, self._tracker
+        known, tracker = self.info, self._boot.tracker
         if known is None or tracker is None:
             self._adopt(hello)
             received.append(hello)
@@ -434,17 +315,17 @@ class Connection:
                 # A hello that was under way when the device rebooted; if it is more than that, it comes again.
                 self._doubted_boot = hello.boot_id
                 self.counters.stale += 1
-                self.wants_hello = True
+                self._boot.wants_hello = True
                 return True
             self._past_boots.append(known.boot_id)
             self._reboot(hello, received)
             return True
         behind = tracker.behind(hello.seq)
-        if behind > self._duplicate_window:
+        if behind > self._boot.duplicate_window:
             self._reboot(hello, received)
             return True
         if behind:
-            self._behind(behind)
+            self._boot.count_behind(behind)
             return not self._reorders
         # A hello this far behind a held frame was not sent again, the device could not: that frame is of another boot.
         while self.held and hello.resend_depth < (self.held.newest - hello.seq) % _U32 < _HALF:
@@ -452,7 +333,7 @@ class Connection:
             self.counters.stale += 1
         if self._reorders and hello.seq != tracker.next_seq:
             return self._early_hello(frame, hello, tracker, received)
-        self._admit(hello.seq)
+        self._boot.admit(hello.seq)
         self._doubted_boot = None
         self._renew(hello, received)
         return True
@@ -460,7 +341,7 @@ class Connection:
     def _ends_boot(self, hello: Hello, known: Hello, tracker: SequenceTracker) -> bool:
         """Whether a hello, taken for itself, starts another boot."""
         if known.boot_id == hello.boot_id:
-            return tracker.behind(hello.seq) > self._duplicate_window
+            return tracker.behind(hello.seq) > self._boot.duplicate_window
         return hello.boot_id not in self._past_boots or hello.boot_id == self._doubted_boot
 
     def _release_all(self, tracker: SequenceTracker, received: list[Received]) -> None:
@@ -477,8 +358,8 @@ class Connection:
         return False
 
     def _renew(self, hello: Hello, received: list[Received]) -> None:
-        self.info = hello
-        self.wants_hello = False
+        self._boot.info = hello
+        self._boot.wants_hello = False
         received.append(hello)
 
     def _reboot(self, hello: Hello, received: list[Received]) -> None:
@@ -489,55 +370,11 @@ class Connection:
 
     def _adopt(self, hello: Hello) -> None:
         """Begin the boot of this hello with it as the first frame."""
-        self._begin_boot(hello).frame(hello.seq)
+        self._begin_boot(hello)
+        self._boot.admit(hello.seq)
 
-    def _begin_boot(self, hello: Hello, next_seq: int | None = None) -> SequenceTracker:
-        self.info = hello
-        self.n_channels = hello.n_channels
-        self.descriptions = {}
-        self.wants_hello = False
+    def _begin_boot(self, hello: Hello, next_seq: int | None = None) -> None:
+        self._boot = Boot(self.counters, hello, next_seq=next_seq)
         self._doubted_boot = None
-        self._duplicate_window = max(_MIN_DUPLICATE_WINDOW, hello.resend_depth)
-        self._near_tick = None
-        self._last_block_tick = -1
         self._reorders = self._wants_order and hello.resend_depth > 0
         self.held = HeldFrames(hello.resend_depth)
-        self._tracker = SequenceTracker(hello.boot_id, next_seq)
-        return self._tracker
-
-    def _admit(self, seq: int) -> SequenceTracker | None:
-        """Take a frame's number; give the boot's tracker, or None for a frame to be kept out (it has been counted)."""
-        tracker = self._tracker
-        if tracker is None:
-            self.counters.before_hello += 1
-            return None
-        if seq == tracker.next_seq:
-            tracker.next_seq = (seq + 1) % _U32
-            return tracker
-        behind = tracker.behind(seq)
-        if behind:
-            self._behind(behind)
-            return None
-        missing = tracker.frame(seq)
-        if missing:
-            self.counters.frames_missing += missing
-        return tracker
-
-    def _behind(self, behind: int) -> None:
-        """Count a frame that comes twice or too late."""
-        if behind <= self._duplicate_window:
-            self.counters.duplicates += 1
-        else:
-            self.counters.stale += 1
-        self.wants_hello = True
-
-    def _widen(self, tick_u32: int) -> int | None:
-        """Widen a tick (section 6), or count and give None where its high word cannot be known yet."""
-        near = self._near_tick
-        if near is None:
-            if self.info is not None and self.info.running:
-                self.counters.before_tick += 1
-                return None
-            return tick_u32
-        wide = near + ((tick_u32 - near + _HALF) % _U32) - _HALF
-        return wide if wide >= 0 else wide + _U32
