@@ -18,9 +18,14 @@ class AlarmKind(StrEnum):
     STREAM_STALLED = "stream_stalled"
     """A device that should send samples sends none."""
     DEVICE_LOST = "device_lost"
+    DEVICE_REFUSED = "device_refused"
+    """Something answers that cannot be used: another board, another version, another protocol."""
     FILE_FROZEN = "file_frozen"
     """Something is being recorded, and its file does not grow."""
     CLOCK_UNFIT = "clock_unfit"
+    """A device's clock cannot be tied to this computer's well enough."""
+    UTC_STEPPED = "utc_stepped"
+    """This computer's date and time were set while a session records."""
     GAP_RATE = "gap_rate"
     WRITE_FAILED = "write_failed"
     """A recording cannot be written."""
@@ -31,7 +36,13 @@ class AlarmKind(StrEnum):
     RETENTION = "retention"
     """Something was deleted, or cannot be, to make room."""
     RECORDER_RESTARTED = "recorder_restarted"
+    RECORDING_ENDED = "recording_ended"
+    """A recording ended, or could not be taken up again, although nobody had ended it."""
     VIEWER_DROPPING = "viewer_dropping"
+    DAEMON_LATE = "daemon_late"
+    """The daemon itself stood still for a while."""
+    CONFIG_REFUSED = "config_refused"
+    """The configuration was to be read anew and cannot be used; the old one holds."""
 
 
 @dataclass(frozen=True, slots=True)
