@@ -66,12 +66,17 @@ class DaemonProcess:
         """Control endpoint."""
         return f"tcp://127.0.0.1:{self.control_port}"
 
+    def arguments(self) -> list[str]:
+        """What is said on its command line."""
+        arguments = ["--data", str(self.data), "--bench", self.bench]
+        arguments += ["--control", self.url, "--publish", f"tcp://127.0.0.1:{self.publish_port}"]
+        for name, url in self.devices.items():
+            arguments += ["--device", f"{name}={url}"]
+        return arguments
+
     def start(self, *, wait: bool = True) -> None:
         """Start it, and wait until it answers."""
-        command = [sys.executable, "-m", "spikedaq.cli.daemon", "--data", str(self.data), "--bench", self.bench]
-        command += ["--control", self.url, "--publish", f"tcp://127.0.0.1:{self.publish_port}"]
-        for name, url in self.devices.items():
-            command += ["--device", f"{name}={url}"]
+        command = [sys.executable, "-m", "spikedaq.cli.daemon", *self.arguments()]
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
         if wait:

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from spikedaq import __version__
@@ -51,10 +51,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             return check(config)
         if arguments.end_with_stdin:
             threading.Thread(target=_end_when_stdin_ends, name="stdin", daemon=True).start()
-        return run(config)
+        return run(config, _loader(arguments) if arguments.config is not None else None)
     except SpikedaqError as error:
         print(f"spikedaqd: {one_line(error)}", file=sys.stderr)
         return EXIT_FAILURE
+
+
+def _loader(arguments: argparse.Namespace) -> Callable[[], DaemonConfig]:
+    """Read the configuration as now, also after the working folder has changed."""
+    arguments.config = arguments.config.absolute()
+    return lambda: configuration(arguments)
 
 
 def configuration(arguments: argparse.Namespace) -> DaemonConfig:

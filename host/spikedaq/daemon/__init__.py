@@ -1,6 +1,6 @@
 """The daemon: configuration, devices, sessions, supervision, control."""
 
-from spikedaq.daemon.config import DaemonConfig, DeviceConfig, JournalConfig, RecordingConfig
+from spikedaq.daemon.config import DaemonConfig, DeviceConfig, DiscoveryConfig, JournalConfig, RecordingConfig
 from spikedaq.daemon.config_file import load_config, with_overrides
 from spikedaq.daemon.service import EXIT_CONFIG, Daemon, run
 
@@ -9,6 +9,7 @@ __all__ = [
     "Daemon",
     "DaemonConfig",
     "DeviceConfig",
+    "DiscoveryConfig",
     "JournalConfig",
     "RecordingConfig",
     "load_config",

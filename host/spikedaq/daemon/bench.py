@@ -4,34 +4,72 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import structlog
 
 from spikedaq.bus import DeviceStatus
-from spikedaq.daemon.config import DaemonConfig, DeviceConfig
-from spikedaq.daemon.data_folder import DataFolder
+from spikedaq.daemon.config import DeviceConfig
 from spikedaq.daemon.journals import Journal, Journals
+from spikedaq.daemon.live_config import LiveConfig
 from spikedaq.daemon.publish import Bus, DeviceOutlet
 from spikedaq.daemon.sessions import Session
 from spikedaq.device import Device, DeviceState, nearest
-from spikedaq.link import host_now_ns
+from spikedaq.link import AssignedPort, Finder, Link, PortFinder, host_now_ns, open_link
 from spikedaq.model import ClampMode, CommandRejected
 from spikedaq.wire import Hello
 
 _STALLED_S = 1.5  # without a block for longer than this and than three of them take, the rate is 0
 _AFTER_DEFECT_S = 5.0
 
+Opener = Callable[[str], Awaitable[Link]]
+
 log = structlog.get_logger(__name__)
 
 
 class Member:
-    """One device of the bench."""
+    """One device of the bench.
 
-    def __init__(self, config: DeviceConfig, bench: str, epoch: str, bus: Bus, journals: Journals) -> None:
+    Attributes
+    ----------
+    config : DeviceConfig
+    is_configured : bool
+        Somebody named it; else it was found and is used under a name of ours.
+    assigned : AssignedPort or None
+        Where it is told which port it is on, where the configuration gives no URL.
+    """
+
+    def __init__(
+        self,
+        config: DeviceConfig,
+        bench: str,
+        epoch: str,
+        bus: Bus,
+        journals: Journals,
+        *,
+        opener: Opener = open_link,
+        is_configured: bool = True,
+    ) -> None:
         self.name = config.name
+        self.config = config
+        self.is_configured = is_configured
+        self.assigned: AssignedPort | None = None
+        finder: Finder
+        if config.url is None:
+            finder = self.assigned = AssignedPort(config.unique_id or "")
+        else:
+            finder = PortFinder(config.url, config.unique_id)
         self.outlet = DeviceOutlet(bus, bench, config.name, epoch, host_now_ns)
-        self.device = Device(config.name, config.url, open_journal=self._open_journal, listener=self.outlet)
+        self.device = Device(
+            config.name,
+            config.url or f"id:{config.unique_id}",
+            open_journal=self._open_journal,
+            listener=self.outlet,
+            opener=opener,
+            finder=finder,
+            settings=config.parameters,
+        )
         self._journals = journals
         self._counted = (0, 0)
         self._rate_hz = 0.0
@@ -124,12 +162,85 @@ class Member:
 
 
 class Bench:
-    """All devices of the daemon, by name."""
+    """All devices of the daemon, by name; they come and go while it runs.
 
-    def __init__(self, config: DaemonConfig, data: DataFolder, journals: Journals, bus: Bus, epoch: str) -> None:
-        self.name = config.bench
-        self._data = data
-        self.members = {device.name: Member(device, config.bench, epoch, bus, journals) for device in config.devices}
+    Parameters
+    ----------
+    opener : callable, optional
+        Opens links.
+
+    Attributes
+    ----------
+    members : dict
+        Never changed in place but replaced: whoever goes through it may take its time.
+    """
+
+    def __init__(
+        self, config: LiveConfig, journals: Journals, bus: Bus, epoch: str, *, opener: Opener = open_link
+    ) -> None:
+        self.name = config.now.bench
+        self._journals = journals
+        self._make = partial(Member, bench=self.name, epoch=epoch, bus=bus, journals=journals, opener=opener)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self.members = {device.name: self._make(device) for device in config.now.devices}
+
+    async def run(self) -> None:
+        """Run every device until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            for member in self.members.values():
+                self._launch(member)
+            await asyncio.Event().wait()
+
+    def _launch(self, member: Member) -> None:
+        if self._group is not None:
+            self._tasks[member.name] = self._group.create_task(member.run(), name=f"device {member.name}")
+
+    def add(self, config: DeviceConfig, *, is_configured: bool = True) -> Member:
+        """Begin to serve a device.
+
+        Raises
+        ------
+        CommandRejected
+            Its name is taken.
+        """
+        if config.name in self.members:
+            raise CommandRejected(f"the bench has a device {config.name!r} already", code="exists")
+        member = self._make(config, is_configured=is_configured)
+        self.members = {**self.members, member.name: member}
+        self._launch(member)
+        log.info("device added", device=member.name, link=member.device.url)
+        return member
+
+    def check_idle(self, names: Sequence[str], *, what: str) -> None:
+        """Raise `CommandRejected` if one of these devices is being recorded; ``what`` is about to be done to them."""
+        recorded = [name for name in names if name in self._journals.pinned]
+        if recorded:
+            raise CommandRejected(
+                f"{', '.join(recorded)} cannot be {what}: it is being recorded; stop the recording first", code="busy"
+            )
+
+    async def remove(self, names: Sequence[str]) -> None:
+        """Stop serving devices; from the first moment on nobody finds them any more.
+
+        Raises
+        ------
+        CommandRejected
+            One is being recorded; then nothing is done.
+        """
+        self.check_idle(names, what="removed")
+        gone = [self.members[name] for name in names if name in self.members]
+        self.members = {name: member for name, member in self.members.items() if name not in names}
+        for member in gone:
+            await member.device.finish()
+            task = self._tasks.pop(member.name, None)
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
+            member.device.retire()
+            await self._journals.release(member.name)
+            log.info("device removed", device=member.name)
 
     def member(self, name: str) -> Member:
         """Return a device by name.
@@ -153,9 +264,9 @@ class Bench:
         CommandRejected
             Unknown, absent or stopped ones, all named.
         """
-        chosen = list(dict.fromkeys(names)) if names is not None else list(self.members)
+        chosen = list(dict.fromkeys(names)) if names is not None else self._recorded_by_default()
         if not chosen:
-            message = "there is no device to record; give spikedaqd one with --device NAME=URL"
+            message = "there is no device to record; plug a board in, or give spikedaqd one with --device NAME=URL"
             raise CommandRejected(message, code="unknown_device")
         members = [self.member(name) for name in chosen]
         wrong = []
@@ -169,3 +280,8 @@ class Bench:
             hint = "" if names is not None else "; or name the devices to record"
             raise CommandRejected(f"cannot record: {'; '.join(wrong)}{hint}", code="not_running")
         return chosen
+
+    def _recorded_by_default(self) -> list[str]:
+        """Every device that is to be recorded; one that nobody named only while it is here."""
+        members = self.members.values()
+        return [m.name for m in members if m.config.record and (m.is_configured or m.device.port is not None)]

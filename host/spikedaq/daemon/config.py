@@ -24,10 +24,69 @@ RELOADED = {"reloaded": True}
 
 
 class DeviceConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """A device: the name everybody calls it by, and where it is found."""
+    """A device: the name everybody calls it by, where it is found, and how it is used."""
 
     name: Annotated[str, Meta(description="what everybody calls it; the second part of every topic")]
-    url: Annotated[str, Meta(description="URL of its link, for instance `serial:/dev/ttyUSB0`")]
+    url: Annotated[
+        str | None,
+        Meta(description="URL of its link, for instance `serial:/dev/ttyUSB0`; not needed with `unique_id`"),
+    ] = None
+    unique_id: Annotated[
+        str | None,
+        Meta(
+            description="the board itself, 8 to 32 hexadecimal digits as `spikedaq devices` shows them: it is found on "
+            "whatever port it is plugged into, and no other board answers in its place"
+        ),
+    ] = None
+    parameters: Annotated[
+        dict[str, float],
+        Meta(description="parameters to set at each connection and after each reboot, before the first sample"),
+    ] = {}
+    record: Annotated[bool, Meta(description="whether a recording that names no devices includes it")] = True
+
+
+# ids: docs/reference/boards, and the vendors' own lists.
+KNOWN_USB = (
+    "1a86:7523",  # CH340, of most Nanos
+    "1a86:55d4",  # CH9102
+    "0403:6001",  # FT232, of older Nanos
+    "0403:6015",  # FT231X
+    "10c4:ea60",  # CP210x, of ESP32 boards
+    "2341:*",  # Arduino
+    "2a03:*",  # Arduino, the other one
+    "303a:*",  # Espressif: an ESP32-S3 by its own USB
+)
+UsbId = Annotated[str, Meta(pattern=r"^[0-9a-fA-F]{4}:([0-9a-fA-F]{4}|\*)$")]
+
+
+class DiscoveryConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which ports are looked at for boards: for those given by `unique_id`, and for those that nobody named."""
+
+    enabled: Annotated[
+        bool | None,
+        Meta(
+            description="use boards that no `[[device]]` names, under a name made of their id; by default only where "
+            "no device is named at all",
+            extra=RELOADED,
+        ),
+    ] = None
+    usb: Annotated[
+        tuple[UsbId, ...],
+        Meta(
+            description="`vendor:product` of the serial ports that may lead to a board, `*` for any product; others "
+            "are never opened",
+            extra=RELOADED,
+        ),
+    ] = KNOWN_USB
+    links: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="further links to look at, by URL or pattern of ports: `serial:/dev/ttyAMA0`, `pty:/run/b/*`, "
+            "`tcp:host:port`",
+            extra=RELOADED,
+        ),
+    ] = ()
+    period_s: Annotated[Seconds, Meta(description="time between two looks at the list of ports", extra=RELOADED)] = 1.0
 
 
 class RecordingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -57,11 +116,17 @@ class DaemonConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     data: Annotated[
         Path, Meta(description="folder of journals and recordings; a relative one counts from the configuration's")
     ] = Path("spikedaq-data")
-    devices: Annotated[tuple[DeviceConfig, ...], Meta(description="one table per device")] = field(
+    devices: Annotated[tuple[DeviceConfig, ...], Meta(description="one table per device", extra=RELOADED)] = field(
         default=(), name="device"
     )
+    discovery: DiscoveryConfig = DiscoveryConfig()
     recording: RecordingConfig = RecordingConfig()
     journal: JournalConfig = JournalConfig()
+
+    @property
+    def adopts(self) -> bool:
+        """Whether boards that nobody named are used."""
+        return not self.devices if self.discovery.enabled is None else self.discovery.enabled
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values, in the form of spikedaq.toml, for the files."""

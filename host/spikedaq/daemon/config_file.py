@@ -52,7 +52,17 @@ def config_from(values: Mapping[str, Any], *, source: str, base: Path) -> Daemon
         config = convert(values, DaemonConfig, dec_hook=_decode)
     except ValidationError as error:
         raise ConfigError(_in_words(str(error), source)) from None
-    return checked(replace(config, data=base / config.data))
+    devices = tuple(_in_lower_case(device, source, number) for number, device in enumerate(config.devices, start=1))
+    return checked(replace(config, data=base / config.data, devices=devices))
+
+
+def _in_lower_case(device: DeviceConfig, source: str, number: int) -> DeviceConfig:
+    if device.url is None and device.unique_id is None:
+        raise ConfigError(
+            f"device {number} in {source}, {device.name!r}, has neither 'url' nor 'unique_id'; give one: `spikedaq "
+            "devices` lists the boards that are plugged in"
+        )
+    return device if device.unique_id is None else replace(device, unique_id=device.unique_id.lower())
 
 
 def with_overrides(
@@ -92,12 +102,23 @@ def checked(config: DaemonConfig) -> DaemonConfig:
     ConfigError
     """
     check_session_name(config.bench, "bench name")
-    seen: dict[str, str] = {}
+    for link_url in config.discovery.links:
+        try:
+            parse_url(link_url)
+        except LinkOpenError as error:
+            raise ConfigError(f"[discovery] links: {error}") from error
+    seen: set[str] = set()
+    boards: dict[str, str] = {}
     ports: dict[str, str] = {}
     for device in config.devices:
         check_session_name(device.name, "device name")
         if device.name in seen:
             raise ConfigError(f"two devices are called {device.name!r}; give each its own name")
+        seen.add(device.name)
+        if device.unique_id is not None:
+            _check_unique_id(device, boards)
+        if device.url is None:
+            continue
         try:
             link = parse_url(device.url)
         except LinkOpenError as error:
@@ -105,10 +126,21 @@ def checked(config: DaemonConfig) -> DaemonConfig:
         if link.port is not None and link.port in ports:
             other = ports[link.port]
             raise ConfigError(f"devices {other!r} and {device.name!r} share {link.port}; one port carries one device")
-        seen[device.name] = device.url
         if link.port is not None:
             ports[link.port] = device.name
     return config
+
+
+def _check_unique_id(device: DeviceConfig, boards: dict[str, str]) -> None:
+    unique_id = device.unique_id or ""
+    if not re.fullmatch("(?:[0-9a-f]{2}){4,16}", unique_id):
+        raise ConfigError(
+            f"device {device.name!r}: the unique_id {unique_id!r} is not a board's: 8 to 32 hex digits, as "
+            "`spikedaq devices` shows them"
+        )
+    if unique_id in boards:
+        raise ConfigError(f"devices {boards[unique_id]!r} and {device.name!r} are one board, {unique_id}; name it once")
+    boards[unique_id] = device.name
 
 
 # ---- what is wrong, in words ----
@@ -155,8 +187,16 @@ def _decode(kind: type, value: Any) -> Any:
 def _in_words(error: str, source: str) -> str:
     """Say what msgspec says of a value, with the names of the file and of TOML."""
     match = _PATH.match(error)
-    text, path = (match["text"], match["path"] or "") if match else (error, "")
+    text, path = (match["text"], (match["path"] or "").replace("[...]", "[]")) if match else (error, "")
     parent, _, key = ("." + path).rpartition(".")
+    of_table = key.endswith("[]")  # the value of a table whose keys are anybody's; which one is not said
+    entry = re.fullmatch(r"(.+)\[(\d+)\]", key)
+    if entry is not None:
+        key = entry[1]
+    if "matching regex" in text:
+        return (
+            f"{key!r} in {_where(source, parent)} has an entry that is not vendor:product; write 1a86:7523, or 1a86:*"
+        )
     missing = re.search(r"missing required field `(.+)`", text)
     if missing is not None:
         return f"{missing[1]!r} in {_where(source, '.' + path)} must be given; it is missing"
@@ -168,6 +208,9 @@ def _in_words(error: str, source: str) -> str:
     if expected is None:
         return f"{key!r} in {_where(source, parent)} cannot be used: {text}"
     kinds = [_TYPES.get(kind, kind) for kind in expected[1].split(" | ") if kind != "null"]
+    if of_table or entry is not None:
+        name = key.removesuffix("[]")
+        return f"every value of {name!r} in {_where(source, parent)} must be {' or '.join(kinds)}"
     if kinds == ["a list"]:
         return f"{key!r} in {_where(source, parent)} must be tables: write [[{key}]], once for each"
     if kinds == ["a table"]:

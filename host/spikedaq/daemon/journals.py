@@ -152,6 +152,19 @@ class Journals:
             self._open[device] = journal
             return journal
 
+    async def release(self, device: str) -> None:
+        """Close the journal of a device that is no longer served; its files stay."""
+        async with self._opening:
+            journal = self._open.pop(device, None)
+            if journal is not None:
+                await asyncio.to_thread(journal.writer.close)
+
+    def set_ring(self, ring_bytes: int) -> None:
+        """Keep so much of each journal from now on."""
+        self._ring_bytes = ring_bytes
+        for journal in self._open.values():
+            journal.writer.ring_bytes = ring_bytes
+
     async def sync(self) -> None:
         """Bring every journal to the disk itself."""
         async with self._opening:

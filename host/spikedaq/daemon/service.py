@@ -17,7 +17,9 @@ from spikedaq.daemon.commands import Commands
 from spikedaq.daemon.config import DaemonConfig
 from spikedaq.daemon.data_folder import DataFolder
 from spikedaq.daemon.journals import Journals
+from spikedaq.daemon.live_config import LiveConfig
 from spikedaq.daemon.log_setup import set_up_logging
+from spikedaq.daemon.reload import Loader, Reloader
 from spikedaq.daemon.sessions import Sessions
 from spikedaq.link import host_now_ns
 from spikedaq.model import ConfigError
@@ -33,6 +35,11 @@ log = structlog.get_logger(__name__)
 
 class Daemon:
     """One bench, served. Run it once.
+
+    Parameters
+    ----------
+    loader : callable, optional
+        Reads the configuration anew for a reload.
 
     Attributes
     ----------
@@ -50,8 +57,10 @@ class Daemon:
         From `run`: an endpoint or data folder is in use, or cannot be used.
     """
 
-    def __init__(self, config: DaemonConfig) -> None:
+    def __init__(self, config: DaemonConfig, loader: Loader | None = None) -> None:
         self.config = config
+        self._live = LiveConfig(config)
+        self._loader = loader
         self.epoch = f"{time.time_ns():x}-{secrets.token_hex(4)}"
         self.ready = asyncio.Event()
         self.control_url = config.control
@@ -77,14 +86,17 @@ class Daemon:
 
     async def _serve(self, data: DataFolder, publisher: Publisher) -> None:
         journals = Journals(data.journal, self.config.journal.ring_bytes)
-        bench = Bench(self.config, data, journals, publisher, self.epoch)
-        sessions = Sessions(self.config, data, journals, bench)
+        self._live.listeners.append(lambda _, now: journals.set_ring(now.journal.ring_bytes))
+        bench = Bench(self._live, journals, publisher, self.epoch)
+        sessions = Sessions(self._live, data, journals, bench)
+        reloader = Reloader(self._live, bench, journals, self._loader)
         commands = Commands(
             bench,
             sessions,
             journals,
             data,
             self.alarms,
+            reloader=reloader,
             epoch=self.epoch,
             publish_url=publisher.endpoint,
             stop=self.stop,
@@ -94,12 +106,15 @@ class Daemon:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
+        reload_asked = asyncio.Event()
+        loop.add_signal_handler(signal.SIGHUP, reload_asked.set)
         tasks: list[asyncio.Task[None]] = []
         try:
             async with asyncio.TaskGroup() as group:
                 tasks.append(group.create_task(control.run(), name="control"))
                 await sessions.resume()
-                tasks += [group.create_task(m.run(), name=f"device {m.name}") for m in bench.members.values()]
+                tasks.append(group.create_task(bench.run(), name="devices"))
+                tasks.append(group.create_task(_reload_when(reload_asked, reloader), name="reload"))
                 tasks.append(group.create_task(self._report(bench, sessions, data), name="status"))
                 tasks.append(group.create_task(self._sync(journals, sessions), name="sync"))
                 log.info("ready", control=self.control_url, publish=self.publish_url, data=str(data.path))
@@ -111,7 +126,7 @@ class Daemon:
                 for task in tasks:
                     task.cancel()
         finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 loop.remove_signal_handler(number)
             control.close()
             await sessions.abandon()
@@ -134,14 +149,21 @@ class Daemon:
             await journals.trim(sessions.needed_from)
 
 
-def run(config: DaemonConfig) -> int:
+async def _reload_when(asked: asyncio.Event, reloader: Reloader) -> None:
+    while True:
+        await asked.wait()
+        asked.clear()
+        await reloader.reload_logged()
+
+
+def run(config: DaemonConfig, loader: Loader | None = None) -> int:
     """Run a daemon with its log on stderr; return the exit status: 0, or 2 where it cannot be started like this."""
     set_up_logging()
     # What is loaded by now stays to the end; leaving it out of every collection keeps their pauses short.
     gc.collect()
     gc.freeze()
     try:
-        asyncio.run(Daemon(config).run())
+        asyncio.run(Daemon(config, loader).run())
     except ConfigError as error:
         sys.stderr.write(f"spikedaqd: {error}\n")
         return EXIT_CONFIG

@@ -14,9 +14,9 @@ from typing import Any, Protocol
 import structlog
 
 from spikedaq.bus import RecordingStatus
-from spikedaq.daemon.config import DaemonConfig
 from spikedaq.daemon.data_folder import DataFolder, check_writable, write_json
 from spikedaq.daemon.journals import Journals
+from spikedaq.daemon.live_config import LiveConfig
 from spikedaq.daemon.recorder_process import RecorderProcess
 from spikedaq.journal import SessionStart, SessionStop
 from spikedaq.link import host_now_ns
@@ -94,7 +94,7 @@ class Session:
 class Sessions:
     """The bench's recordings: one at a time, and those that an earlier daemon left unfinished."""
 
-    def __init__(self, config: DaemonConfig, data: DataFolder, journals: Journals, bench: Recordable) -> None:
+    def __init__(self, config: LiveConfig, data: DataFolder, journals: Journals, bench: Recordable) -> None:
         self._config = config
         self._data = data
         self._journals = journals
@@ -179,16 +179,19 @@ class Sessions:
         plan: dict[str, Any] = {
             "version": _PLAN_VERSION,
             "session": name,
-            "bench": self._config.bench,
+            "bench": self._config.now.bench,
             "started_utc_ns": utc_ns,
             "started_host_ns": t_host_ns,
-            "roll": {"seconds": roll_s or self._config.recording.roll_s, "bytes": self._config.recording.roll_bytes},
+            "roll": {
+                "seconds": roll_s or self._config.now.recording.roll_s,
+                "bytes": self._config.now.recording.roll_bytes,
+            },
             "notes": notes,
-            "experimenter": self._config.recording.experimenter,
+            "experimenter": self._config.now.recording.experimenter,
             "devices": entries,
             "state": "recording",
             "reason": None,
-            "config": self._config.to_json(),
+            "config": self._config.now.to_json(),
         }
         # In one go with the offsets above: no frame can come between.
         config_json = json.dumps({key: plan[key] for key in ("session", "bench", "roll", "notes", "experimenter")})

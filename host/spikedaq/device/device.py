@@ -21,7 +21,7 @@ from spikedaq.device.selftest import read_inputs
 from spikedaq.device.stimulus import upload
 from spikedaq.device.stock_link import StockLink
 from spikedaq.device.translate import Translator
-from spikedaq.link import Link, PortFinder, host_now_ns, open_link
+from spikedaq.link import Finder, Link, PortFinder, host_now_ns, open_link
 from spikedaq.model import (
     CommandError,
     CommandRejected,
@@ -85,6 +85,10 @@ class Device:
     timing : Timing, optional
     opener : callable, optional
         Opens links; another one in tests.
+    finder : Finder, optional
+        Says where to look for it; by default the URL does.
+    settings : mapping, optional
+        Parameters that are set whenever it has been connected or has rebooted.
 
     Attributes
     ----------
@@ -96,6 +100,8 @@ class Device:
     wanted : bool
         Whether it is to stream: started again after a reconnect or a reboot.
     reconnects : int
+    settings : mapping
+        As given; may be replaced by others at any time.
     """
 
     def __init__(
@@ -107,6 +113,8 @@ class Device:
         listener: DeviceListener,
         timing: Timing | None = None,
         opener: Callable[[str], Awaitable[Link]] = open_link,
+        finder: Finder | None = None,
+        settings: Mapping[str, float] | None = None,
     ) -> None:
         self.name = name
         self.url = url
@@ -121,7 +129,8 @@ class Device:
         self._requests = Requests(name, self._timing)
         self.clock = ClockKeeper()
         self.received = Receiver(listener, self._requests, self.clock, self._timing)
-        self._finder = PortFinder(url)
+        self._finder = finder or PortFinder(url)
+        self.settings: Mapping[str, float] = dict(settings or {})
         self._unique_id: str | None = None
         self._opened = 0
         self._info: DeviceInfo | None = None
@@ -135,6 +144,11 @@ class Device:
     def translator(self) -> Translator | None:
         """What speaks for a board with a stock firmware, or None."""
         return self._link.translator if isinstance(self._link, StockLink) else None
+
+    @property
+    def port(self) -> str | None:
+        """URL of the link in use; None while there is none."""
+        return self._link.url if self._link is not None else None
 
     @property
     def connection(self) -> Connection:
@@ -171,18 +185,29 @@ class Device:
 
         Everything is checked before anything is sent; a board with short requests gets several, in the order given.
         """
-        info = self._described()
+        self._described()
+        return await self._set_described(values, origin=origin)
+
+    def check_settings(self, values: Mapping[str, float]) -> None:
+        """Raise `CommandRejected` for values that the device, as it described itself, would refuse."""
+        if self._info is not None and values:
+            checked_pairs(self.name, self._info, values)
+
+    async def _set_described(self, values: Mapping[str, Any], *, origin: str) -> dict[str, tuple[float, Holder]]:
+        info = self.info
+        if info is None:
+            raise CommandRejected(f"{self.name} has not been described yet", code="not_connected")
         pairs = checked_pairs(self.name, info, values)
         per_request = max(1, (info.max_request_bytes - _SET_OVERHEAD_BYTES) // _PAIR_BYTES)
         what = "set " + ", ".join(values)
         for first in range(0, len(pairs), per_request):
             flat = tuple(item for pair in pairs[first : first + per_request] for item in pair)
             await self._requests.call(lambda i, flat=flat: Set(i, flat), what=what, origin=origin)  # type: ignore[misc]
-        return {name: await self._described_anew(name, origin=origin) for name in values}
+        return {name: await self._described_anew(name, info, origin=origin) for name in values}
 
-    async def _described_anew(self, name: str, *, origin: str) -> tuple[float, Holder]:
+    async def _described_anew(self, name: str, info: DeviceInfo, *, origin: str) -> tuple[float, Holder]:
         """Read a parameter back as a description, so that the journal knows its new holder, too."""
-        index = parameter_index(self.name, self._described(), name)
+        index = parameter_index(self.name, info, name)
         what = f"describe {name}"
         await self._requests.call(lambda i: Describe(i, DescriptionKind.PARAMETER, index), what=what, origin=origin)
         hello = self.connection.info
@@ -315,6 +340,10 @@ class Device:
             except (CommandError, RemoteProtocolError) as error:
                 self._log.warning("could not be stopped", reason=str(error))
 
+    def retire(self) -> None:
+        """Say that it is no device of the bench any more, after the end of `run`."""
+        self._set_state(DeviceState.REMOVED, "")
+
     async def _let_go(self, link: Link) -> None:
         link = self._link or link  # a stock board's has a translator on it
         self._link = None
@@ -396,13 +425,24 @@ class Device:
             except TimeoutError:
                 self.check_lost()
         self._info = device_info(hello, self.connection.descriptions.values())
+        unset = await self._apply_settings()
         # A device that runs already (only this daemon was restarted) is left running: a start would turn what was lost
         # meanwhile into samples that nobody asked for.
         if self.wanted and not hello.running:
             await self._requests.call(lambda i: Start(i, 0), what="start", origin="connect")
         elif hello.running and not self.wanted:
             await self._requests.call(Stop, what="stop", origin="connect")
-        self._set_state(DeviceState.RUNNING if self.wanted else DeviceState.STOPPED, "")
+        self._set_state(DeviceState.RUNNING if self.wanted else DeviceState.STOPPED, unset)
+
+    async def _apply_settings(self) -> str:
+        """Set what the configuration says; return what was refused, if anything was: the device runs all the same."""
+        refused = []
+        for name, value in self.settings.items():
+            try:
+                await self._set_described({name: value}, origin="configuration")
+            except CommandRejected as error:
+                refused.append(str(error))
+        return f"its configuration asks for what it cannot do: {'; '.join(refused)}" if refused else ""
 
     async def _watch(self) -> None:
         """Ping and look after the device until it reboots."""

@@ -24,6 +24,8 @@ class DeviceState(StrEnum):
     """The link cannot be opened, or ended; it is opened again by itself."""
     REFUSED = "refused"
     """Something answers that cannot be used: another version, another board, another protocol."""
+    REMOVED = "removed"
+    """No device of the bench any more."""
 
 
 class DeviceJournal(Protocol):

@@ -120,7 +120,7 @@ class JournalWriter:
         self._device = device
         self._unique_id = unique_id
         self._segment_bytes = segment_bytes
-        self._ring_bytes = ring_bytes
+        self.ring_bytes = ring_bytes
         self._on_error = on_error
         self._boottime_ns = boottime_ns
         self._utc_ns = utc_ns
@@ -214,7 +214,7 @@ class JournalWriter:
             Smallest journal offset that a recorder or a reader still wants; nothing from there on, nor the last
             mebibyte before it, is deleted.
         """
-        limit = min(needed_from - RETAIN_SLACK_BYTES, self.offset - self._ring_bytes)
+        limit = min(needed_from - RETAIN_SLACK_BYTES, self.offset - self.ring_bytes)
         segments = list_segments(self.folder)
         for segment, following in pairwise(segments):
             if following.base_offset > limit or segment.base_offset >= self._base:

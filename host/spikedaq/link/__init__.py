@@ -1,7 +1,7 @@
 """Byte transports by URL. The only room that knows serial ports, pseudo-terminals, sockets and the virtual device."""
 
 from spikedaq.link.base import Link, host_now_ns
-from spikedaq.link.finder import PortFinder
+from spikedaq.link.finder import AssignedPort, Finder, PortFinder
 from spikedaq.link.opener import open_link
 from spikedaq.link.ports import PortIdentity, port_identity
 from spikedaq.link.sim import find_device_program
@@ -10,6 +10,8 @@ from spikedaq.link.url import AUTO, NO_DIALECT, LinkUrl, parse_url
 __all__ = [
     "AUTO",
     "NO_DIALECT",
+    "AssignedPort",
+    "Finder",
     "Link",
     "LinkUrl",
     "PortFinder",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlencode
 
 from serial.tools import list_ports
@@ -15,6 +16,60 @@ UsbIdentity = tuple[int, int, str | None]
 """Vendor, product, and the serial number where the adapter has one (a CH340 has none)."""
 
 
+class Finder(Protocol):
+    """Says where a device may be.
+
+    Attributes
+    ----------
+    unique_id : str or None
+        The board that must answer, as lower-case hex.
+    is_pattern : bool
+        Whether it stands for more than one port.
+    """
+
+    @property
+    def unique_id(self) -> str | None:
+        """The board that must answer."""
+
+    @property
+    def is_pattern(self) -> bool:
+        """Whether it stands for more than one port."""
+
+    def candidates(self) -> list[str]:
+        """Return URLs to try, in this order, or raise `LinkOpenError`; for a thread."""
+
+    def found(self, url: str) -> None:
+        """Take note of where the device is."""
+
+
+class AssignedPort:
+    """Says where a board is that somebody else looks for, and tells this here.
+
+    Attributes
+    ----------
+    url : str or None
+        Where it is now.
+    """
+
+    is_pattern = False
+
+    def __init__(self, unique_id: str) -> None:
+        self.unique_id: str | None = unique_id
+        self.url: str | None = None
+
+    def candidates(self) -> list[str]:
+        """Return the port it was found on."""
+        if self.url is None:
+            raise LinkOpenError(
+                f"board {self.unique_id} has not been found; plug it in (`spikedaq devices` shows what is)",
+                url=f"id:{self.unique_id}",
+            )
+        return [self.url]
+
+    def found(self, url: str) -> None:
+        """Nothing to do: who assigned the port knows."""
+
+
 class PortFinder:
     """Says which links may lead to a device, the likeliest first.
 
@@ -24,10 +79,13 @@ class PortFinder:
         As configured. A pattern (``pty:/run/bench/*``, ``serial:/dev/ttyUSB*``) stands for every port that matches;
         ``serial:/dev/ttyUSB0`` for that port and, while it is absent, for one with the USB identity of the board that
         was last found there. Which of several ports is the device's the board itself must say (its unique id).
+    unique_id : str, optional
+        As ``id=`` in the URL.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, unique_id: str | None = None) -> None:
         self.url = url
+        self._unique_id = unique_id
         try:
             self._parsed: LinkUrl | None = parse_url(url)
         except LinkOpenError:
@@ -38,6 +96,8 @@ class PortFinder:
     @property
     def unique_id(self) -> str | None:
         """The board that the URL asks for (``id=``), as lower-case hex."""
+        if self._unique_id is not None:
+            return self._unique_id
         value = self._parsed.option("id", "") if self._parsed and self._parsed.scheme != "sim" else ""
         return value.lower() or None
 

@@ -11,11 +11,13 @@ from typing import Any
 
 from spikedaq.daemon.alarms import Alarms
 from spikedaq.daemon.bench import Bench
+from spikedaq.daemon.commands.configuration import ConfigurationCommands
 from spikedaq.daemon.commands.devices import DeviceCommands
 from spikedaq.daemon.commands.operation import Operation
 from spikedaq.daemon.commands.recordings import RecordingCommands
 from spikedaq.daemon.data_folder import DataFolder
 from spikedaq.daemon.journals import Journals
+from spikedaq.daemon.reload import Reloader
 from spikedaq.daemon.sessions import Sessions
 from spikedaq.device import nearest
 from spikedaq.model import CommandRejected
@@ -42,6 +44,7 @@ class Commands:
         data: DataFolder,
         alarms: Alarms,
         *,
+        reloader: Reloader,
         epoch: str,
         publish_url: str,
         stop: Callable[[], None],
@@ -60,6 +63,7 @@ class Commands:
             "status": Operation(self._status),
             "shutdown": Operation(self._shutdown, changes=True),
             **DeviceCommands(bench).operations(),
+            **ConfigurationCommands(reloader).operations(),
             **RecordingCommands(bench, sessions, journals).operations(),
         }
 
@@ -98,7 +102,9 @@ class Commands:
         entries = []
         for member in self._bench.members.values():
             status = member.status_now().to_map()
-            entries.append({"name": member.name, **{key: status[key] for key in keys}})
+            entry = {"name": member.name, **{key: status[key] for key in keys}}
+            entry["unique_id"] = entry["unique_id"] or member.config.unique_id or ""
+            entries.append({**entry, "port": member.device.port, "configured": member.is_configured})
         return entries
 
     async def _status(self, _: str) -> dict[str, Any]:
