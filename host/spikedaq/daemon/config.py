@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field, to_builtins
 
+from spikedaq.daemon.trigger_config import TriggerConfig
+
 DEFAULT_CONTROL = "tcp://127.0.0.1:5571"
 DEFAULT_PUBLISH = "tcp://127.0.0.1:5570"
 
@@ -122,6 +124,10 @@ class DaemonConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     discovery: DiscoveryConfig = DiscoveryConfig()
     recording: RecordingConfig = RecordingConfig()
     journal: JournalConfig = JournalConfig()
+    triggers: Annotated[
+        tuple[TriggerConfig, ...],
+        Meta(description="one table per trigger: a condition, and what is done when it comes true", extra=RELOADED),
+    ] = field(default=(), name="trigger")
 
     @property
     def adopts(self) -> bool:

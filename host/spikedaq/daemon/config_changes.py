@@ -130,4 +130,6 @@ def _place(device: DeviceConfig) -> str:
 
 
 def _shown(value: Any) -> str:
-    return "nothing" if value is None else repr(value) if isinstance(value, str) else str(value)
+    if isinstance(value, tuple) and value and all(hasattr(table, "name") for table in value):
+        return ", ".join(table.name for table in value)
+    return "nothing" if value in (None, ()) else repr(value) if isinstance(value, str) else str(value)

@@ -13,6 +13,7 @@ from msgspec import Struct, ValidationError, convert
 from msgspec.structs import fields, replace
 
 from spikedaq.daemon.config import DaemonConfig, DeviceConfig
+from spikedaq.daemon.trigger_config import TriggerConfig, condition_of
 from spikedaq.link import parse_url
 from spikedaq.model import ConfigError, LinkOpenError, check_session_name
 
@@ -51,7 +52,7 @@ def config_from(values: Mapping[str, Any], *, source: str, base: Path) -> Daemon
     try:
         config = convert(values, DaemonConfig, dec_hook=_decode)
     except ValidationError as error:
-        raise ConfigError(_in_words(str(error), source)) from None
+        raise ConfigError(_in_words(str(error), source, DaemonConfig)) from None
     devices = tuple(_in_lower_case(device, source, number) for number, device in enumerate(config.devices, start=1))
     return checked(replace(config, data=base / config.data, devices=devices))
 
@@ -63,6 +64,17 @@ def _in_lower_case(device: DeviceConfig, source: str, number: int) -> DeviceConf
             "devices` lists the boards that are plugged in"
         )
     return device if device.unique_id is None else replace(device, unique_id=device.unique_id.lower())
+
+
+def trigger_from(values: Mapping[str, Any], *, source: str) -> TriggerConfig:
+    """Check one trigger's table, from wherever it came; raises as `load_config` does."""
+    _check_keys(TriggerConfig, values, source, "")
+    try:
+        config = convert(values, TriggerConfig)
+    except ValidationError as error:
+        raise ConfigError(_in_words(str(error), source, TriggerConfig)) from None
+    condition_of(config)
+    return config
 
 
 def with_overrides(
@@ -128,6 +140,11 @@ def checked(config: DaemonConfig) -> DaemonConfig:
             raise ConfigError(f"devices {other!r} and {device.name!r} share {link.port}; one port carries one device")
         if link.port is not None:
             ports[link.port] = device.name
+    names = [trigger.name for trigger in config.triggers]
+    for trigger in config.triggers:
+        condition_of(trigger)
+        if names.count(trigger.name) > 1:
+            raise ConfigError(f"two triggers are called {trigger.name!r}; give each its own name")
     return config
 
 
@@ -184,7 +201,7 @@ def _decode(kind: type, value: Any) -> Any:
     raise NotImplementedError(f"expected `str`, got `{type(value).__name__}`")
 
 
-def _in_words(error: str, source: str) -> str:
+def _in_words(error: str, source: str, table: type[Struct]) -> str:
     """Say what msgspec says of a value, with the names of the file and of TOML."""
     match = _PATH.match(error)
     text, path = (match["text"], (match["path"] or "").replace("[...]", "[]")) if match else (error, "")
@@ -204,18 +221,37 @@ def _in_words(error: str, source: str) -> str:
     if bound is not None:
         signs = {">": "greater than", ">=": "at least", "<": "less than", "<=": "at most"}
         return f"{key!r} in {_where(source, parent)} must be {signs[bound['sign']]} {bound['bound']}"
+    wrong = re.match(r"Invalid enum value '(.*)'", text)
+    if wrong is not None:
+        choices = [str(word) for word in get_args(_kind_at(table, path))]
+        near = difflib.get_close_matches(wrong[1], choices, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(choices)}"
+        return f"{key!r} in {_where(source, parent)} cannot be {wrong[1]!r}; {hint}"
     expected = re.search(r"[Ee]xpected `(.+?)`", text)
     if expected is None:
         return f"{key!r} in {_where(source, parent)} cannot be used: {text}"
     kinds = [_TYPES.get(kind, kind) for kind in expected[1].split(" | ") if kind != "null"]
+    length = re.search(r"of length <= (\d+)", text)
+    if length is not None:
+        return f"{key!r} in {_where(source, parent)} may have at most {length[1]} entries"
     if of_table or entry is not None:
         name = key.removesuffix("[]")
         return f"every value of {name!r} in {_where(source, parent)} must be {' or '.join(kinds)}"
-    if kinds == ["a list"]:
+    if kinds == ["a list"] and next(_tables_in(_kind_at(table, path)), None) is not None:
         return f"{key!r} in {_where(source, parent)} must be tables: write [[{key}]], once for each"
     if kinds == ["a table"]:
         return f"{key!r} in {_where(source, parent)} must be a table: [{key}]"
     return f"{key!r} in {_where(source, parent)} must be {' or '.join(kinds)}"
+
+
+def _kind_at(table: type[Struct], path: str) -> Any:
+    """Return the type of what stands at a path."""
+    kind: Any = table
+    for part in path.split("."):
+        inner = next(_tables_in(kind))
+        named = {info.encode_name: info.name for info in fields(inner)}
+        kind = get_type_hints(inner)[named[part.partition("[")[0]]]
+    return kind
 
 
 def _where(source: str, path: str) -> str:
