@@ -54,7 +54,7 @@ BLOCK = BlockMessage(1, 0, 0, 0, 100, 2, 0, bytes(range(32)), 0)
         StimulusPlay(1, 0),
         Description(0, 0, 0, 0, ("vm", "mV", 1)),
         Description(0, 0, 0, 0, ("vm", "mV", 1, 200, 0)),
-        Reply(0, 0, 0, object()),
+        Reply(0, 0, 0, ...),
         Reply(0, 0, 0, 2**64),
     ],
     ids=repr,
