@@ -107,6 +107,43 @@ class JournalConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     ring_bytes: Annotated[
         Bytes, Meta(description="kept of each device's journal when nothing records", extra=RELOADED)
     ] = 2 * 2**30
+    segment_bytes: Annotated[
+        int,
+        Meta(
+            ge=2**19,
+            le=2**29,
+            description="size of a journal's files; the space of the next is reserved ahead",
+        ),
+    ] = 64 * 2**20
+
+
+class DiskConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """When a disk is too full."""
+
+    reserve_bytes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=2**62,
+            description="kept free for the journals: with less, recordings are closed and wait until there is half as "
+            "much again; the samples stay in the journals meanwhile",
+        ),
+    ] = 64 * 2**20
+    low_bytes: Annotated[
+        int, Meta(ge=0, le=2**62, description="an alarm is raised with less than this free", extra=RELOADED)
+    ] = 2**30
+    low_s: Annotated[
+        float,
+        Meta(
+            ge=0, le=_MOST, description="and where the disk lasts for less than so many seconds as it fills now",
+            extra=RELOADED,
+        ),
+    ] = 86400.0  # fmt: skip
+
+    @property
+    def restart_bytes(self) -> int:
+        """Free space with which a recording begins, and goes on after the disk was full."""
+        return self.reserve_bytes + max(self.reserve_bytes // 2, 2**20)
 
 
 class DaemonConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -124,6 +161,7 @@ class DaemonConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     discovery: DiscoveryConfig = DiscoveryConfig()
     recording: RecordingConfig = RecordingConfig()
     journal: JournalConfig = JournalConfig()
+    disk: DiskConfig = DiskConfig()
     triggers: Annotated[
         tuple[TriggerConfig, ...],
         Meta(description="one table per trigger: a condition, and what is done when it comes true", extra=RELOADED),

@@ -11,10 +11,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from spikedaq.journal import make_folder
 from spikedaq.model import ConfigError, StoreError
 
 MIN_FREE_BYTES = 64 * 2**20
-"""A recording is not begun with less: one journal segment, two and a half minutes of one device at 10 kHz."""
+"""Needed where nobody says otherwise: one journal segment, two and a half minutes of a device at 10 kHz."""
 
 
 class DataFolder:
@@ -32,7 +33,7 @@ class DataFolder:
         self.recordings = self.path / "recordings"
         try:
             for folder in (self.path, self.journal, self.recordings):
-                folder.mkdir(parents=True, exist_ok=True)
+                make_folder(folder)
             self._fd = os.open(self.path / ".spikedaqd.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             message = f"the data folder {self.path} cannot be used ({error.strerror}); name another with --data"
@@ -63,7 +64,7 @@ class DataFolder:
         os.close(self._fd)
 
 
-def check_writable(folder: Path) -> None:
+def check_writable(folder: Path, needed_bytes: int = MIN_FREE_BYTES) -> None:
     """Make a folder if it is missing, and see that files can be written there.
 
     Raises
@@ -72,16 +73,16 @@ def check_writable(folder: Path) -> None:
         Not possible, read-only, or (nearly) full.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"\0" * 4096)
             file.flush()
         free = shutil.disk_usage(folder).free
     except OSError as error:
         raise StoreError(f"the recording folder {folder} {_folder_error(error)}") from error
-    if free < MIN_FREE_BYTES:
+    if free < needed_bytes:
         raise StoreError(
-            f"the disk of the recording folder {folder} is full ({free // 2**20} MiB free, {MIN_FREE_BYTES // 2**20} "
+            f"the disk of the recording folder {folder} is full ({free // 2**20} MiB free, {needed_bytes // 2**20} "
             "are needed); make room or name a folder on another disk"
         )
 

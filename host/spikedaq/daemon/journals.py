@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import structlog
+from msgspec.structs import replace
 
 from spikedaq.clock import Estimate
+from spikedaq.daemon.config import JournalConfig
 from spikedaq.journal import (
     BadFrameNote,
     ClockFitRecord,
@@ -18,6 +20,7 @@ from spikedaq.journal import (
     NoteRecord,
     PingRecord,
     RequestRecord,
+    kept_range,
 )
 from spikedaq.model import ClockMap, ConfigError
 from spikedaq.wire import Frame
@@ -28,11 +31,16 @@ log = structlog.get_logger(__name__)
 class Journal:
     """One device's journal, as the device sees it. It is called in the read callback: nothing waits or raises."""
 
-    def __init__(self, device: str, unique_id: str, folder: Path, ring_bytes: int) -> None:
+    def __init__(self, device: str, unique_id: str, folder: Path, config: JournalConfig) -> None:
         self.device = device
         self.unique_id = unique_id
         self.writer = JournalWriter(
-            folder, device=device, unique_id=unique_id, ring_bytes=ring_bytes, on_error=self._write_failed
+            folder,
+            device=device,
+            unique_id=unique_id,
+            segment_bytes=config.segment_bytes,
+            ring_bytes=config.ring_bytes,
+            on_error=self._write_failed,
         )
         self.first_offset = _first_offset(folder)
         self._append = self.writer.append
@@ -86,9 +94,14 @@ class Journal:
         """Bytes of this journal that are kept."""
         return self.writer.offset - self.first_offset
 
-    def trim(self, needed_from: int | None) -> None:
+    def sync(self) -> None:
+        """Bring it to the disk itself, and have space for more; for a thread."""
+        self.writer.sync()
+        self.writer.prepare()
+
+    def trim(self, needed_from: int | None, ring_bytes: int | None = None) -> None:
         """Delete what nobody needs; for a thread."""
-        self.writer.retain(self.writer.offset if needed_from is None else needed_from)
+        self.writer.retain(self.writer.offset if needed_from is None else needed_from, ring_bytes)
         self.first_offset = _first_offset(self.writer.folder)
 
     def _write_failed(self, error: OSError) -> None:
@@ -109,16 +122,20 @@ class Journals:
         Unique id by device name while a session records it: another board may not answer in its place.
     """
 
-    def __init__(self, folder: Path, ring_bytes: int) -> None:
+    def __init__(self, folder: Path, config: JournalConfig) -> None:
         self.pinned: dict[str, str] = {}
         self._folder = folder
-        self._ring_bytes = ring_bytes
+        self._config = config
         self._open: dict[str, Journal] = {}
         self._opening = asyncio.Lock()
 
     def folder(self, device: str) -> Path:
         """Where a device's journal is."""
         return self._folder / device
+
+    def all(self) -> dict[str, Journal]:
+        """Return the open journals by device."""
+        return dict(self._open)
 
     def get(self, device: str) -> Journal | None:
         """Return a device's journal if it is open."""
@@ -148,7 +165,7 @@ class Journals:
                 del self._open[device]
                 await asyncio.to_thread(journal.writer.close)
             # In a thread: finding the end of what an earlier daemon left reads up to a whole segment.
-            journal = await asyncio.to_thread(Journal, device, unique_id, self.folder(device), self._ring_bytes)
+            journal = await asyncio.to_thread(Journal, device, unique_id, self.folder(device), self._config)
             self._open[device] = journal
             return journal
 
@@ -161,17 +178,16 @@ class Journals:
 
     def set_ring(self, ring_bytes: int) -> None:
         """Keep so much of each journal from now on."""
-        self._ring_bytes = ring_bytes
+        self._config = replace(self._config, ring_bytes=ring_bytes)
         for journal in self._open.values():
             journal.writer.ring_bytes = ring_bytes
 
     async def sync(self) -> None:
         """Bring every journal to the disk itself."""
         async with self._opening:
-            for journal in self._open.values():
-                await asyncio.to_thread(journal.writer.sync)
+            await asyncio.gather(*(asyncio.to_thread(journal.sync) for journal in self._open.values()))
 
-    async def trim(self, needed_from: Callable[[], dict[str, int]]) -> None:
+    async def trim(self, needed_from: Callable[[], dict[str, int]], ring_bytes: int | None = None) -> None:
         """Delete what nobody needs.
 
         Parameters
@@ -179,11 +195,13 @@ class Journals:
         needed_from : callable
             Called in a thread; journal offset by device from which on samples are not in closed files yet, the end
             where a device is not named.
+        ring_bytes : int, optional
+            How much of what nobody needs is kept, instead of what the configuration says.
         """
         async with self._opening:
             offsets = await asyncio.to_thread(needed_from)
             for journal in self._open.values():
-                await asyncio.to_thread(journal.trim, offsets.get(journal.device))
+                await asyncio.to_thread(journal.trim, offsets.get(journal.device), ring_bytes)
 
     async def close(self) -> None:
         """Close them all; nothing may use them any more."""
@@ -194,5 +212,5 @@ class Journals:
 
 
 def _first_offset(folder: Path) -> int:
-    """Offset at which the oldest segment that is kept begins; segments are named after it."""
-    return min((int(path.stem) for path in folder.glob("*.spj") if path.stem.isdecimal()), default=0)
+    kept = kept_range(folder)
+    return kept[0] if kept else 0

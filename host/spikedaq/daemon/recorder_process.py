@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import shutil
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -15,16 +16,20 @@ from typing import Any
 import structlog
 
 from spikedaq.bus import FileStatus
+from spikedaq.daemon.alarms import AlarmKind, Alarms
 from spikedaq.model import RemoteProtocolError
+from spikedaq.recorder import DISK_FULL as _FULL
 
-EXIT_DONE, EXIT_BAD_PLAN, EXIT_BUSY = 0, 2, 5
+EXIT_DONE, EXIT_BAD_PLAN, EXIT_DISK, EXIT_BUSY = 0, 2, 4, 5
 """Of the recorder's exit statuses those that matter here."""
 BUSY_S = 0.1
 QUICK_RESTARTS = 1
 BACKOFF_FIRST_S = 0.5
-BACKOFF_LAST_S = 10.0
+BACKOFF_LAST_S = 5.0
 BACKOFF_KILLED_S = 1.0
 """At most this long between a recorder that a signal ended and the next: a repair takes at most 5 s in all."""
+ROOM_PERIOD_S = 0.5
+"""How often a full disk is looked at: with space again, recording goes on within 10 s."""
 _KILL_S = 10.0
 _SAID_LINES = 20
 
@@ -45,12 +50,18 @@ class RecorderProcess:
         It has ended for good.
     complete : bool
         With everything in closed files. Otherwise ``error`` says why no recorder can do it.
+    is_full : bool
+        It waits for space on the disk.
     changed : asyncio.Event
         Set at each report; who waits for one clears it.
     """
 
-    def __init__(self, folder: Path, devices: Iterable[str]) -> None:
+    def __init__(self, folder: Path, devices: Iterable[str], alarms: Alarms, *, restart_bytes: int = 0) -> None:
         self.folder = folder
+        self.is_full = False
+        self._alarms = alarms
+        self._restart_bytes = restart_bytes
+        self._cause: str | None = None
         self.files = {device: FileStatus(state="waiting") for device in devices}
         self.restarts = 0
         self.error: str | None = None
@@ -74,6 +85,8 @@ class RecorderProcess:
             if status in (EXIT_DONE, EXIT_BAD_PLAN):
                 self.complete = status == EXIT_DONE
                 self.error = None if self.complete else "; ".join(self._said)
+                self.is_full = False
+                self._alarms.clear(AlarmKind.WRITE_FAILED, self.folder.name)
                 self.finished.set()
                 self.changed.set()
                 return
@@ -83,10 +96,27 @@ class RecorderProcess:
             self.error = f"the recorder ended ({reason}) and is started again"
             self._log.error("recorder ended, starting it again", status=status, reason=reason, restarts=self.restarts)
             self.changed.set()
+            if status == EXIT_DISK and self._cause == _FULL:
+                self.is_full = True
+                await self._room()
+            elif status == EXIT_DISK:
+                text = f"{self.folder.name} cannot be recorded: {reason}; the journal keeps what comes"
+                self._alarms.put(AlarmKind.WRITE_FAILED, self.folder.name, text)
             if self._failures > QUICK_RESTARTS:
                 backoff_s = BACKOFF_FIRST_S * 2.0 ** min(10, self._failures - QUICK_RESTARTS - 1)
                 # One that was killed has a whole disk to go on with; one that failed by itself may have none.
                 await asyncio.sleep(min(backoff_s, BACKOFF_KILLED_S if status < 0 else BACKOFF_LAST_S))
+
+    async def _room(self) -> None:
+        """Wait until the disk has room to go on with."""
+        while True:
+            try:
+                free = (await asyncio.to_thread(shutil.disk_usage, self.folder)).free
+            except OSError:
+                return  # the recorder knows better what is wrong
+            if free >= self._restart_bytes:
+                return
+            await asyncio.sleep(ROOM_PERIOD_S)
 
     def poke(self) -> None:
         """Have it look at the journals now."""
@@ -97,6 +127,7 @@ class RecorderProcess:
 
     async def _run_once(self) -> int:
         self._said.clear()
+        self._cause = None
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -178,6 +209,7 @@ class RecorderProcess:
         if fields.get("state") == "failed" and "samples" not in fields:
             self.files[device] = replace(known, state="failed", error=str(fields.get("error")))
             self._said.append(f"{device}: {fields.get('error')}")
+            self._cause = fields.get("cause")
             return
         name = fields.get("file")
         status = FileStatus.from_map({**fields, "file": str(self.folder / device / name) if name else None})
@@ -186,3 +218,5 @@ class RecorderProcess:
             # It works: the next failure is restarted at once again.
             self._failures = 0
             self.error = None
+            self.is_full = False
+            self._alarms.clear(AlarmKind.WRITE_FAILED, self.folder.name)

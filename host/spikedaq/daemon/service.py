@@ -16,6 +16,7 @@ from spikedaq.daemon.bench import Bench
 from spikedaq.daemon.commands import Commands
 from spikedaq.daemon.config import DaemonConfig
 from spikedaq.daemon.data_folder import DataFolder
+from spikedaq.daemon.disk import DiskWatch
 from spikedaq.daemon.journals import Journals
 from spikedaq.daemon.live_config import LiveConfig
 from spikedaq.daemon.log_setup import set_up_logging
@@ -85,10 +86,11 @@ class Daemon:
             data.close()
 
     async def _serve(self, data: DataFolder, publisher: Publisher) -> None:
-        journals = Journals(data.journal, self.config.journal.ring_bytes)
+        journals = Journals(data.journal, self.config.journal)
         self._live.listeners.append(lambda _, now: journals.set_ring(now.journal.ring_bytes))
         bench = Bench(self._live, journals, publisher, self.epoch)
-        sessions = Sessions(self._live, data, journals, bench)
+        sessions = Sessions(self._live, data, journals, bench, self.alarms)
+        disk = DiskWatch(self._live, data, journals, sessions, self.alarms)
         reloader = Reloader(self._live, bench, journals, self._loader)
         commands = Commands(
             bench,
@@ -97,6 +99,7 @@ class Daemon:
             data,
             self.alarms,
             reloader=reloader,
+            disk=disk,
             epoch=self.epoch,
             publish_url=publisher.endpoint,
             stop=self.stop,
@@ -116,6 +119,7 @@ class Daemon:
                 tasks.append(group.create_task(bench.run(), name="devices"))
                 tasks.append(group.create_task(_reload_when(reload_asked, reloader), name="reload"))
                 tasks.append(group.create_task(self._report(bench, sessions, data), name="status"))
+                tasks.append(group.create_task(disk.run(), name="disk"))
                 tasks.append(group.create_task(self._sync(journals, sessions), name="sync"))
                 log.info("ready", control=self.control_url, publish=self.publish_url, data=str(data.path))
                 self.ready.set()

@@ -14,11 +14,12 @@ from typing import Any, Protocol
 import structlog
 
 from spikedaq.bus import RecordingStatus
+from spikedaq.daemon.alarms import Alarms
 from spikedaq.daemon.data_folder import DataFolder, check_writable, write_json
 from spikedaq.daemon.journals import Journals
 from spikedaq.daemon.live_config import LiveConfig
 from spikedaq.daemon.recorder_process import RecorderProcess
-from spikedaq.journal import SessionStart, SessionStop
+from spikedaq.journal import SessionStart, SessionStop, sync_folder
 from spikedaq.link import host_now_ns
 from spikedaq.model import CommandRejected, CommandTimeout, ConfigError, SpikedaqError, StoreError, check_session_name
 from spikedaq.recorder import read_manifest
@@ -45,11 +46,11 @@ class Recordable(Protocol):
 class Session:
     """One session on disk, its recorder, and the task that keeps it."""
 
-    def __init__(self, folder: Path, plan: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, plan: dict[str, Any], alarms: Alarms, restart_bytes: int) -> None:
         self.folder = folder
         self.plan = plan
         self._start_offsets = {entry["name"]: int(entry["start_offset"]) for entry in plan["devices"]}
-        self.recorder = RecorderProcess(folder, list(self._start_offsets))
+        self.recorder = RecorderProcess(folder, list(self._start_offsets), alarms, restart_bytes=restart_bytes)
         self.task: asyncio.Task[None] | None = None
 
     @property
@@ -94,12 +95,16 @@ class Session:
 class Sessions:
     """The bench's recordings: one at a time, and those that an earlier daemon left unfinished."""
 
-    def __init__(self, config: LiveConfig, data: DataFolder, journals: Journals, bench: Recordable) -> None:
+    def __init__(
+        self, config: LiveConfig, data: DataFolder, journals: Journals, bench: Recordable, alarms: Alarms
+    ) -> None:
         self._config = config
+        self._alarms = alarms
         self._data = data
         self._journals = journals
         self._bench = bench
         self._sessions: dict[str, Session] = {}
+        self._left: list[Session] = []  # that could not be taken up; the journals keep what they lack
         self._last: RecordingStatus | None = None
         self._turn = asyncio.Lock()
         self._ending = False
@@ -109,13 +114,21 @@ class Sessions:
         """The session that records or is being ended."""
         return next(iter(self._sessions.values()), None)
 
+    def all(self) -> list[Session]:
+        """Return every session that is kept."""
+        return list(self._sessions.values())
+
     def status(self) -> RecordingStatus | None:
         """Return the state of the current session, else of the last one that ended in this daemon."""
         return self.current.status() if self.current else self._last
 
     def needed_from(self) -> dict[str, int]:
         """Journal offset by device before which everything is in closed files; for a thread."""
-        return {name: offset for s in list(self._sessions.values()) for name, offset in s.needed_from().items()}
+        needed: dict[str, int] = {}
+        for session in [*self._sessions.values(), *self._left]:
+            for name, offset in session.needed_from().items():
+                needed[name] = min(offset, needed.get(name, offset))
+        return needed
 
     def of(self, device: str) -> Session | None:
         """Return the session that records a device."""
@@ -147,7 +160,7 @@ class Sessions:
             if not parent.is_absolute():
                 raise ConfigError(f"the recording folder {folder!r} is not a full path; write one that begins with /")
             target = parent / name
-            await asyncio.to_thread(_make_folder, parent, target, name)
+            await asyncio.to_thread(_make_folder, parent, target, name, self._config.now.disk.restart_bytes)
             try:
                 session = await self._begin(target, name, names, roll_s, notes)
             except BaseException:
@@ -188,6 +201,7 @@ class Sessions:
             },
             "notes": notes,
             "experimenter": self._config.now.recording.experimenter,
+            "reserve_bytes": self._config.now.disk.reserve_bytes,
             "devices": entries,
             "state": "recording",
             "reason": None,
@@ -199,7 +213,7 @@ class Sessions:
             if journal is not None:
                 journal.writer.append(SessionStart(t_host_ns, name, utc_ns, config_json))
                 self._journals.pinned[device] = journal.unique_id
-        session = Session(target, plan)
+        session = self._session(target, plan)
         try:
             await asyncio.to_thread(write_json, self._data.path / _POINTER_FILE, {"folder": str(target)})
             await session.save("recording", None)
@@ -286,6 +300,9 @@ class Sessions:
 
     # ---- keep ----
 
+    def _session(self, folder: Path, plan: dict[str, Any]) -> Session:
+        return Session(folder, plan, self._alarms, self._config.now.disk.restart_bytes)
+
     def _launch(self, session: Session) -> None:
         self._sessions[session.name] = session
         session.task = asyncio.create_task(self._keep(session), name=f"session {session.name}")
@@ -322,13 +339,15 @@ class Sessions:
         for folder in await asyncio.to_thread(_unfinished, self._data):
             try:
                 plan = json.loads(await asyncio.to_thread((folder / SESSION_FILE).read_text, "utf-8"))
-                session = Session(folder, plan)
+                session = self._session(folder, plan)
+                self._left.append(session)
                 for entry in plan["devices"]:
                     await self._journals.open(entry["name"], entry["unique_id"])
                     self._journals.pinned[entry["name"]] = entry["unique_id"]
             except (OSError, ValueError, KeyError, TypeError, SpikedaqError) as error:
                 log.warning("unfinished session cannot be resumed", folder=str(folder), reason=str(error))
                 continue
+            self._left.remove(session)
             log.warning("resuming unfinished session", session=session.name, state=plan["state"])
             if plan["state"] == "stopping":
                 # The daemon may have been killed between writing the state and the journals; a second stop is harmless.
@@ -352,10 +371,11 @@ class Sessions:
             await self._cancel(session)
 
 
-def _make_folder(parent: Path, target: Path, name: str) -> None:
-    check_writable(parent)
+def _make_folder(parent: Path, target: Path, name: str, needed_bytes: int) -> None:
+    check_writable(parent, needed_bytes)
     try:
         target.mkdir()
+        sync_folder(parent)
     except FileExistsError as error:
         raise StoreError(f"session {name!r} exists already in {parent}; choose another name") from error
     except OSError as error:

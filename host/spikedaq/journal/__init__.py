@@ -22,8 +22,9 @@ from spikedaq.journal.records import (
     decode_record,
     encode_record,
 )
+from spikedaq.journal.segments import kept_range, make_folder, sync_folder, sync_segments
 from spikedaq.journal.state import JournalState, carries_state
-from spikedaq.journal.writer import JournalCounters, JournalWriter
+from spikedaq.journal.writer import JournalCounters, JournalWriter, read_host_boot_id
 
 __all__ = [
     "MAX_RECORD_BYTES",
@@ -52,4 +53,9 @@ __all__ = [
     "carries_state",
     "decode_record",
     "encode_record",
+    "kept_range",
+    "make_folder",
+    "read_host_boot_id",
+    "sync_folder",
+    "sync_segments",
 ]

@@ -46,6 +46,29 @@ def list_segments(folder: Path) -> list[Segment]:
     return sorted(Segment(int(m[1]), folder / name) for m, name in found if m)
 
 
+def kept_range(folder: Path) -> tuple[int, int] | None:
+    """Return the journal offsets at which what is kept begins and ends, None where there is no journal."""
+    segments = list_segments(folder)
+    return (segments[0].base_offset, segments[-1].base_offset + segments[-1].size()) if segments else None
+
+
+def sync_segments(folder: Path, since: int) -> None:
+    """Bring to the disk itself what a journal holds from ``since`` on; any process may.
+
+    A recorder does so before it calls a file closed: a power cut must not leave a journal that ends before its files.
+    """
+    segments = list_segments(folder)
+    for segment, following in zip(segments, [*segments[1:], None], strict=True):
+        if following is not None and following.base_offset <= since:
+            continue
+        with contextlib.suppress(FileNotFoundError):
+            fd = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fdatasync(fd)
+            finally:
+                os.close(fd)
+
+
 def decode_frames(data: bytes) -> list[Frame | BadFrame]:
     """Frames of a piece of a segment that starts at a frame boundary; offsets count from the piece's first byte."""
     return FrameDecoder(MAX_RECORD_BYTES + 64).feed(data)
@@ -97,6 +120,14 @@ def release(fd: int) -> None:
     """Give back the space reserved beyond a file's end."""
     with contextlib.suppress(OSError):
         os.ftruncate(fd, os.fstat(fd).st_size)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it where they are missing, in a way that survives a power cut."""
+    missing = [f for f in (folder, *folder.parents) if not f.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for made in reversed(missing):
+        sync_folder(made.parent)
 
 
 def sync_folder(folder: Path) -> None:

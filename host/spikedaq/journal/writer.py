@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import shutil
 import threading
 import time
 from collections import deque
@@ -27,6 +28,7 @@ from spikedaq.journal.segments import (
     good_end,
     last_number,
     list_segments,
+    make_folder,
     release,
     reserve,
     segment_path,
@@ -44,6 +46,7 @@ _BOOT_STRIDE_BYTES = 2**30  # After a power cut offsets go on at the next multip
 _MAX_PENDING_RECORDS = 1000  # Host records kept while the disk is full: some 100 kB; beyond it the oldest go.
 _ROLL_RETRY_BYTES = 2**20  # A segment that could not be followed by another grows by this before the next attempt.
 _STATUS_SLACK_US = 2_000_000  # A running device says its 64-bit tick every second, and a block is shorter than one.
+_SPARE = "next.tmp"
 _NUMBERS = 2**32  # The sequence numbers of frames wrap here.
 _MAX_RETIRED = 8  # Closed segments waiting for sync(); beyond it they are closed without, so no caller can leak files.
 
@@ -124,7 +127,7 @@ class JournalWriter:
         self._on_error = on_error
         self._boottime_ns = boottime_ns
         self._utc_ns = utc_ns
-        self._host_boot_id = _read_boot_id() if host_boot_id is None else host_boot_id
+        self._host_boot_id = read_host_boot_id() if host_boot_id is None else host_boot_id
         self.resumed: tuple[int, int] | None = None
         self._state = JournalState()
         self._pending: deque[_Piece] = deque()
@@ -133,11 +136,12 @@ class JournalWriter:
         self._lock = threading.Lock()  # guards _fd and _retired against sync() in another thread
         self._retired: list[int] = []
         self._fd = -1
+        self._spare_fd = -1
         self._base = 0
         self._roll_at = segment_bytes
         self._size = 0
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             self._lock_fd = _lock_folder(folder)
         except OSError as e:
             raise StoreError(
@@ -205,7 +209,27 @@ class JournalWriter:
                 os.fdatasync(fd)
             os.close(fd)
 
-    def retain(self, needed_from: int) -> None:
+    def prepare(self) -> None:
+        """Reserve the space of the segment after this one, where there is enough. For the thread that syncs.
+
+        The next segment is then there whatever fills the disk meanwhile.
+        """
+        spare = self.folder / _SPARE
+        try:
+            # Without room for two it would take the last of it from the segment at hand.
+            if self._spare_fd >= 0 or shutil.disk_usage(self.folder).free < 2 * self._segment_bytes:
+                return
+            fd = os.open(spare, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        except OSError:
+            return
+        with self._lock:
+            if self._fd >= 0 and reserve(fd, self._segment_bytes):
+                self._spare_fd = fd
+                return
+        os.close(fd)
+        spare.unlink(missing_ok=True)
+
+    def retain(self, needed_from: int, ring_bytes: int | None = None) -> None:
         """Delete whole segments that are older than the ring and that nobody needs.
 
         Parameters
@@ -213,8 +237,11 @@ class JournalWriter:
         needed_from : int
             Smallest journal offset that a recorder or a reader still wants; nothing from there on, nor the last
             mebibyte before it, is deleted.
+        ring_bytes : int, optional
+            Instead of the ring that this writer was made with.
         """
-        limit = min(needed_from - RETAIN_SLACK_BYTES, self.offset - self.ring_bytes)
+        ring_bytes = self.ring_bytes if ring_bytes is None else ring_bytes
+        limit = min(needed_from - RETAIN_SLACK_BYTES, self.offset - ring_bytes)
         segments = list_segments(self.folder)
         for segment, following in pairwise(segments):
             if following.base_offset > limit or segment.base_offset >= self._base:
@@ -235,6 +262,10 @@ class JournalWriter:
         with self._lock:
             os.close(self._fd)
             self._fd = -1
+            if self._spare_fd >= 0:
+                os.close(self._spare_fd)
+                self._spare_fd = -1
+                (self.folder / _SPARE).unlink(missing_ok=True)
         os.close(self._lock_fd)
 
     def _put(self, pieces: list[_Piece], t_host_ns: int) -> None:
@@ -336,10 +367,13 @@ class JournalWriter:
         )
         head = b"".join(encode_frame(encode_record(r)) for r in [start, *self._state.snapshot(t_host_ns)])
         path = segment_path(self.folder, base_offset)
-        temporary = path.with_suffix(".tmp")
-        fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        try:
+        with self._lock:
+            fd, self._spare_fd = self._spare_fd, -1
+        temporary = self.folder / _SPARE if fd >= 0 else path.with_suffix(".tmp")
+        if fd < 0:
+            fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o644)
             reserve(fd, self._segment_bytes)
+        try:
             _write_all(fd, head)
             temporary.rename(path)
         except OSError:
@@ -411,7 +445,7 @@ def _lock_folder(folder: Path) -> int:
     return fd
 
 
-def _read_boot_id() -> str:
+def read_host_boot_id() -> str:
     """Identity of this boot of the computer, empty where the system has none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()

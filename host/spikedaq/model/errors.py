@@ -57,3 +57,11 @@ class ConfigError(SpikedaqError):
 
 class StoreError(SpikedaqError):
     """A recording, journal or folder that cannot be read or written."""
+
+
+class DamagedFileError(StoreError):
+    """The content of a file is not what was written; what it held is to be had from the journal only."""
+
+
+class DiskFullError(StoreError):
+    """There is no room for what is to be written; nothing is wrong with the file itself."""

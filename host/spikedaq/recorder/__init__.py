@@ -3,6 +3,7 @@
 from spikedaq.recorder.manifest import Manifest, ManifestFile, read_manifest
 from spikedaq.recorder.plan import DevicePlan, SessionPlan, read_plan
 from spikedaq.recorder.process import (
+    DISK_FULL,
     EXIT_BAD_PLAN,
     EXIT_BUSY,
     EXIT_DISK,
@@ -13,6 +14,7 @@ from spikedaq.recorder.process import (
 )
 
 __all__ = [
+    "DISK_FULL",
     "EXIT_BAD_PLAN",
     "EXIT_BUSY",
     "EXIT_DISK",

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 from datetime import UTC, datetime
 from pathlib import Path
 
-from spikedaq.model import StoreError
+from spikedaq.journal import kept_range, make_folder, read_host_boot_id, sync_folder, sync_segments
+from spikedaq.model import DamagedFileError, DiskFullError, StoreError
 from spikedaq.recorder.manifest import Manifest, ManifestFile, read_manifest
 from spikedaq.recorder.plan import DevicePlan, SessionPlan
-from spikedaq.store import ClosedFile, RecordingWriter, file_name
+from spikedaq.store import ClosedFile, RecordingWriter, check_apart, file_name, is_file_name
+
+MAX_TRIES = 3
+"""A file that has ended so many recorders as they resumed it is set aside: damage can crash HDF5."""
 
 
 class DeviceFolder:
@@ -29,7 +35,8 @@ class DeviceFolder:
         self.resumed: RecordingWriter | None = None
         self._plan = plan
         self._device = device
-        self.path.mkdir(parents=True, exist_ok=True)
+        self._checked_in_to = device.start_offset
+        make_folder(self.path)
         found = read_manifest(self.path)
         self.manifest = found or Manifest(plan.session, device.name, device.unique_id)
 
@@ -50,16 +57,21 @@ class DeviceFolder:
         """
         for stale in self.path.glob("*.nwb.new"):
             stale.unlink()
-        unlisted = [p for p in sorted(self.path.glob("*.nwb")) if p.name not in self.manifest.names()]
+        unlisted = [
+            p for p in sorted(self.path.glob("*.nwb")) if is_file_name(p.name) and p.name not in self.manifest.names()
+        ]
+        boot = read_host_boot_id()
+        # What a computer that stopped left of an open file may be any mixture of old and new pages.
+        is_trusted = self.manifest.host_boot_id in (None, boot)
         for path in unlisted:
             try:
-                writer = RecordingWriter.resume(path)
-            except StoreError as e:
-                if not _is_damage(e):
-                    raise
-                aside = path.with_suffix(".nwb.damaged")
+                writer = self._resume(path, is_trusted=is_trusted)
+            except DamagedFileError as e:
+                aside = _free_name(path.with_suffix(".nwb.damaged"))
                 path.replace(aside)
                 self.remarks.append(f"{e}; set aside as {aside.name} and made again from the journal")
+                # What comes behind it is made again with it, as far as the journal goes: each sample once, in order.
+                is_trusted = False
                 continue
             if writer.n_samples == 0:
                 # Nothing in it; the next block makes it again.
@@ -69,6 +81,26 @@ class DeviceFolder:
                 self.check_in(writer.close("found complete"), int(writer.cursor))
             else:
                 self.resumed = writer
+
+    def _resume(self, path: Path, *, is_trusted: bool) -> RecordingWriter:
+        """Open a file to go on with it; DamagedFileError where it must not be."""
+        if not is_trusted:
+            kept = kept_range(self._device.journal)
+            if kept is not None and kept[0] <= self.cursor:
+                raise DamagedFileError(f"{path} was being written as the computer stopped, or follows a damaged file")
+            check_apart(path)
+        tries = path.with_suffix(".nwb.tries")
+        with contextlib.suppress(OSError):  # on a full disk nothing is counted
+            with tries.open("ab") as file:
+                file.write(b"x")
+            if tries.stat().st_size > MAX_TRIES:
+                tries.unlink()
+                raise DamagedFileError(f"{path} has ended {MAX_TRIES} recorders")
+        try:
+            return RecordingWriter.resume(path)
+        finally:
+            with contextlib.suppress(OSError):
+                tries.unlink()
 
     def next_number(self) -> int:
         """Return the number of the next file."""
@@ -81,7 +113,10 @@ class DeviceFolder:
         return self.path / file_name(self._plan.session, self._device.name, text, self.next_number())
 
     def check_in(self, closed: ClosedFile, cursor: int) -> None:
-        """Put a closed file into the manifest."""
+        """Put a closed file into the manifest, once its name and the journal that it was made of are on the disk."""
+        sync_folder(self.path)
+        sync_segments(self._device.journal, self._checked_in_to)
+        self._checked_in_to = cursor
         self.manifest.files.append(
             ManifestFile(
                 name=closed.path.name,
@@ -109,7 +144,8 @@ class DeviceFolder:
         try:
             self.manifest.save(self.path)
         except OSError as e:
-            raise StoreError(f"{self.path / 'manifest.json'} cannot be written: {e.strerror}; free space there") from e
+            kind = DiskFullError if e.errno in (errno.ENOSPC, errno.EDQUOT) else StoreError
+            raise kind(f"{self.path / 'manifest.json'} cannot be written: {e.strerror}; free space there") from e
 
     def reference_host_ns(self, host_boot_id: str, t_host_ns: int, utc_ns: int) -> int:
         """CLOCK_BOOTTIME of the session's reference time, in the boot of the computer that a segment belongs to.
@@ -129,7 +165,10 @@ class DeviceFolder:
         return self._plan.started_utc_ns + since_reference_ns
 
 
-def _is_damage(error: StoreError) -> bool:
-    """Whether the store says that a file is beyond repair, rather than that the disk or the rights are at fault."""
-    text = str(error)
-    return "rebuild it from the journal" in text or "not an HDF5 file" in text
+def _free_name(path: Path) -> Path:
+    """Return a name like this that no file has."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_name(f"{path.name}{number}")
+    return free

@@ -14,6 +14,7 @@ from spikedaq.journal import (
     NoteRecord,
     RequestRecord,
     SessionStop,
+    read_host_boot_id,
 )
 from spikedaq.model import Block, ClockMap, DeviceInfo, Event, Gap, GapCause, LocalProtocolError, RemoteProtocolError
 from spikedaq.recorder.folder import DeviceFolder
@@ -94,7 +95,7 @@ class Lane:
             self._next_step = self._writer.last_block.next_step
         self._cursor = self._folder.cursor
         manifest = self._folder.manifest
-        manifest.state, manifest.reason = "recording", None
+        manifest.state, manifest.reason, manifest.host_boot_id = "recording", None, read_host_boot_id()
         self._folder.save()
 
     def step(self, *, last: bool = False) -> bool:
@@ -118,6 +119,11 @@ class Lane:
             self._source = JournalSource(self.device.journal, self._cursor)
         for _ in range(STEP_ITEMS):
             item = self._source.peek()
+            if item is None and last and self.device.until is not None:
+                self._finish("the journal ends here")
+            elif item is not None and self.device.until is not None and item.end_offset > self.device.until:
+                self._finish("made again from the journal")
+                return False
             if item is None or not self._take(item, last=last):
                 return False
             self._source.pop()

@@ -40,6 +40,11 @@ class ManifestFile:
     saturated_blocks: int
     closed_reason: str
     cursor: int
+    rebuilt_utc_ns: int | None = None
+    """When it was made again from the journal, because what was there was damaged or missing."""
+    deleted_utc_ns: int | None = None
+    """When it was deleted to make room; the file is gone, its entry stays."""
+    deleted_why: str | None = None
 
 
 @dataclass
@@ -54,6 +59,8 @@ class Manifest:
     unique_id: str
     state: str = "recording"
     reason: str | None = None
+    host_boot_id: str | None = None
+    """Boot of the computer in which the newest recorder wrote; what it left open is not to be trusted in another."""
     references: dict[str, int] = field(default_factory=dict)
     """CLOCK_BOOTTIME of the session's reference time, by boot of the computer; a restart starts that clock anew."""
     files: list[ManifestFile] = field(default_factory=list)
@@ -118,6 +125,6 @@ def read_manifest(folder: Path) -> Manifest | None:
             )
         files = [ManifestFile(**f) for f in raw["files"]]
         names = ("session", "device", "unique_id", "state", "reason", "references")
-        return Manifest(**{n: raw[n] for n in names}, files=files)
+        return Manifest(**{n: raw[n] for n in names}, host_boot_id=raw.get("host_boot_id"), files=files)
     except (KeyError, TypeError) as e:
         raise StoreError(f"{path} lacks or garbles {e}; {_REMEDY}") from e

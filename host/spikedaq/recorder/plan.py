@@ -21,6 +21,8 @@ class DevicePlan:
     unique_id: str
     journal: Path
     start_offset: int
+    until: int | None = None
+    """Record up to this journal offset and no further: a file that is made again ends where it ended before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class SessionPlan:
     notes: str = ""
     experimenter: str | None = None
     config: dict[str, Any] = field(default_factory=dict)
+    reserve_bytes: int = 0
+    """Free space at which the files are closed, and the rest left to a recorder that has more."""
 
 
 def read_plan(folder: Path) -> SessionPlan:
@@ -80,6 +84,7 @@ def _plan(folder: Path, raw: dict[str, Any]) -> SessionPlan:
             unique_id=str(d["unique_id"]),
             journal=Path(d["journal"]),
             start_offset=int(d["start_offset"]),
+            until=None if d.get("until") is None else int(d["until"]),
         )
         for d in raw["devices"]
     )
@@ -103,4 +108,5 @@ def _plan(folder: Path, raw: dict[str, Any]) -> SessionPlan:
         notes=str(raw.get("notes") or ""),
         experimenter=raw.get("experimenter"),
         config=dict(raw.get("config") or {}),
+        reserve_bytes=int(raw.get("reserve_bytes") or 0),
     )

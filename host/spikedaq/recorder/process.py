@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import select
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -15,12 +16,14 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from spikedaq.model import ConfigError, StoreError
+from spikedaq.model import ConfigError, DiskFullError, StoreError
 from spikedaq.recorder.lane import Lane
 from spikedaq.recorder.plan import SessionPlan, read_plan
 
 _T = TypeVar("_T")
 EXIT_DONE, EXIT_FAILED, EXIT_BAD_PLAN, EXIT_INTERRUPTED, EXIT_DISK, EXIT_BUSY = 0, 1, 2, 3, 4, 5
+DISK_FULL, WRITE_FAILED = "disk_full", "write_failed"
+"""Causes of status 4, as reported."""
 LOCK_FILE = ".recorder.lock"
 POLL_S = 0.1
 REPORT_S = 1.0
@@ -70,12 +73,16 @@ class Recorder:
         self._reporter = reporter
         self._stdin = stdin
         self._monotonic_s = monotonic_s
+        self._folder = plan.folder
+        self._reserve_bytes = plan.reserve_bytes
         self._lanes = [Lane(plan, device) for device in plan.devices]
         self._turn = 0
         self._next_report_s = 0.0
 
     def run(self) -> int:
         """Record until the session ends or the daemon dies; return the exit status."""
+        if self._free_bytes() < self._reserve_bytes:
+            return self._say_full()
         for lane in self._lanes:
             self._guard(lane, lane.start)
             for remark in lane.remarks:
@@ -87,6 +94,8 @@ class Recorder:
                 self._report(force=True)
                 return EXIT_DONE
             self._report()
+            if self._free_bytes() < self._reserve_bytes:
+                return self._make_way()
             if orphaned:
                 break
             orphaned = not self._wait(0.0 if more else POLL_S)
@@ -115,16 +124,33 @@ class Recorder:
             self._reporter.line(lane)
         return EXIT_DONE if all(lane.done for lane in self._lanes) else EXIT_INTERRUPTED
 
+    def _free_bytes(self) -> int:
+        return shutil.disk_usage(self._folder).free
+
+    def _make_way(self) -> int:
+        """Close the files while there is space to do so: what is left is for the journals."""
+        for lane in self._lanes:
+            self._guard(lane, partial(lane.interrupt, "the disk is full"))
+            self._reporter.line(lane)
+        return self._say_full()
+
+    def _say_full(self) -> int:
+        for lane in self._lanes:
+            error = f"less than {self._reserve_bytes / 1e6:.0f} MB are free for {self._folder}; make room"
+            self._reporter.write({"device": lane.device.name, "state": "failed", "error": error, "cause": DISK_FULL})
+        return EXIT_DISK
+
     def _guard(self, lane: Lane, work: Callable[[], _T]) -> _T:
         """Do work on a file. After an error it may present zeros, and crash when closed: leave at once."""
         try:
             return work()
         except (StoreError, OSError, MemoryError) as e:
-            self._fail(lane, str(e) or type(e).__name__)
+            full = isinstance(e, DiskFullError) or getattr(e, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+            self._fail(lane, str(e) or type(e).__name__, DISK_FULL if full else WRITE_FAILED)
             raise
 
-    def _fail(self, lane: Lane, error: str) -> None:
-        self._reporter.write({"device": lane.device.name, "state": "failed", "error": error})
+    def _fail(self, lane: Lane, error: str, cause: str) -> None:
+        self._reporter.write({"device": lane.device.name, "state": "failed", "error": error, "cause": cause})
         sys.stderr.write(f"spikedaq recorder: {lane.device.name}: {error}\n")
         sys.stderr.flush()
         os._exit(EXIT_DISK)

@@ -1,8 +1,9 @@
 """Recording files: NWB written under SWMR, repair after a crash, reading. The only room that knows h5py."""
 
-from spikedaq.store.closing import describe_closed
+from spikedaq.store.check import FileCheck, between, check_apart, check_file
+from spikedaq.store.closing import describe_closed, sha256_of
 from spikedaq.store.create import specifications_path
-from spikedaq.store.folder import file_name, find_files
+from spikedaq.store.folder import file_name, find_files, is_file_name
 from spikedaq.store.meta import ClosedFile, FileMeta, LastBlock, countable
 from spikedaq.store.reader import (
     RecordingFile,
@@ -17,6 +18,7 @@ from spikedaq.store.writer import RecordingWriter
 
 __all__ = [
     "ClosedFile",
+    "FileCheck",
     "FileMeta",
     "LastBlock",
     "RecordingFile",
@@ -26,11 +28,16 @@ __all__ = [
     "StoredGap",
     "StoredNote",
     "StoredParameter",
+    "between",
+    "check_apart",
+    "check_file",
     "countable",
     "describe_closed",
     "file_name",
     "find_files",
+    "is_file_name",
     "open_recording",
     "repair",
+    "sha256_of",
     "specifications_path",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def describe_closed(path: Path) -> ClosedFile:
         n = extent.n_samples
         start_s, stop_s = (float(times[0]), float(times[n - 1])) if n else (0.0, 0.0)
     with translated(path, "read"):
-        digest = _sha256(path)
+        digest = sha256_of(path, sync=True)
         n_bytes = path.stat().st_size
     n_rows = len(blocks)
     return ClosedFile(
@@ -89,11 +90,25 @@ def describe_closed(path: Path) -> ClosedFile:
     )
 
 
-def _sha256(path: Path) -> str:
-    """Hash what the disk has, not what is in memory."""
+def sha256_of(path: Path, *, sync: bool = False, progress: Callable[[int], None] = lambda n_bytes: None) -> str:
+    """Return the SHA-256 of a file.
+
+    Parameters
+    ----------
+    sync : bool
+        Bring the file to the disk itself first.
+    progress : callable
+        Called with the number of bytes of each piece.
+
+    Raises
+    ------
+    OSError
+    """
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        os.fsync(file.fileno())
+        if sync:
+            os.fsync(file.fileno())
         while piece := file.read(HASH_BYTES):
             digest.update(piece)
+            progress(len(piece))
     return digest.hexdigest()

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spikedaq.model import StoreError
+from spikedaq.model import DamagedFileError
 from spikedaq.store.layout import BLOCKS, COMPLETE, SMALL_TABLES, Table
 
 
@@ -92,7 +92,7 @@ def beyond(file: Any, names: Sequence[str], extent: Extent) -> list[tuple[Any, i
 
     Raises
     ------
-    StoreError
+    DamagedFileError
         One is shorter than the file says of itself.
     """
     wanted = [(d, extent.n_samples) for d in series_datasets(file, names)]
@@ -101,7 +101,7 @@ def beyond(file: Any, names: Sequence[str], extent: Extent) -> list[tuple[Any, i
         wanted += [(d, n) for d in columns(file, table)]
     short = [d.name for d, n in wanted if d.shape[0] < n]
     if short:
-        raise StoreError(f"{file.filename}: {short[0]} is shorter than the file says; rebuild it from the journal")
+        raise DamagedFileError(f"{file.filename}: {short[0]} is shorter than it says; rebuild it from the journal")
     return [(d, n) for d, n in wanted if d.shape[0] > n]
 
 
@@ -109,7 +109,7 @@ def cut(file: Any, names: Sequence[str], extent: Extent) -> None:
     """Cut a file that is open for writing, outside SWMR, to an extent."""
     record = extent.record()
     if file[COMPLETE].shape != record.shape:
-        raise StoreError(f"{file.filename} was begun by an older version; rebuild it from the journal")
+        raise DamagedFileError(f"{file.filename} was begun by an older version; rebuild it from the journal")
     # First the record: killed in between, the next repair cuts the rest.
     file[COMPLETE][:] = record
     file.flush()

@@ -15,6 +15,11 @@ def file_name(session: str, device: str, start_utc: str, number: int) -> str:
     return f"{session}_{device}_{start_utc}_{number:04d}.nwb"
 
 
+def is_file_name(name: str) -> bool:
+    """Tell whether a file of this name is one of ours."""
+    return _NAME.fullmatch(name) is not None
+
+
 def find_files(session_folder: Path, device: str | None = None) -> list[Path]:
     """Return the recording files of a session, of one device or of all, by device and then in order.
 

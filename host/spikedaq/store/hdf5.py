@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from spikedaq.model import StoreError
+from spikedaq.model import DamagedFileError, DiskFullError, StoreError
 
 # HDF5 1.10 reads nothing newer; "latest" writes files that 1.10 to 1.14 refuse.
 LIBVER = ("v110", "v110")
@@ -22,22 +23,34 @@ CHUNK_CACHE_BYTES = 1 << 18
 # h5py raises RuntimeError where errno says ENOSPC, OSError for opening, KeyError, ValueError and TypeError for
 # damaged content.
 _FOREIGN = (OSError, RuntimeError, KeyError, ValueError, TypeError)
+# HDF5 tells the system's error only in its text, and h5py hands on no more than that.
+_ERRNO = re.compile(r"errno = (\d+)")
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
-def translated(path: Path, doing: str, remedy: str = "") -> Iterator[None]:
-    """Turn what h5py and the system raise into a StoreError that names file and remedy."""
+def translated(path: Path, doing: str, remedy: str = "", *, from_content: bool = False) -> Iterator[None]:
+    """Turn what h5py and the system raise into a StoreError that names file and remedy.
+
+    Where the system refused nothing and ``from_content`` is given, the content is at fault: a DamagedFileError.
+    """
     try:
         yield
     except _FOREIGN as error:
         text = " ".join(str(error).split())
-        if getattr(error, "errno", None) == errno.ENOSPC or "errno = 28" in text:
+        named = _ERRNO.search(text)
+        number = getattr(error, "errno", None) or (int(named[1]) if named else None)
+        kind: type[StoreError] = StoreError
+        if number in _FULL:
+            kind = DiskFullError
             text, remedy = "no space left on the disk", "free space; the journal keeps the data meanwhile"
-        elif getattr(error, "errno", None) == errno.ENOENT:
+        elif number == errno.ENOENT:
             text = "no such file or folder"
-        elif getattr(error, "errno", None) in (errno.EACCES, errno.EPERM, errno.EROFS):
+        elif number in (errno.EACCES, errno.EPERM, errno.EROFS):
             text, remedy = "not permitted", "check the permissions of the file and its folder"
-        raise StoreError(f"cannot {doing} {path}: {text}" + (f"; {remedy}" if remedy else "")) from error
+        elif number is None and from_content:
+            kind = DamagedFileError
+        raise kind(f"cannot {doing} {path}: {text}" + (f"; {remedy}" if remedy else "")) from error
 
 
 def open_file(path: Path, mode: str, *, swmr: bool = False, locking: bool | None = False) -> Any:

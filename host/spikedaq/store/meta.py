@@ -12,6 +12,7 @@ from typing import Any
 from spikedaq.model import (
     ChannelInfo,
     ClampMode,
+    DamagedFileError,
     DeviceInfo,
     GapCause,
     Holder,
@@ -151,8 +152,10 @@ def meta_from_json(text: str, path: Path) -> tuple[FileMeta, int]:
 
     Raises
     ------
+    DamagedFileError
+        Not the text of a spikedaq file.
     StoreError
-        Not the text of a spikedaq file, or of one from a later version.
+        That of a later version.
     """
     try:
         document = json.loads(text)
@@ -160,7 +163,7 @@ def meta_from_json(text: str, path: Path) -> tuple[FileMeta, int]:
     except (ValueError, TypeError, KeyError):
         version = None
     if version is None:
-        raise StoreError(f"{path} was not written by spikedaq: /general/data_collection does not say so")
+        raise DamagedFileError(f"{path} was not written by spikedaq: /general/data_collection does not say so")
     if version > FORMAT_VERSION:
         raise StoreError(
             f"{path} has layout version {version}, this spikedaq knows up to {FORMAT_VERSION}; use a newer spikedaq"
@@ -182,7 +185,9 @@ def meta_from_json(text: str, path: Path) -> tuple[FileMeta, int]:
         )
         return meta, int(document["start_offset"])
     except (KeyError, TypeError, ValueError) as error:
-        raise StoreError(f"{path}: /general/data_collection lacks or garbles {error}; the file is damaged") from error
+        raise DamagedFileError(
+            f"{path}: /general/data_collection lacks or garbles {error}; the file is damaged"
+        ) from error
 
 
 def _info_from_dict(data: dict[str, Any]) -> DeviceInfo:

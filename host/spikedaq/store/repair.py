@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spikedaq.model import StoreError
+from spikedaq.model import DamagedFileError, StoreError
 from spikedaq.store.extent import Extent, at_cursor, beyond, cut, read_extent
 from spikedaq.store.hdf5 import open_file, translated
 from spikedaq.store.layout import META, channel_storages
@@ -49,8 +49,10 @@ def repair(path: Path) -> RepairResult:
 
     Raises
     ------
+    DamagedFileError
+        Damaged beyond this, or not a recording of spikedaq.
     StoreError
-        Not a recording of spikedaq, being written, or damaged beyond this.
+        Being written, or the disk refuses.
     """
     start = time.perf_counter()
     path = Path(path)
@@ -59,7 +61,7 @@ def repair(path: Path) -> RepairResult:
     with WriteLock(path) as lock:
         found = _clear_flags(path, lock.descriptor)
         try:
-            with translated(path, "repair", REBUILD):
+            with translated(path, "repair", REBUILD, from_content=True):
                 extent, was_cut = _cut_to_blocks(path)
         except StoreError:
             if found is not None:
@@ -88,13 +90,13 @@ def _cut_to_blocks(path: Path) -> tuple[Extent, bool]:
 def read_meta(file: Any, path: Path) -> tuple[FileMeta, int]:
     """Return an open file's meta and start offset; StoreError where it is not ours."""
     if META not in file:
-        raise StoreError(f"{path} was not written by spikedaq: it has no {META}")
+        raise DamagedFileError(f"{path} was not written by spikedaq: it has no {META}")
     return meta_from_json(file[META].asstr()[()], path)
 
 
 def _clear_flags(path: Path, descriptor: int) -> tuple[bytes, int] | None:
     """Clear the flags of a dead writer. Returns superblock and size as they were, None if there were none."""
-    with translated(path, "repair", REBUILD):
+    with translated(path, "repair", REBUILD, from_content=True):
         original = os.pread(descriptor, SUPERBLOCK_BYTES, 0)
         _check_superblock(path, original)
         size = os.fstat(descriptor).st_size
@@ -115,11 +117,11 @@ def _clear_flags(path: Path, descriptor: int) -> tuple[bytes, int] | None:
 
 def _check_superblock(path: Path, data: bytes) -> None:
     if data[:8] != SIGNATURE:
-        raise StoreError(f"{path} is not an HDF5 file; it cannot be repaired")
+        raise DamagedFileError(f"{path} is not an HDF5 file; {REBUILD}")
     if len(data) < SUPERBLOCK_BYTES or data[_VERSION] != 3 or data[_SIZES] != b"\x08\x08":
-        raise StoreError(f"{path} was not written by spikedaq: its superblock is of another kind; left as it is")
+        raise DamagedFileError(f"{path} was not written by spikedaq: its superblock is of another kind; left as it is")
     if int.from_bytes(data[_CHECKSUM], "little") != lookup3(data[:44]):
-        raise StoreError(f"{path}: the superblock's checksum is wrong; rebuild the file from the journal")
+        raise DamagedFileError(f"{path}: the superblock's checksum is wrong; {REBUILD}")
 
 
 def _words(data: bytes) -> tuple[int, int, int]:

@@ -115,7 +115,7 @@ class RecordingWriter:
         self._closed = False
         self._lock = WriteLock(path)
         try:
-            with translated(path, "open", "repair it, or rebuild it from the journal"):
+            with translated(path, "open", "repair it, or rebuild it from the journal", from_content=True):
                 self._open()
         except StoreError:
             self._lock.release()

@@ -16,6 +16,7 @@ from spikedaq.daemon.commands.devices import DeviceCommands
 from spikedaq.daemon.commands.operation import Operation
 from spikedaq.daemon.commands.recordings import RecordingCommands
 from spikedaq.daemon.data_folder import DataFolder
+from spikedaq.daemon.disk import DiskWatch
 from spikedaq.daemon.journals import Journals
 from spikedaq.daemon.reload import Reloader
 from spikedaq.daemon.sessions import Sessions
@@ -45,6 +46,7 @@ class Commands:
         alarms: Alarms,
         *,
         reloader: Reloader,
+        disk: DiskWatch,
         epoch: str,
         publish_url: str,
         stop: Callable[[], None],
@@ -53,6 +55,7 @@ class Commands:
         self._sessions = sessions
         self._data = data
         self._alarms = alarms
+        self._disk = disk
         self._epoch = epoch
         self._publish_url = publish_url
         self._stop = stop
@@ -117,6 +120,7 @@ class Commands:
             "uptime_s": time.monotonic() - self._started_s,
             "data": str(self._data.path),
             "free_bytes": self._data.free_bytes(),
+            "disk": self._disk.status.to_map(),
             "tasks": len(asyncio.all_tasks()),
             "devices": [{"name": m.name, **m.status_now().to_map()} for m in self._bench.members.values()],
             "recording": recording.status().to_map() if recording else None,

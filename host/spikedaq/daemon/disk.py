@@ -1,0 +1,221 @@
+"""How full the disks are, for how long they last, and the alarms about it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from spikedaq.daemon.alarms import AlarmKind, Alarms
+from spikedaq.daemon.config import DiskConfig
+from spikedaq.daemon.data_folder import DataFolder
+from spikedaq.daemon.journals import Journals
+from spikedaq.daemon.live_config import LiveConfig
+from spikedaq.daemon.sessions import Sessions
+from spikedaq.link import host_now_ns
+
+PERIOD_S = 0.5
+"""An alarm is raised within 2 s of its cause."""
+RATE_WINDOW_S = 60.0
+"""Files grow by a chunk a second and journals at every block: over a minute the rate stands still."""
+_LEAST_WINDOW_S = 5.0
+_TRIM_PERIOD_S = 10.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DiskStatus:
+    """One look at the disk of the data folder.
+
+    Attributes
+    ----------
+    free_bytes : int or None
+        None where the system does not say.
+    reserve_bytes : int
+        Kept free of recordings, for the journals.
+    bytes_per_s : float or None
+        At which recordings and journals grow now; None while not measured.
+    time_left_s : float or None
+        Until recordings have to stop; None while nothing grows, or not measured.
+    """
+
+    free_bytes: int | None
+    reserve_bytes: int
+    bytes_per_s: float | None = None
+    time_left_s: float | None = None
+
+    def to_map(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return asdict(self)
+
+
+def time_left_s(room_bytes: float, files_per_s: float, journals: Sequence[tuple[float, float]]) -> float | None:
+    """Return how long ``room_bytes`` last, None where nothing grows for good.
+
+    Parameters
+    ----------
+    files_per_s : float
+        Growth of the recordings.
+    journals : sequence of (float, float)
+        Growth of each journal, bytes per second, and how far it grows before its ring is full.
+    """
+    if room_bytes <= 0:
+        return 0.0
+    growing = sorted((room / rate, rate) for rate, room in journals if rate > 0 and room > 0)
+    at_s, rate_now = 0.0, files_per_s + sum(rate for _, rate in growing)
+    for full_s, rate in growing:
+        used = rate_now * (full_s - at_s)
+        if used >= room_bytes:
+            break
+        room_bytes, at_s, rate_now = room_bytes - used, full_s, rate_now - rate
+    return at_s + room_bytes / rate_now if rate_now > 1e-9 else None
+
+
+class Growth:
+    """Rates of counters that only grow, each over the last minute."""
+
+    def __init__(self) -> None:
+        self._seen: list[tuple[float, dict[str, int]]] = []
+
+    def update(self, t_s: float, counted: dict[str, int]) -> dict[str, float] | None:
+        """Take the counters; return bytes per second by name, None while too little time has passed."""
+        self._seen.append((t_s, counted))
+        while len(self._seen) > 2 and self._seen[1][0] <= t_s - RATE_WINDOW_S:
+            self._seen.pop(0)
+        t0_s, first = self._seen[0]
+        if t_s - t0_s < _LEAST_WINDOW_S:
+            return None
+        return {name: max(0, n - first.get(name, n)) / (t_s - t0_s) for name, n in counted.items()}
+
+
+class DiskWatch:
+    """Looks at the disks twice a second, raises and clears their alarms."""
+
+    def __init__(
+        self, config: LiveConfig, data: DataFolder, journals: Journals, sessions: Sessions, alarms: Alarms
+    ) -> None:
+        self._live = config
+        self._data = data
+        self._journals = journals
+        self._sessions = sessions
+        self._alarms = alarms
+        self._growth = Growth()
+        self._failing: set[str] = set()
+        self._full: set[str] = set()
+        self._next_trim_s = 0.0
+        self.status = DiskStatus(None, config.now.disk.reserve_bytes)
+
+    @property
+    def _config(self) -> DiskConfig:
+        return self._live.now.disk
+
+    async def run(self) -> None:
+        """Watch for good."""
+        while True:
+            # In a thread: a network disk that hangs must hang nothing else.
+            free, elsewhere = await asyncio.to_thread(self._measure)
+            now_s = host_now_ns() / 1e9
+            self._look(now_s, free, elsewhere)
+            if free is not None and 2 * free < self._config.reserve_bytes and now_s >= self._next_trim_s:
+                # Recordings have stopped long before. What nobody needs of the past gives way to what comes.
+                self._next_trim_s = now_s + _TRIM_PERIOD_S
+                await self._journals.trim(self._sessions.needed_from, ring_bytes=0)
+            await asyncio.sleep(PERIOD_S)
+
+    def _measure(self) -> tuple[int | None, dict[str, int]]:
+        """Free bytes of the data folder's disk, and by session of those recorded on another."""
+        free = self._data.free_bytes()
+        elsewhere = {}
+        for session in self._sessions.all():
+            try:
+                if session.folder.stat().st_dev != self._data.path.stat().st_dev:
+                    elsewhere[session.name] = shutil.disk_usage(session.folder).free
+            except OSError:
+                continue
+        return free, elsewhere
+
+    def _look(self, now_s: float, free: int | None, elsewhere: dict[str, int]) -> None:
+        rates = self._growth.update(now_s, self._counted())
+        left_s = total = None
+        if rates is not None:
+            total = sum(rates.values())
+            left_s = None if free is None else self._time_left_s(free, rates, set(elsewhere))
+        self.status = DiskStatus(free, self._config.reserve_bytes, total, left_s)
+        if free is not None:
+            self._judge_low(free, left_s)
+        stopped = {s.name: s for s in self._sessions.all() if s.recorder.is_full}
+        full = set()
+        if free is not None and free < self._config.reserve_bytes:
+            full.add("")
+        full |= {"" if name not in elsewhere else name for name in stopped}
+        full |= {name for name, n in elsewhere.items() if n < self._config.reserve_bytes}
+        for subject in full - self._full:
+            self._alarms.put(AlarmKind.DISK_FULL, subject, self._full_text(subject))
+        for subject in self._full - full:
+            room = elsewhere.get(subject) if subject else free
+            if room is not None and room < self._config.restart_bytes:
+                full.add(subject)
+            else:
+                self._alarms.clear(AlarmKind.DISK_FULL, subject)
+        self._full = full
+        self._judge_journals()
+
+    def _time_left_s(self, free: int, rates: dict[str, float], elsewhere: set[str]) -> float | None:
+        files = sum(rate for name, rate in rates.items() if name.startswith("file ") and name[5:] not in elsewhere)
+        ring_bytes = self._live.now.journal.ring_bytes
+        rings = []
+        for device, journal in self._journals.all().items():
+            rings.append((rates.get(f"journal {device}", 0.0), ring_bytes - journal.kept_bytes()))
+        return time_left_s(free - self._config.reserve_bytes, files, rings)
+
+    def _judge_low(self, free: int, left_s: float | None) -> None:
+        config = self._config
+        # An alarm that stands ends only at a tenth more, so that it does not come and go.
+        slack = 1.1 if (AlarmKind.DISK_LOW, "") in self._alarms.standing else 1.0
+        if free < slack * config.low_bytes or (left_s is not None and left_s < slack * config.low_s):
+            lasts = f"; at the present rate it lasts {duration_text(left_s)}" if left_s is not None else ""
+            text = (
+                f"{free / 1e9:.1f} GB are free for {self._data.path}{lasts}; make room, or let old recordings be "
+                "deleted ([retention] in spikedaq.toml)"
+            )
+            self._alarms.put(AlarmKind.DISK_LOW, "", text)
+        else:
+            self._alarms.clear(AlarmKind.DISK_LOW, "")
+
+    def _full_text(self, subject: str) -> str:
+        folder: Path = self._data.recordings
+        session = next((s for s in self._sessions.all() if s.name == subject), None)
+        folder = session.folder if session is not None else folder
+        return (
+            f"the disk of {folder} is full: nothing more is recorded there, the journal keeps what comes; make room "
+            f"(more than {self._config.restart_bytes / 1e6:.0f} MB), and recording goes on by itself"
+        )
+
+    def _judge_journals(self) -> None:
+        failing = {name for name, journal in self._journals.all().items() if journal.writer.failing}
+        for device in failing - self._failing:
+            text = f"the journal of {device} cannot be written, samples are being lost: make room on {self._data.path}"
+            self._alarms.put(AlarmKind.JOURNAL_FAILED, device, text)
+        for device in self._failing - failing:
+            self._alarms.clear(AlarmKind.JOURNAL_FAILED, device)
+        self._failing = failing
+
+    def _counted(self) -> dict[str, int]:
+        counted = {f"journal {name}": journal.writer.offset for name, journal in self._journals.all().items()}
+        for session in self._sessions.all():
+            counted[f"file {session.name}"] = sum(file.bytes for file in session.recorder.files.values())
+        return counted
+
+
+def duration_text(seconds: float) -> str:
+    """Return a time as ``3 days``, ``5 h``, ``12 min`` or ``40 s``."""
+    for unit, length_s in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * length_s:
+            return f"{seconds / length_s:.0f} {unit}"
+    return f"{seconds:.0f} s"
