@@ -17,7 +17,7 @@ from spikedaq.daemon.disk import Growth, duration_text, time_left_s
         (1000, 0, [(10, 500)], None),  # the ring is full before the disk is
         (1000, 0, [(10, 5000)], 100),
         (1000, 10, [(10, 200)], 80),  # 20 s at 20, then 600 left at 10
-        (1000, 10, [(10, 200), (20, 2000)], 80 / 3 + 20 / 3),  # 20 s at 40, then 200 left at 30
+        (1000, 10, [(10, 200), (20, 2000)], 20 + 20 / 3),  # 20 s at 40, then 200 left at 30
         (1000, 5, [(10, -3)], 200),  # kept for a recording, far beyond its ring: it grows as its files do
         (1000, 0, [(0, 100)], None),
     ],
