@@ -58,7 +58,7 @@ test-python: $(VENV)/.dev $(VENV)/.installed $(VENV)/hdf5-1.14 firmware simulato
 	@sh tools/need.sh apt-command qemu-system-arm qemu-system-arm
 	@sh tools/need.sh apt-command avr-gcc gcc-avr avr-libc
 	@sh tools/need.sh apt-command h5dump hdf5-tools
-	$(PY) -m pytest $(PYTEST)
+	$(PY) tools/run_tests.py $(PYTEST)
 
 contract: $(VENV)/.dev $(VENV)/.installed simulator firmware-v1 firmware-cm4
 	@sh tools/need.sh apt-command qemu-system-arm qemu-system-arm
