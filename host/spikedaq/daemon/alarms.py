@@ -39,6 +39,8 @@ class AlarmKind(StrEnum):
     RECORDING_ENDED = "recording_ended"
     """A recording ended, or could not be taken up again, although nobody had ended it."""
     VIEWER_DROPPING = "viewer_dropping"
+    HISTORY_FAILED = "history_failed"
+    """The history process does not run: nobody can fetch what he missed."""
     DAEMON_LATE = "daemon_late"
     """The daemon itself stood still for a while."""
     CONFIG_REFUSED = "config_refused"

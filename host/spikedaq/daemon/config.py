@@ -152,6 +152,10 @@ class DaemonConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     bench: Annotated[str, Meta(description="name of the bench, the first part of every topic")] = "bench"
     control: Annotated[str, Meta(description="ZeroMQ endpoint for requests")] = DEFAULT_CONTROL
     publish: Annotated[str, Meta(description="ZeroMQ endpoint of the streams")] = DEFAULT_PUBLISH
+    history: Annotated[
+        str | None,
+        Meta(description="ZeroMQ endpoint of the history; by default the port after `control`, or any free one"),
+    ] = None
     data: Annotated[
         Path, Meta(description="folder of journals and recordings; a relative one counts from the configuration's")
     ] = Path("spikedaq-data")

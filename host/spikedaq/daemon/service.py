@@ -17,6 +17,7 @@ from spikedaq.daemon.commands import Commands
 from spikedaq.daemon.config import DaemonConfig
 from spikedaq.daemon.data_folder import DataFolder
 from spikedaq.daemon.disk import DiskWatch
+from spikedaq.daemon.history_process import HistoryProcess, default_endpoints
 from spikedaq.daemon.journals import Journals
 from spikedaq.daemon.live_config import LiveConfig
 from spikedaq.daemon.log_setup import set_up_logging
@@ -24,7 +25,7 @@ from spikedaq.daemon.reload import Loader, Reloader
 from spikedaq.daemon.sessions import Sessions
 from spikedaq.link import host_now_ns
 from spikedaq.model import ConfigError
-from spikedaq.outlet import ControlServer, Publisher
+from spikedaq.outlet import ControlServer, Publisher, check_endpoint
 
 EXIT_OK = 0
 EXIT_CONFIG = 2
@@ -75,6 +76,8 @@ class Daemon:
 
     async def run(self) -> None:
         """Serve until `stop`, SIGTERM or SIGINT."""
+        if self.config.history:
+            check_endpoint(self.config.history)
         data = DataFolder(self.config.data)
         try:
             publisher = Publisher(self.config.publish)
@@ -92,6 +95,8 @@ class Daemon:
         sessions = Sessions(self._live, data, journals, bench, self.alarms)
         disk = DiskWatch(self._live, data, journals, sessions, self.alarms)
         reloader = Reloader(self._live, bench, journals, self._loader)
+        endpoints = [self.config.history] if self.config.history else default_endpoints(self.config.control)
+        history = HistoryProcess(data.journal, self.config.bench, endpoints, self.alarms)
         commands = Commands(
             bench,
             sessions,
@@ -102,6 +107,7 @@ class Daemon:
             disk=disk,
             epoch=self.epoch,
             publish_url=publisher.endpoint,
+            history=history,
             stop=self.stop,
         )
         control = ControlServer(self.config.control, commands.handle)
@@ -115,6 +121,7 @@ class Daemon:
         try:
             async with asyncio.TaskGroup() as group:
                 tasks.append(group.create_task(control.run(), name="control"))
+                tasks.append(group.create_task(history.run(), name="history"))
                 await sessions.resume()
                 tasks.append(group.create_task(bench.run(), name="devices"))
                 tasks.append(group.create_task(_reload_when(reload_asked, reloader), name="reload"))

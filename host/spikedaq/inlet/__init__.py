@@ -2,6 +2,18 @@
 
 from spikedaq.inlet.bench import Bench, LiveBlock, connect, control_url
 from spikedaq.inlet.control import DEFAULT_CONTROL_URL, ControlClient
+from spikedaq.inlet.history import HistoryClient, JournalPiece, Reading
 from spikedaq.inlet.subscriber import Subscriber
 
-__all__ = ["DEFAULT_CONTROL_URL", "Bench", "ControlClient", "LiveBlock", "Subscriber", "connect", "control_url"]
+__all__ = [
+    "DEFAULT_CONTROL_URL",
+    "Bench",
+    "ControlClient",
+    "HistoryClient",
+    "JournalPiece",
+    "LiveBlock",
+    "Reading",
+    "Subscriber",
+    "connect",
+    "control_url",
+]

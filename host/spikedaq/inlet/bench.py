@@ -12,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from spikedaq.bus import EVENTS, SAMPLES, STATUS, Message, decode_mode, decode_samples, topic_for
+from spikedaq.inlet.address import reached_by
 from spikedaq.inlet.control import DEFAULT_CONTROL_URL, ControlClient
+from spikedaq.inlet.history import HistoryClient
 from spikedaq.inlet.subscriber import Subscriber
-from spikedaq.model import ChannelInfo, ClampMode
+from spikedaq.model import ChannelInfo, ClampMode, CommandRejected
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +74,7 @@ class Bench:
     def __init__(self, client: ControlClient, hello: dict[str, Any]) -> None:
         self.client = client
         self.name: str = hello["bench"]
-        self.publish_url: str = hello["publish"]
+        self.publish_url: str = reached_by(client.url, hello["publish"])
         self.hello = hello
 
     @property
@@ -108,6 +110,21 @@ class Bench:
         names = list(devices) or self.devices
         topics = [topic_for(self.name, name, stream) for name in names for stream in streams]
         return Subscriber(self.publish_url, topics)
+
+    def history(self) -> HistoryClient:
+        """Return a client of what was before; close it.
+
+        Raises
+        ------
+        CommandRejected
+            The daemon has no history running.
+        """
+        # Asked anew: the history may have been started again since, or the daemon.
+        endpoint = self.client.call("hello").get("history")
+        if not endpoint:
+            message = f"the daemon at {self.client.url} has no history running now; try again in a moment"
+            raise CommandRejected(message, code="not_running")
+        return HistoryClient(ControlClient(reached_by(self.client.url, endpoint), timeout_s=self.client.timeout_s))
 
     def blocks(self, device: str, *, timeout_s: float | None = None) -> Iterator[LiveBlock]:
         """Yield the device's blocks as they come; ends when ``timeout_s`` seconds pass without one."""

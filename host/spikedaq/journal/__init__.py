@@ -1,5 +1,6 @@
 """The append-only log of all that a device sent, from which recordings are made (docs/reference/journal.md)."""
 
+from spikedaq.journal.piece import MIN_PIECE_BYTES, Piece, head_at, read_piece, segment_start
 from spikedaq.journal.reader import Entry, JournalReader, ReaderCounters
 from spikedaq.journal.records import (
     MAX_RECORD_BYTES,
@@ -22,28 +23,45 @@ from spikedaq.journal.records import (
     decode_record,
     encode_record,
 )
-from spikedaq.journal.segments import kept_range, make_folder, sync_folder, sync_segments
+from spikedaq.journal.segments import (
+    Segment,
+    decode_frames,
+    good_end,
+    kept_range,
+    list_segments,
+    make_folder,
+    segment_path,
+    sync_folder,
+    sync_segments,
+)
+from spikedaq.journal.source import WARM_UP_BYTES, Item, JournalSource, known
 from spikedaq.journal.state import JournalState, carries_state
 from spikedaq.journal.writer import JournalCounters, JournalWriter, read_host_boot_id
 
 __all__ = [
     "MAX_RECORD_BYTES",
+    "MIN_PIECE_BYTES",
+    "WARM_UP_BYTES",
     "BadFrameNote",
     "ClockFitRecord",
     "ClockMapRecord",
     "Entry",
+    "Item",
     "JournalCounters",
     "JournalGap",
     "JournalReader",
+    "JournalSource",
     "JournalState",
     "JournalWriter",
     "LinkRecord",
     "NoteRecord",
+    "Piece",
     "PingRecord",
     "ReaderCounters",
     "ReceivedAt",
     "Record",
     "RequestRecord",
+    "Segment",
     "SegmentStart",
     "SessionStart",
     "SessionStop",
@@ -51,11 +69,19 @@ __all__ = [
     "TriggerRecord",
     "UnknownRecord",
     "carries_state",
+    "decode_frames",
     "decode_record",
     "encode_record",
+    "good_end",
+    "head_at",
     "kept_range",
+    "known",
+    "list_segments",
     "make_folder",
     "read_host_boot_id",
+    "read_piece",
+    "segment_path",
+    "segment_start",
     "sync_folder",
     "sync_segments",
 ]

@@ -1,7 +1,7 @@
 """The publishing end of the bus, and the socket that takes commands."""
 
 from spikedaq.outlet.control import ControlServer
-from spikedaq.outlet.endpoint import check_free
+from spikedaq.outlet.endpoint import check_endpoint, check_free
 from spikedaq.outlet.publisher import Publisher
 
-__all__ = ["ControlServer", "Publisher", "check_free"]
+__all__ = ["ControlServer", "Publisher", "check_endpoint", "check_free"]

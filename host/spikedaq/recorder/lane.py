@@ -9,7 +9,9 @@ from dataclasses import astuple, dataclass
 from spikedaq.journal import (
     ClockFitRecord,
     ClockMapRecord,
+    Item,
     JournalGap,
+    JournalSource,
     LinkRecord,
     NoteRecord,
     RequestRecord,
@@ -20,7 +22,6 @@ from spikedaq.model import Block, ClockMap, DeviceInfo, Event, Gap, GapCause, Lo
 from spikedaq.recorder.folder import DeviceFolder
 from spikedaq.recorder.lookahead import Facts, Lookahead, facts_of, filled, guessed_clock, is_complete
 from spikedaq.recorder.plan import DevicePlan, SessionPlan
-from spikedaq.recorder.source import Item, JournalSource
 from spikedaq.store import FileMeta, RecordingWriter, countable
 from spikedaq.wire import Describe, Get, HelloRequest, Set, StimulusData, decode_message
 
@@ -178,7 +179,7 @@ class Lane:
         if isinstance(content, Gap):
             self._gaps.append((content, item.end_offset))
         elif isinstance(content, SessionStop):
-            if content.session == self._plan.session:
+            if content.session == self._plan.ends_with:
                 self._finish(content.reason)
         elif isinstance(content, JournalGap):
             self._journal_gap = True
@@ -286,7 +287,7 @@ class Lane:
             return before
         if self._lookahead is None or self._lookahead.boot_id != block.boot_id:
             offset = item.end_offset
-            self._lookahead = Lookahead(self.device.journal, offset, state, block.boot_id, self._plan.session)
+            self._lookahead = Lookahead(self.device.journal, offset, state, block.boot_id, self._plan.ends_with)
         found = self._lookahead.search(last=last)
         if found is None:
             return None

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from spikedaq.journal import JournalReader, JournalState, SessionStop, carries_state
+from spikedaq.journal import JournalReader, JournalState, SessionStop, carries_state, known
 from spikedaq.model import ChannelInfo, ClampMode, ClockMap, DeviceInfo, EventKind, ProtocolError
-from spikedaq.recorder.source import known
 from spikedaq.wire import Description, DescriptionKind, EventMessage, Frame, Hello, decode_message, device_info
 
 MAX_LOOKAHEAD_BYTES = 64 * 2**20

@@ -29,7 +29,8 @@ class DevicePlan:
 class SessionPlan:
     """One recording session.
 
-    ``roll_s`` and ``roll_bytes`` are None where files do not roll by time or size.
+    ``roll_s`` and ``roll_bytes`` are None where files do not roll by time or size. ``ends_with`` is the name in the
+    `SessionStop` record that ends it: the session's own, but where a journal was copied, with its bench's stops.
     """
 
     folder: Path
@@ -40,6 +41,7 @@ class SessionPlan:
     devices: tuple[DevicePlan, ...]
     roll_s: float | None = None
     roll_bytes: int | None = None
+    ends_with: str = ""
     notes: str = ""
     experimenter: str | None = None
     config: dict[str, Any] = field(default_factory=dict)
@@ -99,6 +101,7 @@ def _plan(folder: Path, raw: dict[str, Any]) -> SessionPlan:
     return SessionPlan(
         folder=folder,
         session=check_session_name(raw["session"]),
+        ends_with=str(raw.get("ends_with") or raw["session"]),
         bench=str(raw["bench"]),
         started_utc_ns=int(raw["started_utc_ns"]),
         started_host_ns=int(raw["started_host_ns"]),

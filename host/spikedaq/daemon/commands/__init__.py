@@ -17,6 +17,7 @@ from spikedaq.daemon.commands.operation import Operation
 from spikedaq.daemon.commands.recordings import RecordingCommands
 from spikedaq.daemon.data_folder import DataFolder
 from spikedaq.daemon.disk import DiskWatch
+from spikedaq.daemon.history_process import HistoryProcess
 from spikedaq.daemon.journals import Journals
 from spikedaq.daemon.reload import Reloader
 from spikedaq.daemon.sessions import Sessions
@@ -33,6 +34,7 @@ class Commands:
     ----------
     publish_url : str
         Where the bus is, as bound.
+    history : HistoryProcess
     stop : callable
         Ends the daemon.
     """
@@ -49,6 +51,7 @@ class Commands:
         disk: DiskWatch,
         epoch: str,
         publish_url: str,
+        history: HistoryProcess,
         stop: Callable[[], None],
     ) -> None:
         self._bench = bench
@@ -58,6 +61,7 @@ class Commands:
         self._disk = disk
         self._epoch = epoch
         self._publish_url = publish_url
+        self._history = history
         self._stop = stop
         self._started_s = time.monotonic()
         self._operations: dict[str, Operation] = {
@@ -97,6 +101,7 @@ class Commands:
             "version": _version(),
             "epoch": self._epoch,
             "publish": self._publish_url,
+            "history": self._history.endpoint,
             "pid": os.getpid(),
         }
 

@@ -1,4 +1,4 @@
-"""One device's journal as the recorder sees it: blocks, events, gaps and records in order, from an offset on."""
+"""A journal as those see it who make something of it: blocks, events, gaps and records in order, from an offset on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from spikedaq.journal import Entry, JournalReader, JournalState, ReceivedAt, Record, UnknownRecord, carries_state
+from spikedaq.journal.reader import Entry, JournalReader
+from spikedaq.journal.records import ReceivedAt, Record, UnknownRecord
+from spikedaq.journal.state import JournalState, carries_state
 from spikedaq.model import LocalProtocolError, RemoteProtocolError
 from spikedaq.wire import Connection, Description, Frame, Hello, Pong, Received, Status, decode_message
 

@@ -1,0 +1,67 @@
+"""The process itself: one socket, answered until its standard input ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from spikedaq.history.requests import Requests
+from spikedaq.model import ConfigError
+from spikedaq.outlet import ControlServer
+
+EXIT_ENDED, EXIT_CONFIG = 0, 2
+MAX_REQUESTS = 16
+"""Worked on at a time, over all clients: what waits for new data, mostly. More are refused as ``busy``."""
+_NICENESS = 5
+"""The boards come first: whoever reads up on the past may wait."""
+
+
+def serve(folder: Path, bench: str, endpoints: Sequence[str]) -> int:
+    """Serve until stdin ends; say the endpoint, the first that can be bound, as one JSON line on stdout.
+
+    Returns
+    -------
+    int
+        0, or 2 where no endpoint can be bound.
+    """
+    with contextlib.suppress(OSError):
+        os.nice(_NICENESS)
+    try:
+        return asyncio.run(_serve(folder, bench, endpoints))
+    except ConfigError as error:
+        sys.stderr.write(f"spikedaq history: {error}\n")
+        return EXIT_CONFIG
+
+
+async def _serve(folder: Path, bench: str, endpoints: Sequence[str]) -> int:
+    server = _bind(endpoints, Requests(folder, bench))
+    sys.stdout.write(json.dumps({"endpoint": server.endpoint}) + "\n")
+    sys.stdout.flush()
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stdin_came() -> None:
+        if not os.read(0, 4096):
+            loop.remove_reader(0)
+            ended.set()
+
+    loop.add_reader(0, stdin_came)
+    serving = asyncio.create_task(server.run(), name="history")
+    await asyncio.wait([serving, asyncio.create_task(ended.wait())], return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        serving.result()
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
+    return EXIT_ENDED
+
+
+def _bind(endpoints: Sequence[str], requests: Requests) -> ControlServer:
+    for endpoint in endpoints[:-1]:
+        with contextlib.suppress(ConfigError):
+            return ControlServer(endpoint, requests.handle, max_requests=MAX_REQUESTS)
+    return ControlServer(endpoints[-1], requests.handle, max_requests=MAX_REQUESTS)
