@@ -43,6 +43,10 @@ class AlarmKind(StrEnum):
     """The history process does not run: nobody can fetch what he missed."""
     DAEMON_LATE = "daemon_late"
     """The daemon itself stood still for a while."""
+    TRIGGER_UNUSABLE = "trigger_unusable"
+    """An armed trigger cannot look at a device, or names one that is not there."""
+    TRIGGER_COMMAND = "trigger_command"
+    """A trigger's command to a device was not carried out."""
     CONFIG_REFUSED = "config_refused"
     """The configuration was to be read anew and cannot be used; the old one holds."""
 

@@ -15,6 +15,7 @@ from spikedaq.daemon.journals import Journal, Journals
 from spikedaq.daemon.live_config import LiveConfig
 from spikedaq.daemon.publish import Bus, DeviceOutlet
 from spikedaq.daemon.sessions import Session
+from spikedaq.daemon.tee import Tee
 from spikedaq.device import Device, DeviceState, nearest
 from spikedaq.link import AssignedPort, Finder, Link, PortFinder, host_now_ns, open_link
 from spikedaq.model import ClampMode, CommandRejected
@@ -38,6 +39,8 @@ class Member:
         Somebody named it; else it was found and is used under a name of ours.
     assigned : AssignedPort or None
         Where it is told which port it is on, where the configuration gives no URL.
+    tee : Tee
+        Who is told what it says; the bus is the first.
     """
 
     def __init__(
@@ -61,11 +64,12 @@ class Member:
         else:
             finder = PortFinder(config.url, config.unique_id)
         self.outlet = DeviceOutlet(bus, bench, config.name, epoch, host_now_ns)
+        self.tee = Tee(self.outlet)
         self.device = Device(
             config.name,
             config.url or f"id:{config.unique_id}",
             open_journal=self._open_journal,
-            listener=self.outlet,
+            listener=self.tee,
             opener=opener,
             finder=finder,
             settings=config.parameters,
@@ -173,6 +177,8 @@ class Bench:
     ----------
     members : dict
         Never changed in place but replaced: whoever goes through it may take its time.
+    comings, goings : list of callable
+        Called with a member as it is added, before it runs, and as it is removed. They must not raise or wait.
     """
 
     def __init__(
@@ -183,6 +189,8 @@ class Bench:
         self._make = partial(Member, bench=self.name, epoch=epoch, bus=bus, journals=journals, opener=opener)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
+        self.comings: list[Callable[[Member], None]] = []
+        self.goings: list[Callable[[Member], None]] = []
         self.members = {device.name: self._make(device) for device in config.now.devices}
 
     async def run(self) -> None:
@@ -209,6 +217,8 @@ class Bench:
             raise CommandRejected(f"the bench has a device {config.name!r} already", code="exists")
         member = self._make(config, is_configured=is_configured)
         self.members = {**self.members, member.name: member}
+        for tell in self.comings:
+            tell(member)
         self._launch(member)
         log.info("device added", device=member.name, link=member.device.url)
         return member
@@ -232,6 +242,9 @@ class Bench:
         self.check_idle(names, what="removed")
         gone = [self.members[name] for name in names if name in self.members]
         self.members = {name: member for name, member in self.members.items() if name not in names}
+        for member in gone:
+            for tell in self.goings:
+                tell(member)
         for member in gone:
             await member.device.finish()
             task = self._tasks.pop(member.name, None)

@@ -20,6 +20,7 @@ from spikedaq.journal import (
     NoteRecord,
     PingRecord,
     RequestRecord,
+    TriggerRecord,
     kept_range,
 )
 from spikedaq.model import ClockMap, ConfigError
@@ -89,6 +90,10 @@ class Journal:
     def note(self, t_host_ns: int, text: str, origin: str) -> None:
         """Keep a user's remark."""
         self._append(NoteRecord(t_host_ns, text, origin))
+
+    def trigger(self, record: TriggerRecord) -> None:
+        """Keep that a trigger fired."""
+        self._append(record)
 
     def kept_bytes(self) -> int:
         """Bytes of this journal that are kept."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ from spikedaq.bus import (
     topic_for,
 )
 from spikedaq.device import DeviceState
+from spikedaq.journal import TriggerRecord
 from spikedaq.model import Block, ClampMode, ClockMap, Event, Gap
 from spikedaq.wire import Log
 
@@ -87,6 +89,28 @@ class DeviceOutlet:
     def note(self, text: str, origin: str) -> None:
         """Publish a user's remark."""
         self._send_own("note", text=text, origin=origin)
+
+    def fired(self, record: TriggerRecord, number: int, u_ns: int | None) -> None:
+        """Publish that a trigger fired; ``number`` counts its firings."""
+        self._send_event(
+            {
+                "v": BUS_VERSION,
+                "n": self._n_events,
+                "epoch": self._epoch,
+                "kind": "fired",
+                "trigger": record.trigger,
+                "number": number,
+                "device": record.device,
+                "boot": record.boot_id,
+                "step": record.step,
+                "tick": record.tick,
+                "value": None if math.isnan(record.value) else record.value,
+                "pre_us": record.pre_us,
+                "post_us": record.post_us,
+                "t_ns": record.t_trigger_ns,
+                "u_ns": u_ns,
+            }
+        )
 
     def status(self, status: DeviceStatus) -> None:
         """Publish the status."""

@@ -11,7 +11,7 @@ import time
 
 import structlog
 
-from spikedaq.daemon.alarms import Alarms
+from spikedaq.daemon.alarms import AlarmKind, Alarms
 from spikedaq.daemon.bench import Bench
 from spikedaq.daemon.commands import Commands
 from spikedaq.daemon.config import DaemonConfig
@@ -23,8 +23,9 @@ from spikedaq.daemon.live_config import LiveConfig
 from spikedaq.daemon.log_setup import set_up_logging
 from spikedaq.daemon.reload import Loader, Reloader
 from spikedaq.daemon.sessions import Sessions
+from spikedaq.daemon.triggers import SavedTriggers, TriggerEngine, load_triggers
 from spikedaq.link import host_now_ns
-from spikedaq.model import ConfigError
+from spikedaq.model import ConfigError, StoreError
 from spikedaq.outlet import ControlServer, Publisher, check_endpoint
 
 EXIT_OK = 0
@@ -97,12 +98,17 @@ class Daemon:
         reloader = Reloader(self._live, bench, journals, self._loader)
         endpoints = [self.config.history] if self.config.history else default_endpoints(self.config.control)
         history = HistoryProcess(data.journal, self.config.bench, endpoints, self.alarms)
+        triggers = TriggerEngine(
+            self.config, bench, journals, self.alarms, saved=self._saved_triggers(data), now_ns=host_now_ns
+        )
+        self._live.listeners.append(triggers.configure)
         commands = Commands(
             bench,
             sessions,
             journals,
             data,
             self.alarms,
+            triggers=triggers,
             reloader=reloader,
             disk=disk,
             epoch=self.epoch,
@@ -123,6 +129,7 @@ class Daemon:
                 tasks.append(group.create_task(control.run(), name="control"))
                 tasks.append(group.create_task(history.run(), name="history"))
                 await sessions.resume()
+                tasks.append(group.create_task(triggers.run(), name="triggers"))
                 tasks.append(group.create_task(bench.run(), name="devices"))
                 tasks.append(group.create_task(_reload_when(reload_asked, reloader), name="reload"))
                 tasks.append(group.create_task(self._report(bench, sessions, data), name="status"))
@@ -142,6 +149,14 @@ class Daemon:
             control.close()
             await sessions.abandon()
             await journals.close()
+
+    def _saved_triggers(self, data: DataFolder) -> SavedTriggers:
+        """Return what requests changed before the last end; where nobody can know, the bench goes on without."""
+        try:
+            return load_triggers(data.path)
+        except StoreError as error:
+            self.alarms.put(AlarmKind.TRIGGER_UNUSABLE, "", str(error))
+            return SavedTriggers()
 
     async def _report(self, bench: Bench, sessions: Sessions, data: DataFolder) -> None:
         """Publish every device's status once a second."""

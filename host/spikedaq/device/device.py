@@ -48,6 +48,7 @@ from spikedaq.wire import (
     Reset,
     Set,
     Start,
+    StimulusPlay,
     StimulusStop,
     Stop,
     check_version,
@@ -250,6 +251,11 @@ class Device:
     async def stimulus(self, rows: Sequence[int], *, loop: bool, origin: str = "") -> None:
         """Upload a waveform (0.01 % per row) and play it from the next step on."""
         await upload(self.name, self._described(), self._requests, rows, loop=loop, origin=origin)
+
+    async def stimulus_play(self, *, loop: bool, origin: str = "") -> None:
+        """Play the waveform that was uploaded last from the next step on."""
+        self._described()
+        await self._requests.call(lambda i: StimulusPlay(i, loop), what="stimulus play", origin=origin)
 
     async def stimulus_stop(self, *, origin: str = "") -> None:
         """Go back to the square wave."""

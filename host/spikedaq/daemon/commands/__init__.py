@@ -15,12 +15,14 @@ from spikedaq.daemon.commands.configuration import ConfigurationCommands
 from spikedaq.daemon.commands.devices import DeviceCommands
 from spikedaq.daemon.commands.operation import Operation
 from spikedaq.daemon.commands.recordings import RecordingCommands
+from spikedaq.daemon.commands.triggers import TriggerCommands
 from spikedaq.daemon.data_folder import DataFolder
 from spikedaq.daemon.disk import DiskWatch
 from spikedaq.daemon.history_process import HistoryProcess
 from spikedaq.daemon.journals import Journals
 from spikedaq.daemon.reload import Reloader
 from spikedaq.daemon.sessions import Sessions
+from spikedaq.daemon.triggers import TriggerEngine
 from spikedaq.device import nearest
 from spikedaq.model import CommandRejected
 
@@ -47,6 +49,7 @@ class Commands:
         data: DataFolder,
         alarms: Alarms,
         *,
+        triggers: TriggerEngine,
         reloader: Reloader,
         disk: DiskWatch,
         epoch: str,
@@ -72,6 +75,7 @@ class Commands:
             **DeviceCommands(bench).operations(),
             **ConfigurationCommands(reloader).operations(),
             **RecordingCommands(bench, sessions, journals).operations(),
+            **TriggerCommands(bench, triggers, data.path).operations(),
         }
 
     async def handle(self, op: str, args: dict[str, Any], who: str) -> Any:
