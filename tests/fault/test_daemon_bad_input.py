@@ -215,7 +215,7 @@ def test_session_goes_on_after_a_daemon_was_killed(tmp_path: Path) -> None:
         daemon.kill()
         daemon.start()
         wait_for("the device to run", lambda: entry(daemon, "good")["state"] == "running")
-        assert daemon.call("record_status")["state"] == "recording"
+        wait_for("the file to grow again", lambda: daemon.call("record_status")["state"] == "recording")
         wait_for("a second file", lambda: len(find_files(elsewhere / "s", "good")) == 2)
         with pytest.raises(CommandRejected, match="session 's' is being recorded"):
             daemon.call("record_start", session="t")

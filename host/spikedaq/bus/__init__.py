@@ -1,5 +1,6 @@
 """What the daemon publishes and answers, as bytes. Pure; described for any language in docs/reference/bus.md."""
 
+from spikedaq.bus.alarms import MAX_ALARMS, alarms_header
 from spikedaq.bus.control import (
     MAX_CONTROL_BYTES,
     BadRequest,
@@ -23,11 +24,14 @@ from spikedaq.bus.samples import (
     samples_header,
 )
 from spikedaq.bus.status import DeviceStatus, FileStatus, RecordingStatus, status_header
-from spikedaq.bus.topics import EVENTS, SAMPLES, STATUS, Topic, split_topic, topic_for
+from spikedaq.bus.topics import ALARMS, BENCH, EVENTS, SAMPLES, STATUS, Topic, split_topic, topic_for
 
 __all__ = [
+    "ALARMS",
+    "BENCH",
     "BUS_VERSION",
     "EVENTS",
+    "MAX_ALARMS",
     "MAX_CONTROL_BYTES",
     "MAX_HEADER_BYTES",
     "SAMPLES",
@@ -41,6 +45,7 @@ __all__ = [
     "Reply",
     "Request",
     "Topic",
+    "alarms_header",
     "decode",
     "decode_mode",
     "decode_reply",

@@ -9,6 +9,9 @@ from spikedaq.model import RemoteProtocolError, check_session_name
 SAMPLES = "samples"
 EVENTS = "events"
 STATUS = "status"
+ALARMS = "alarms"
+"""Of the whole bench; in its topic the bench's part is `BENCH`."""
+BENCH = "bench"
 
 
 class Topic(NamedTuple):

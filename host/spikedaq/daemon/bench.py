@@ -77,7 +77,6 @@ class Member:
         self._journals = journals
         self._counted = (0, 0)
         self._rate_hz = 0.0
-        self._session: Session | None = None
         self._free_bytes: int | None = None
 
     async def _open_journal(self, hello: Hello) -> Journal:
@@ -95,24 +94,32 @@ class Member:
     def measure(self, session: Session | None, free_bytes: int | None) -> DeviceStatus:
         """Return the status to publish; the rate is that since the last call."""
         # From block to block: a second holds 99 or 101 of them as often as 100, and would show as a rate that wobbles.
-        samples_before, t_before_ns = self._counted
         received = self.device.received
         samples, t_ns = received.samples, received.t_newest_ns
-        if t_ns > t_before_ns:
-            self._counted = (samples, t_ns)
-            self._rate_hz = (samples - samples_before) * 1e9 / (t_ns - t_before_ns) if t_before_ns else 0.0
+        if t_ns > self._counted[1]:
+            if rate_hz := self._rate_since():
+                self._rate_hz, self._counted = rate_hz, (samples, t_ns)
         elif host_now_ns() - t_ns > 1e9 * max(_STALLED_S, 3 * received.block_period_s):
-            self._counted, self._rate_hz = (samples, 0), 0.0
-        self._session, self._free_bytes = session, free_bytes
-        return self.status_now()
+            self._counted, self._rate_hz, received.begun = (samples, 0), 0.0, None
+        self._free_bytes = free_bytes
+        return self.status_now(session)
 
-    def status_now(self) -> DeviceStatus:
+    def _rate_since(self) -> float:
+        """Return the rate since the last measurement, or since the first block after a pause."""
+        received = self.device.received
+        samples, t_ns = self._counted if self._counted[1] else received.begun or (0, 0)
+        return (
+            (received.samples - samples) * 1e9 / (received.t_newest_ns - t_ns)
+            if received.t_newest_ns > t_ns > 0
+            else 0.0
+        )
+
+    def status_now(self, session: Session | None = None) -> DeviceStatus:
         """Return the status at this moment, with the rate of the last second."""
         device, received = self.device, self.device.received
         counters = received.connection.counters
         info = device.info
         journal = self._journals.get(self.name)
-        session = self._session
         file = session.status().devices[self.name] if session else None
         translator = device.translator
         uncounted = info is not None and info.is_translated
@@ -133,7 +140,8 @@ class Member:
             board=info.board if info else "",
             firmware=info.firmware_version if info else "",
             boot=info.boot_id if info else None,
-            rate_hz=self._rate_hz,
+            # A second must not pass before a device that streams shows it.
+            rate_hz=self._rate_hz if self._counted[1] else self._rate_since(),
             nominal_hz=1e6 / step_us if step_us else 0.0,
             mode=str(ClampMode.VOLTAGE if clamped else ClampMode.CURRENT),
             v_hold_mv=v_hold_mv if clamped and math.isfinite(v_hold_mv) else None,

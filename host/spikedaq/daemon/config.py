@@ -146,6 +146,50 @@ class DiskConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return self.reserve_bytes + max(self.reserve_bytes // 2, 2**20)
 
 
+class AlarmsConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """When the daemon says that something is wrong, and whom it tells beside those who watch."""
+
+    stalled_s: Annotated[
+        Seconds, Meta(description="a running device that sends no block for longer is stalled", extra=RELOADED)
+    ] = 1.0
+    frozen_s: Annotated[
+        Seconds,
+        Meta(description="a file that does not grow for longer while samples come in is frozen", extra=RELOADED),
+    ] = 2.0
+    clock_s: Annotated[
+        Seconds, Meta(description="a device whose clock is known no better than this is unfit", extra=RELOADED)
+    ] = 0.05
+    gap_share: Annotated[
+        float,
+        Meta(ge=0, lt=1, description="missing samples, as a share of all in the last `gap_window_s`", extra=RELOADED),
+    ] = 0.001
+    gap_window_s: Annotated[
+        float, Meta(gt=0, le=3600, description="over which gaps are counted, seconds", extra=RELOADED)
+    ] = 10.0
+    utc_step_s: Annotated[
+        Seconds, Meta(description="the computer's date was set by more than this while recording", extra=RELOADED)
+    ] = 1.0
+    late_s: Annotated[Seconds, Meta(description="the daemon itself stood still for longer", extra=RELOADED)] = 1.0
+    hold_s: Annotated[
+        Seconds,
+        Meta(description="how long an alarm stands about what is over at once: a restart, a drop", extra=RELOADED),
+    ] = 10.0
+    command: Annotated[
+        tuple[Annotated[str, Meta(min_length=1)], ...],
+        Meta(
+            description="program and arguments to run at each alarm, without a shell; none where empty", extra=RELOADED
+        ),
+    ] = ()
+    command_when_ended: Annotated[bool, Meta(description="run it when an alarm ends, too", extra=RELOADED)] = False
+    command_timeout_s: Annotated[float, Meta(gt=0, le=3600, description="it is killed after this", extra=RELOADED)] = (
+        30.0
+    )
+    command_quiet_s: Annotated[
+        float,
+        Meta(ge=0, le=1e6, description="it is not run again for the same alarm within this time", extra=RELOADED),
+    ] = 60.0
+
+
 class DaemonConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything a daemon is told."""
 
@@ -170,6 +214,11 @@ class DaemonConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         tuple[TriggerConfig, ...],
         Meta(description="one table per trigger: a condition, and what is done when it comes true", extra=RELOADED),
     ] = field(default=(), name="trigger")
+    alarms: AlarmsConfig = AlarmsConfig()
+    metrics: Annotated[
+        Annotated[int, Meta(ge=0, le=65535)] | None,
+        Meta(description="loopback port on which Prometheus finds `/metrics`; 0 takes any free one"),
+    ] = None
 
     @property
     def adopts(self) -> bool:

@@ -7,6 +7,7 @@ import contextlib
 import json
 import shutil
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -73,6 +74,7 @@ class RecorderProcess:
         self._said: deque[str] = deque(maxlen=_SAID_LINES)
         self._log = log.bind(session=folder.name)
         self._failures = 0
+        self._heard_s = time.monotonic()
 
     async def run(self) -> None:
         """Keep a recorder going until the session is finished; cancelled, let it close its files and go."""
@@ -125,6 +127,17 @@ class RecorderProcess:
             with contextlib.suppress(OSError, RuntimeError):
                 process.stdin.write(b"\n")
 
+    def silent_s(self) -> float:
+        """Seconds since the recorder said anything, or was started."""
+        return time.monotonic() - self._heard_s
+
+    def kill(self) -> None:
+        """End it at once; another is started, and makes its files again from the journal."""
+        process = self._process
+        if process is not None and process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+
     async def _run_once(self) -> int:
         self._said.clear()
         self._cause = None
@@ -144,6 +157,7 @@ class RecorderProcess:
             self._said.append(f"it cannot be started: {error.strerror}")
             return -1
         self._process, self.pid = process, process.pid
+        self._heard_s = time.monotonic()
         self._log.info("recorder started", pid=process.pid)
         pumps = [
             asyncio.create_task(self._pump(process.stdout, self._report)),
@@ -192,6 +206,7 @@ class RecorderProcess:
             self._log.warning("recorder says", text=text)
 
     def _report(self, text: str) -> None:
+        self._heard_s = time.monotonic()
         try:
             fields: dict[str, Any] = json.loads(text)
             device = fields["device"]

@@ -17,6 +17,7 @@ from spikedaq.daemon.commands import Commands
 from spikedaq.daemon.config import DaemonConfig
 from spikedaq.daemon.data_folder import DataFolder
 from spikedaq.daemon.disk import DiskWatch
+from spikedaq.daemon.health import Health
 from spikedaq.daemon.history_process import HistoryProcess, default_endpoints
 from spikedaq.daemon.journals import Journals
 from spikedaq.daemon.live_config import LiveConfig
@@ -118,6 +119,16 @@ class Daemon:
         )
         control = ControlServer(self.config.control, commands.handle)
         self.control_url, self.publish_url = control.endpoint, publisher.endpoint
+        health = Health(
+            self.config,
+            self.alarms,
+            bench=bench,
+            sessions=sessions,
+            disk=disk,
+            publisher=publisher,
+            control=control,
+            epoch=self.epoch,
+        )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
@@ -125,6 +136,7 @@ class Daemon:
         loop.add_signal_handler(signal.SIGHUP, reload_asked.set)
         tasks: list[asyncio.Task[None]] = []
         try:
+            await health.start()
             async with asyncio.TaskGroup() as group:
                 tasks.append(group.create_task(control.run(), name="control"))
                 tasks.append(group.create_task(history.run(), name="history"))
@@ -135,10 +147,14 @@ class Daemon:
                 tasks.append(group.create_task(self._report(bench, sessions, data), name="status"))
                 tasks.append(group.create_task(disk.run(), name="disk"))
                 tasks.append(group.create_task(self._sync(journals, sessions), name="sync"))
-                log.info("ready", control=self.control_url, publish=self.publish_url, data=str(data.path))
+                tasks.append(group.create_task(health.run(), name="health"))
+                urls = {"control": self.control_url, "publish": self.publish_url, "metrics": health.metrics_url}
+                log.info("ready", **urls, data=str(data.path))
                 self.ready.set()
+                health.manager.ready()
                 await self._stop.wait()
                 log.info("ending")
+                health.manager.stopping()
                 await sessions.finish("shutdown")
                 await asyncio.gather(*(member.device.finish() for member in bench.members.values()))
                 for task in tasks:
@@ -149,6 +165,7 @@ class Daemon:
             control.close()
             await sessions.abandon()
             await journals.close()
+            await health.close()
 
     def _saved_triggers(self, data: DataFolder) -> SavedTriggers:
         """Return what requests changed before the last end; where nobody can know, the bench goes on without."""
@@ -184,13 +201,16 @@ async def _reload_when(asked: asyncio.Event, reloader: Reloader) -> None:
 
 def run(config: DaemonConfig, loader: Loader | None = None) -> int:
     """Run a daemon with its log on stderr; return the exit status: 0, or 2 where it cannot be started like this."""
-    set_up_logging()
+    log_writer = set_up_logging()
     # What is loaded by now stays to the end; leaving it out of every collection keeps their pauses short.
     gc.collect()
     gc.freeze()
     try:
         asyncio.run(Daemon(config, loader).run())
     except ConfigError as error:
+        log_writer.close()
         sys.stderr.write(f"spikedaqd: {error}\n")
         return EXIT_CONFIG
+    finally:
+        log_writer.close()
     return EXIT_OK

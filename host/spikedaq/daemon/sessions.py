@@ -52,6 +52,8 @@ class Session:
         self._start_offsets = {entry["name"]: int(entry["start_offset"]) for entry in plan["devices"]}
         self.recorder = RecorderProcess(folder, list(self._start_offsets), alarms, restart_bytes=restart_bytes)
         self.task: asyncio.Task[None] | None = None
+        self.shown: dict[str, str] = {}
+        """By device, what the watcher makes of its file: ``stalled`` or ``waiting`` where it does not grow."""
 
     @property
     def name(self) -> str:
@@ -65,9 +67,11 @@ class Session:
         for device, status in recorder.files.items():
             devices[device] = status.to_map()
             devices[device]["error"] = status.error or recorder.error
+            if status.state == "recording":
+                devices[device]["state"] = self.shown.get(device, status.state)
         return RecordingStatus(
             session=self.name,
-            state=self.plan["state"],
+            state=_shown_state(self.plan["state"], [device["state"] for device in devices.values()]),
             folder=str(self.folder),
             started_utc_ns=self.plan["started_utc_ns"],
             devices=devices,
@@ -106,6 +110,9 @@ class Sessions:
         self._sessions: dict[str, Session] = {}
         self._left: list[Session] = []  # that could not be taken up; the journals keep what they lack
         self._last: RecordingStatus | None = None
+        self.failed: dict[str, str] = {}
+        """By session, why it ended, or was not taken up again, although nobody had ended it."""
+        self._mending: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Lock()
         self._ending = False
 
@@ -171,6 +178,7 @@ class Sessions:
             except BaseException as error:
                 await self._undo(session, str(error) or "interrupted")
                 raise
+            self.failed.clear()  # somebody is looking after it
             log.info("recording", session=name, folder=str(target), devices=names)
             return session.status()
 
@@ -316,6 +324,11 @@ class Sessions:
             await session.save(state, reason)
         except StoreError as error:
             log.warning("ended, but this cannot be written down", session=session.name, reason=str(error))
+        if state == "interrupted":
+            self.failed[session.name] = (
+                f"session {session.name} is not recorded any more: {reason}; what it has is in {session.folder}, and "
+                "what the journal holds can be had from there. Put right what is wrong and begin another session"
+            )
         self._last = session.status()
         self._forget(session)
         log.info("recording ended", session=session.name, folder=str(session.folder), state=state, reason=reason)
@@ -328,6 +341,22 @@ class Sessions:
         self._unpin(session)
         self._sessions.pop(session.name, None)
         (self._data.path / _POINTER_FILE).unlink(missing_ok=True)
+
+    def begin_anew(self, session: Session) -> None:
+        """Have a new recorder make again, from the journal, a file that was deleted while it was being written."""
+        task = asyncio.create_task(self._begin_anew(session), name=f"mend {session.name}")
+        self._mending.add(task)
+        task.add_done_callback(self._mending.discard)
+
+    async def _begin_anew(self, session: Session) -> None:
+        log.warning("a file that is being written was deleted; it is made again from the journal", session=session.name)
+        try:
+            # Its folder may be gone as well, and with it what the recorder is told.
+            await asyncio.to_thread(session.folder.mkdir, parents=True, exist_ok=True)
+            await session.save(session.plan["state"], session.plan["reason"])
+        except (OSError, StoreError) as error:
+            log.warning("the session folder cannot be made again", folder=str(session.folder), reason=str(error))
+        session.recorder.kill()
 
     async def _cancel(self, session: Session) -> None:
         if session.task is not None:
@@ -346,6 +375,9 @@ class Sessions:
                     self._journals.pinned[entry["name"]] = entry["unique_id"]
             except (OSError, ValueError, KeyError, TypeError, SpikedaqError) as error:
                 log.warning("unfinished session cannot be resumed", folder=str(folder), reason=str(error))
+                self.failed[folder.name] = (
+                    f"the unfinished session in {folder} cannot be taken up again: {error}; what it has is there"
+                )
                 continue
             self._left.remove(session)
             log.warning("resuming unfinished session", session=session.name, state=plan["state"])
@@ -369,6 +401,15 @@ class Sessions:
         """Leave what still runs to the next daemon: files are closed, sessions stay unfinished."""
         for session in list(self._sessions.values()):
             await self._cancel(session)
+
+
+def _shown_state(planned: str, files: Sequence[str]) -> str:
+    """Return a session's state as it is told: it is not recording where no file grows."""
+    if planned != "recording" or not files:
+        return planned
+    if any(state in ("stalled", "failed") for state in files):
+        return "stalled"
+    return planned if any(state != "waiting" for state in files) else "waiting"
 
 
 def _make_folder(parent: Path, target: Path, name: str, needed_bytes: int) -> None:

@@ -103,6 +103,8 @@ class Device:
     reconnects : int
     settings : mapping
         As given; may be replaced by others at any time.
+    watched_s : float
+        When its own task looked after it last, by the loop's clock.
     """
 
     def __init__(
@@ -123,6 +125,7 @@ class Device:
         self.detail = ""
         self.wanted = True
         self.reconnects = 0
+        self.watched_s = 0.0
         self._timing = timing or Timing()
         self._opener = opener
         self._open_journal = open_journal
@@ -458,7 +461,7 @@ class Device:
         frames, blocks = -1, -1
         while not self.received.rebooted:
             self.check_lost()
-            now_s = loop.time()
+            now_s = self.watched_s = loop.time()
             if frames != (frames := self.connection.counters.frames):
                 frame_s = now_s
             if blocks != (blocks := self.received.blocks) or not self.wanted:

@@ -48,6 +48,8 @@ class Receiver:
         Since the start.
     t_newest_ns : int
         When the newest block came, CLOCK_BOOTTIME.
+    begun : tuple of int or None
+        ``samples`` and time of the block from which on a rate can be told; where it is None the next block sets it.
     values : dict
         Newest parameter values by index, as events told them since the last description.
     status : Status or None
@@ -67,6 +69,7 @@ class Receiver:
         self.blocks = 0
         self.samples = 0
         self.t_newest_ns = 0
+        self.begun: tuple[int, int] | None = None
         self.blocks_this_link = 0
         self.values: dict[int, float] = {}
         self.status: Status | None = None
@@ -220,6 +223,8 @@ class Receiver:
         self.blocks += 1
         self.blocks_this_link += 1
         self.samples += n_samples
+        if self.begun is None:
+            self.begun = (self.samples, t_host_ns)
         self._newest_tick = block.first_tick + n_samples * block.step_us
         self.block_period_s = n_samples * block.step_us * 1e-6
         self._listener.block(block, self._clock.map)

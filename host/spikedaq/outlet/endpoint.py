@@ -6,6 +6,7 @@ import errno
 import ipaddress
 import re
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -115,8 +116,23 @@ def holder_of(endpoint: str) -> str | None:
     return None
 
 
+def unsent_bytes(endpoint: str) -> list[int]:
+    """Return, for each connection to a TCP endpoint of ours, how many bytes wait in the system to be sent."""
+    match = _TCP.fullmatch(endpoint)
+    # Columns of proc(5): 3 the state, 01 is ESTABLISHED; 4 the queues, sending first.
+    return [
+        int(columns[4].split(":")[0], 16)
+        for columns in (_sockets(int(match[2])) if match is not None and match[2] != "*" else ())
+        if columns[3] == "01"
+    ]
+
+
 def _listening_inodes(port: int) -> set[str]:
-    inodes = set()
+    return {f"socket:[{columns[9]}]" for columns in _sockets(port) if columns[3] == "0A"}  # 0A is LISTEN
+
+
+def _sockets(port: int) -> Iterator[list[str]]:
+    """Yield the columns of this computer's TCP sockets with a local port, as proc(5) has them."""
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:
             lines = Path(table).read_text().splitlines()[1:]
@@ -124,7 +140,6 @@ def _listening_inodes(port: int) -> set[str]:
             continue
         for line in lines:
             columns = line.split()
-            # Column 1 is the local address in hexadecimal, column 3 the state; 0A is LISTEN.
-            if columns[3] == "0A" and int(columns[1].rsplit(":", 1)[1], 16) == port:
-                inodes.add(f"socket:[{columns[9]}]")
-    return inodes
+            # Column 1 is the local address in hexadecimal.
+            if int(columns[1].rsplit(":", 1)[1], 16) == port:
+                yield columns

@@ -7,11 +7,14 @@ from typing import Self
 
 import zmq
 
-from spikedaq.outlet.endpoint import bind
+from spikedaq.outlet.endpoint import bind, unsent_bytes
 
 # Subscription messages wait in the socket's memory until somebody reads them; reading at every publish would double
 # the price of publishing.
 _PUBLISHES_PER_DRAIN = 64
+# Waiting in the system for a subscriber to read: one that keeps up has some blocks there, one that does not has
+# megabytes.
+_STALLED_BYTES = 65536
 
 
 class Publisher:
@@ -35,6 +38,9 @@ class Publisher:
         Messages taken, and their bytes.
     dropped : int
         Messages that the socket refused as a whole. What single slow subscribers lose only they can know.
+    viewer_drops : int
+        How often a subscriber's queue was found full. One that takes nothing after that is not counted again until it
+        has caught up.
 
     Raises
     ------
@@ -51,10 +57,12 @@ class Publisher:
         self.published = 0
         self.published_bytes = 0
         self.dropped = 0
+        self.viewer_drops = 0
         try:
             self._socket.setsockopt(zmq.SNDHWM, hwm)
             self._socket.setsockopt(zmq.LINGER, 0)
-            self._socket.setsockopt(zmq.XPUB_NODROP, 0)
+            # Refuses what a subscriber has no room for, which is how we come to know; it is then sent to the others.
+            self._socket.setsockopt(zmq.XPUB_NODROP, 1)
             # Subscribers send nothing but subscriptions; longer ones than any topic are an attack on memory.
             self._socket.setsockopt(zmq.MAXMSGSIZE, 4096)
             self.endpoint = bind(self._socket, endpoint, option="--publish")
@@ -75,13 +83,29 @@ class Publisher:
         try:
             self._socket.send(message, zmq.NOBLOCK)
         except zmq.Again:
-            self.dropped += 1
-            return False
+            self.viewer_drops += 1
+            if not self._send_to_the_others(message):
+                self.dropped += 1
+                return False
         self.published += 1
         self.published_bytes += len(message)
         if self.published % _PUBLISHES_PER_DRAIN == 0:
             self._drain()
         return True
+
+    def _send_to_the_others(self, message: bytes) -> bool:
+        self._socket.setsockopt(zmq.XPUB_NODROP, 0)
+        try:
+            self._socket.send(message, zmq.NOBLOCK)
+        except zmq.Again:
+            return False
+        finally:
+            self._socket.setsockopt(zmq.XPUB_NODROP, 1)
+        return True
+
+    def stalled_viewers(self) -> int:
+        """Return how many subscribers take nothing now, as the system's send queues show (TCP on Linux; else 0)."""
+        return sum(n_bytes > _STALLED_BYTES for n_bytes in unsent_bytes(self.endpoint))
 
     @property
     def subscriptions(self) -> frozenset[str]:

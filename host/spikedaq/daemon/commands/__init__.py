@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import time
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from spikedaq.daemon.alarms import Alarms
@@ -15,6 +12,7 @@ from spikedaq.daemon.commands.configuration import ConfigurationCommands
 from spikedaq.daemon.commands.devices import DeviceCommands
 from spikedaq.daemon.commands.operation import Operation
 from spikedaq.daemon.commands.recordings import RecordingCommands
+from spikedaq.daemon.commands.status import StatusCommands
 from spikedaq.daemon.commands.triggers import TriggerCommands
 from spikedaq.daemon.data_folder import DataFolder
 from spikedaq.daemon.disk import DiskWatch
@@ -23,6 +21,7 @@ from spikedaq.daemon.journals import Journals
 from spikedaq.daemon.reload import Reloader
 from spikedaq.daemon.sessions import Sessions
 from spikedaq.daemon.triggers import TriggerEngine
+from spikedaq.daemon.version import version
 from spikedaq.device import nearest
 from spikedaq.model import CommandRejected
 
@@ -58,20 +57,15 @@ class Commands:
         stop: Callable[[], None],
     ) -> None:
         self._bench = bench
-        self._sessions = sessions
-        self._data = data
-        self._alarms = alarms
-        self._disk = disk
         self._epoch = epoch
         self._publish_url = publish_url
         self._history = history
         self._stop = stop
-        self._started_s = time.monotonic()
         self._operations: dict[str, Operation] = {
             "hello": Operation(self._hello),
             "list": Operation(self._list),
-            "status": Operation(self._status),
             "shutdown": Operation(self._shutdown, changes=True),
+            **StatusCommands(bench, sessions, data, alarms, disk, epoch=epoch).operations(),
             **DeviceCommands(bench).operations(),
             **ConfigurationCommands(reloader).operations(),
             **RecordingCommands(bench, sessions, journals).operations(),
@@ -102,7 +96,7 @@ class Commands:
     async def _hello(self, _: str) -> dict[str, Any]:
         return {
             "bench": self._bench.name,
-            "version": _version(),
+            "version": version(),
             "epoch": self._epoch,
             "publish": self._publish_url,
             "history": self._history.endpoint,
@@ -119,29 +113,5 @@ class Commands:
             entries.append({**entry, "port": member.device.port, "configured": member.is_configured})
         return entries
 
-    async def _status(self, _: str) -> dict[str, Any]:
-        recording = self._sessions.current
-        return {
-            "bench": self._bench.name,
-            "version": _version(),
-            "epoch": self._epoch,
-            "pid": os.getpid(),
-            "uptime_s": time.monotonic() - self._started_s,
-            "data": str(self._data.path),
-            "free_bytes": self._data.free_bytes(),
-            "disk": self._disk.status.to_map(),
-            "tasks": len(asyncio.all_tasks()),
-            "devices": [{"name": m.name, **m.status_now().to_map()} for m in self._bench.members.values()],
-            "recording": recording.status().to_map() if recording else None,
-            "alarms": [alarm.to_map() for alarm in self._alarms.standing.values()],
-        }
-
     async def _shutdown(self, _: str) -> None:
         self._stop()
-
-
-def _version() -> str:
-    try:
-        return version("spikedaq")
-    except PackageNotFoundError:
-        return "unknown"

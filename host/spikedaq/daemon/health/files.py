@@ -1,0 +1,151 @@
+"""Whether what is being recorded really grows on the disk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from spikedaq.bus import FileStatus
+
+RECORDER_SILENT_S = 1.5
+"""The recorder speaks twice a second, whatever it has to say."""
+_MTIME_SLACK_S = 1.0
+_CHUNKS = 2
+"""So many chunks may take to show; one is being filled, and one waits for its turn to be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileLook:
+    """What the file system says of a file; ``mtime_ns`` is None where it is not there."""
+
+    mtime_ns: int | None
+    n_bytes: int = 0
+    error: str = ""
+
+
+class FileLooks:
+    """Looks at files in a thread, one look at a time: on a disk that hangs, a look hangs as well.
+
+    Attributes
+    ----------
+    found : dict of Path to FileLook
+    """
+
+    def __init__(self, now_s: Callable[[], float]) -> None:
+        self.found: dict[Path, FileLook] = {}
+        self._now_s = now_s
+        self._task: asyncio.Task[dict[Path, FileLook]] | None = None
+        self._since_s = 0.0
+
+    def hangs_s(self) -> float:
+        """Seconds for which the present look has been under way."""
+        return self._now_s() - self._since_s if self._task is not None else 0.0
+
+    def take(self, paths: Iterable[Path]) -> None:
+        """Take in the last look, and begin the next."""
+        if self._task is not None:
+            if not self._task.done():
+                return
+            self.found = self._task.result()
+            self._task = None
+        wanted = list(paths)
+        if wanted:
+            self._since_s = self._now_s()
+            self._task = asyncio.create_task(asyncio.to_thread(_look_at, wanted), name="look at files")
+        else:
+            self.found = {}
+
+    async def close(self) -> None:
+        """Let go of a look that is under way."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+
+def _look_at(paths: list[Path]) -> dict[Path, FileLook]:
+    return {path: look_at(path) for path in paths}
+
+
+def look_at(path: Path) -> FileLook:
+    """Ask the file system about a file."""
+    try:
+        found = path.stat()
+        return FileLook(found.st_mtime_ns, found.st_size)
+    except OSError as error:
+        return FileLook(None, error=error.strerror or str(error))
+
+
+class GrowthWatch:
+    """Judges one device's file of one session.
+
+    Attributes
+    ----------
+    text : str
+        Why it is stalled; "" where it is not.
+    gone : bool
+        The file that is being written has no name any more.
+    """
+
+    def __init__(self, frozen_s: float) -> None:
+        self.text = ""
+        self.gone = False
+        self.frozen_s = frozen_s
+        self._seen: tuple[str | None, int, int] | None = None
+        self._grown_s = 0.0
+        self._mtime_ns: int | None = None
+        self._mtime_s = 0.0
+
+    def judge(
+        self,
+        file: FileStatus,
+        looks: Mapping[Path, FileLook],
+        now_s: float,
+        *,
+        streams: bool,
+        chunk_s: float,
+        silent_s: float,
+        hangs_s: float,
+    ) -> str:
+        """Return the state to show: that of ``file``, or ``stalled``, or ``waiting``.
+
+        Parameters
+        ----------
+        streams : bool
+            Samples of the device come in.
+        chunk_s : float
+            The time that the file takes at once.
+        silent_s : float
+            Since the recorder said anything.
+        hangs_s : float
+            For which the file system has not answered.
+        """
+        self.text, self.gone = "", False
+        look = looks.get(Path(file.file)) if file.file is not None else None
+        # Where blocks are short of samples their rows become readable some seconds after the samples are in the file.
+        size = (file.file, file.rows_on_disk, look.n_bytes if look is not None else 0)
+        if size != self._seen:
+            self._seen, self._grown_s = size, now_s
+        if file.state != "recording" or file.file is None:
+            self._grown_s = self._mtime_s = now_s
+            return file.state
+        if look is None or look.mtime_ns != self._mtime_ns:
+            self._mtime_ns, self._mtime_s = look.mtime_ns if look else None, now_s
+        frozen_s = max(self.frozen_s, _CHUNKS * chunk_s)
+        idle_s, untouched_s = now_s - self._grown_s, now_s - self._mtime_s
+        if look is not None and look.mtime_ns is None:
+            self.gone = True
+            self.text = f"{file.file} is being written and is not there any more ({look.error})"
+        elif silent_s > RECORDER_SILENT_S:
+            self.text = f"the recorder has not moved for {silent_s:.1f} s; {file.file} does not grow"
+        elif hangs_s > RECORDER_SILENT_S:
+            self.text = f"the disk of {file.file} has not answered for {hangs_s:.1f} s"
+        elif not streams:
+            self._grown_s = self._mtime_s = now_s
+            return "waiting"
+        elif idle_s > frozen_s:
+            self.text = f"{file.file} has not grown for {idle_s:.1f} s although samples come in"
+        elif untouched_s > frozen_s + _MTIME_SLACK_S:
+            self.text = f"{file.file} has not been written for {untouched_s:.1f} s although samples come in"
+        return "stalled" if self.text else file.state
