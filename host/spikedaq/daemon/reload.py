@@ -63,12 +63,20 @@ class Reloader:
             self._note(lines, who)
             return lines
 
-    async def reload_logged(self) -> None:
-        """Reload as SIGHUP asks for it: nobody waits for the answer, so that it goes to the log."""
+    async def reload_logged(self) -> str | None:
+        """Reload as SIGHUP asks for it: nobody waits for the answer, so that it goes to the log.
+
+        Returns
+        -------
+        str or None
+            Why nothing was changed.
+        """
         try:
             await self.reload("SIGHUP")
         except SpikedaqError as error:
             log.error("configuration not reloaded, nothing was changed", reason=str(error))  # noqa: TRY400  a wrong file, no defect of ours
+            return str(error)
+        return None
 
     def _checked(self, config: DaemonConfig) -> tuple[list[str], DeviceChanges]:
         before = self._live.now

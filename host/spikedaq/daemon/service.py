@@ -129,6 +129,7 @@ class Daemon:
             control=control,
             epoch=self.epoch,
         )
+        self._live.listeners.append(lambda _, now: health.configure(now.alarms))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
@@ -143,7 +144,7 @@ class Daemon:
                 await sessions.resume()
                 tasks.append(group.create_task(triggers.run(), name="triggers"))
                 tasks.append(group.create_task(bench.run(), name="devices"))
-                tasks.append(group.create_task(_reload_when(reload_asked, reloader), name="reload"))
+                tasks.append(group.create_task(_reload_when(reload_asked, reloader, health), name="reload"))
                 tasks.append(group.create_task(self._report(bench, sessions, data), name="status"))
                 tasks.append(group.create_task(disk.run(), name="disk"))
                 tasks.append(group.create_task(self._sync(journals, sessions), name="sync"))
@@ -192,11 +193,13 @@ class Daemon:
             await journals.trim(sessions.needed_from)
 
 
-async def _reload_when(asked: asyncio.Event, reloader: Reloader) -> None:
+async def _reload_when(asked: asyncio.Event, reloader: Reloader, health: Health) -> None:
     while True:
         await asked.wait()
         asked.clear()
-        await reloader.reload_logged()
+        health.manager.reloading()
+        health.config_refused(await reloader.reload_logged())
+        health.manager.ready()
 
 
 def run(config: DaemonConfig, loader: Loader | None = None) -> int:

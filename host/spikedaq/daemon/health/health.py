@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from spikedaq.bus import DeviceStatus
-from spikedaq.daemon.alarms import Alarms
+from spikedaq.daemon.alarms import AlarmKind, Alarms
 from spikedaq.daemon.bench import Bench
 from spikedaq.daemon.config import AlarmsConfig, DaemonConfig
 from spikedaq.daemon.disk import DiskWatch
@@ -78,9 +78,17 @@ class Health:
             self.metrics_url = self._server.url
 
     def configure(self, config: AlarmsConfig) -> None:
-        """Use other thresholds, and another command, from now on."""
+        """Use other thresholds, and another command, from now on: the configuration was read anew."""
+        self._alarms.clear(AlarmKind.CONFIG_REFUSED)
         self._watcher.configure(config)
         self._command.config = config
+
+    def config_refused(self, reason: str | None) -> None:
+        """Take what came of reading the configuration anew: why it was not taken up, None where it was."""
+        if reason is not None:
+            self._alarms.clear(AlarmKind.CONFIG_REFUSED)  # another reason may hold now
+            text = f"the configuration was not read anew, the old one holds: {reason}"
+            self._alarms.put(AlarmKind.CONFIG_REFUSED, "", text)
 
     async def run(self) -> None:
         """Look after everything until cancelled."""
