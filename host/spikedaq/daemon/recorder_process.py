@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,8 @@ class RecorderProcess:
         self.finished = asyncio.Event()
         self.complete = False
         self.changed = asyncio.Event()
+        self.prepare: Callable[[], Awaitable[None]] | None = None
+        """Called before a recorder is started again."""
         self._process: asyncio.subprocess.Process | None = None
         self._said: deque[str] = deque(maxlen=_SAID_LINES)
         self._log = log.bind(session=folder.name)
@@ -79,6 +81,8 @@ class RecorderProcess:
     async def run(self) -> None:
         """Keep a recorder going until the session is finished; cancelled, let it close its files and go."""
         while True:
+            if self.restarts and self.prepare is not None:
+                await self.prepare()
             status = await self._run_once()
             if status == EXIT_BUSY:
                 # That of a daemon that was killed is still closing its files.

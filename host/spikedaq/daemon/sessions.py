@@ -51,6 +51,7 @@ class Session:
         self.plan = plan
         self._start_offsets = {entry["name"]: int(entry["start_offset"]) for entry in plan["devices"]}
         self.recorder = RecorderProcess(folder, list(self._start_offsets), alarms, restart_bytes=restart_bytes)
+        self.recorder.prepare = self._put_back
         self.task: asyncio.Task[None] | None = None
         self.shown: dict[str, str] = {}
         """By device, what the watcher makes of its file: ``stalled`` or ``waiting`` where it does not grow."""
@@ -90,6 +91,19 @@ class Session:
                     offsets[device] = max(start_offset, manifest.cursor)
         return offsets
 
+    async def _put_back(self) -> None:
+        """Tell the recorder anew what it is to do, where somebody has removed the session's folder."""
+        if await asyncio.to_thread((self.folder / SESSION_FILE).exists):
+            return
+        log.warning(
+            "the session folder was removed; its files are made again from the journal", folder=str(self.folder)
+        )
+        try:
+            await asyncio.to_thread(self.folder.mkdir, parents=True, exist_ok=True)
+            await self.save(self.plan["state"], self.plan["reason"])
+        except (OSError, StoreError) as error:
+            log.warning("the session folder cannot be made again", folder=str(self.folder), reason=str(error))
+
     async def save(self, state: str, reason: str | None) -> None:
         """Write session.json with a new state."""
         self.plan = {**self.plan, "state": state, "reason": reason}
@@ -112,7 +126,6 @@ class Sessions:
         self._last: RecordingStatus | None = None
         self.failed: dict[str, str] = {}
         """By session, why it ended, or was not taken up again, although nobody had ended it."""
-        self._mending: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Lock()
         self._ending = False
 
@@ -344,18 +357,7 @@ class Sessions:
 
     def begin_anew(self, session: Session) -> None:
         """Have a new recorder make again, from the journal, a file that was deleted while it was being written."""
-        task = asyncio.create_task(self._begin_anew(session), name=f"mend {session.name}")
-        self._mending.add(task)
-        task.add_done_callback(self._mending.discard)
-
-    async def _begin_anew(self, session: Session) -> None:
         log.warning("a file that is being written was deleted; it is made again from the journal", session=session.name)
-        try:
-            # Its folder may be gone as well, and with it what the recorder is told.
-            await asyncio.to_thread(session.folder.mkdir, parents=True, exist_ok=True)
-            await session.save(session.plan["state"], session.plan["reason"])
-        except (OSError, StoreError) as error:
-            log.warning("the session folder cannot be made again", folder=str(session.folder), reason=str(error))
         session.recorder.kill()
 
     async def _cancel(self, session: Session) -> None:

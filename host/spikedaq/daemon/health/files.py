@@ -107,6 +107,7 @@ class GrowthWatch:
         chunk_s: float,
         silent_s: float,
         hangs_s: float,
+        ended: str | None = None,
     ) -> str:
         """Return the state to show: that of ``file``, or ``stalled``, or ``waiting``.
 
@@ -120,6 +121,8 @@ class GrowthWatch:
             Since the recorder said anything.
         hangs_s : float
             For which the file system has not answered.
+        ended : str, optional
+            Why the recorder ended, while the next has written nothing yet.
         """
         self.text, self.gone = "", False
         look = looks.get(Path(file.file)) if file.file is not None else None
@@ -137,6 +140,8 @@ class GrowthWatch:
         if look is not None and look.mtime_ns is None:
             self.gone = True
             self.text = f"{file.file} is being written and is not there any more ({look.error})"
+        elif ended is not None:
+            self.text = f"{file.file} does not grow: {ended}"
         elif silent_s > RECORDER_SILENT_S:
             self.text = f"the recorder has not moved for {silent_s:.1f} s; {file.file} does not grow"
         elif hangs_s > RECORDER_SILENT_S:

@@ -158,6 +158,7 @@ class Watcher:
                 chunk_s=self._devices[device].chunk_s if device in self._devices else 0.0,
                 silent_s=recorder.silent_s(),
                 hangs_s=self._files.hangs_s(),
+                ended=recorder.error,
             )
             gone = gone or growth.gone
             if state == "stalled":
