@@ -22,13 +22,13 @@ from spikedaq.model import (
     SpikedaqError,
     StoreError,
 )
-from spikedaq.outlet import ControlServer
+from spikedaq.outlet import ControlServer, Peer
 
-Handler = Callable[[str, dict[str, Any], str], Awaitable[Any]]
+Handler = Callable[[str, dict[str, Any], Peer], Awaitable[Any]]
 
 
-async def echo(op: str, args: dict[str, Any], who: str) -> Any:
-    return {"op": op, "args": args, "who": who}
+async def echo(op: str, args: dict[str, Any], peer: Peer) -> Any:
+    return {"op": op, "args": args, "who": peer.who}
 
 
 class Dealer:
@@ -109,7 +109,7 @@ def test_a_req_socket_works_too() -> None:
     ],
 )
 def test_errors_raised_on_purpose_are_told_with_their_code(error: SpikedaqError, code: str) -> None:
-    async def handler(op: str, args: dict[str, Any], who: str) -> None:
+    async def handler(op: str, args: dict[str, Any], peer: Peer) -> None:
         raise error
 
     async def test() -> None:
@@ -122,7 +122,7 @@ def test_errors_raised_on_purpose_are_told_with_their_code(error: SpikedaqError,
 
 
 def test_a_defect_in_one_request_is_told_as_internal_and_ends_nothing() -> None:
-    async def handler(op: str, args: dict[str, Any], who: str) -> Any:
+    async def handler(op: str, args: dict[str, Any], peer: Peer) -> Any:
         if op == "crash":
             raise ZeroDivisionError("oh")
         return object() if op == "unspeakable" else 1
@@ -180,7 +180,7 @@ def test_requests_run_side_by_side_and_a_slow_one_holds_up_nobody() -> None:
     async def test() -> None:
         release = asyncio.Event()
 
-        async def handler(op: str, args: dict[str, Any], who: str) -> str:
+        async def handler(op: str, args: dict[str, Any], peer: Peer) -> str:
             if op == "slow":
                 await release.wait()
             return op
@@ -200,7 +200,7 @@ def test_more_requests_than_the_bound_are_refused_as_busy() -> None:
         release = asyncio.Event()
         running = 0
 
-        async def handler(op: str, args: dict[str, Any], who: str) -> None:
+        async def handler(op: str, args: dict[str, Any], peer: Peer) -> None:
             nonlocal running
             running += 1
             assert running <= 3
@@ -225,7 +225,7 @@ def test_what_still_runs_at_the_end_is_cancelled_and_told() -> None:
     async def test() -> None:
         started = asyncio.Event()
 
-        async def handler(op: str, args: dict[str, Any], who: str) -> None:
+        async def handler(op: str, args: dict[str, Any], peer: Peer) -> None:
             started.set()
             await asyncio.Event().wait()
 
@@ -248,7 +248,7 @@ def test_the_reply_to_a_request_that_ends_the_server_gets_out() -> None:
     async def test() -> None:
         end = asyncio.Event()
 
-        async def handler(op: str, args: dict[str, Any], who: str) -> str:
+        async def handler(op: str, args: dict[str, Any], peer: Peer) -> str:
             end.set()
             return "bye"
 

@@ -65,7 +65,7 @@ def test_no_bound_is_no_choice() -> None:
         Publisher("tcp://127.0.0.1:0", hwm=0)
 
 
-async def nothing(op: str, args: dict[str, object], who: str) -> None:
+async def nothing(op: str, args: dict[str, object], peer: object) -> None:
     return None
 
 

@@ -2,6 +2,7 @@
 
 from spikedaq.bus.alarms import MAX_ALARMS, alarms_header
 from spikedaq.bus.control import (
+    MAX_CLIENT_CHARS,
     MAX_CONTROL_BYTES,
     BadRequest,
     Reply,
@@ -12,7 +13,7 @@ from spikedaq.bus.control import (
     encode_reply,
     encode_request,
 )
-from spikedaq.bus.message import BUS_VERSION, MAX_HEADER_BYTES, Message, decode, encode
+from spikedaq.bus.message import BUS_VERSION, MAX_HEADER_BYTES, MAX_TOPIC_BYTES, Message, decode, encode
 from spikedaq.bus.misses import MissCounter
 from spikedaq.bus.samples import (
     decode_mode,
@@ -32,8 +33,10 @@ __all__ = [
     "BUS_VERSION",
     "EVENTS",
     "MAX_ALARMS",
+    "MAX_CLIENT_CHARS",
     "MAX_CONTROL_BYTES",
     "MAX_HEADER_BYTES",
+    "MAX_TOPIC_BYTES",
     "SAMPLES",
     "STATUS",
     "BadRequest",

@@ -14,15 +14,26 @@ from spikedaq.model import LocalProtocolError, RemoteProtocolError
 # Room for an uploaded waveform of half a million rows; a socket drops the connection of who sends more.
 MAX_CONTROL_BYTES = 1 << 20
 MAX_ID_CHARS = 64
+MAX_CLIENT_CHARS = 32
+# No operation has a map of more entries than a board has parameters, nor a longer list than a waveform of this many
+# rows; what a request of a mebibyte can make us allocate is bounded by this.
+_MAX_MAP = 4096
+_MAX_ARRAY = 1 << 19
+# An error's text is for people; what somebody sent is quoted in some of them, up to a mebibyte of it.
+_MAX_TEXT_CHARS = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request: ``op`` with named ``args``, answered by exactly one reply with the same ``id``."""
+    """One request: ``op`` with named ``args``, answered by exactly one reply with the same ``id``.
+
+    ``client`` is what the asking side calls itself, "" where it does not say.
+    """
 
     id: str
     op: str
     args: dict[str, Any] = field(default_factory=dict)
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +63,10 @@ def encode_request(request: Request) -> bytes:
     LocalProtocolError
         Arguments that msgpack cannot express, or too large.
     """
-    return _pack(
-        {"v": BUS_VERSION, "id": request.id, "op": request.op, "args": request.args}, f"request {request.op!r}"
-    )
+    fields: dict[str, Any] = {"v": BUS_VERSION, "id": request.id, "op": request.op, "args": request.args}
+    if request.client:
+        fields["client"] = request.client
+    return _pack(fields, f"request {request.op!r}")
 
 
 def encode_reply(request_id: str, value: Any) -> bytes:
@@ -63,8 +75,11 @@ def encode_reply(request_id: str, value: Any) -> bytes:
 
 
 def encode_error(request_id: str, code: str, text: str) -> bytes:
-    """Encode the reply to a request that failed."""
-    error = {"code": code, "text": text}
+    """Encode the reply to a request that failed; a text that is too long is cut."""
+    if len(text) > _MAX_TEXT_CHARS:
+        text = text[: _MAX_TEXT_CHARS - 4] + " ..."
+    # Texts of foreign errors may hold what UTF-8 cannot express.
+    error = {"code": code, "text": text.encode(errors="replace").decode()}
     return _pack({"v": BUS_VERSION, "id": request_id, "ok": False, "value": None, "error": error}, "reply")
 
 
@@ -90,7 +105,11 @@ def decode_request(data: bytes) -> Request:
         raise BadRequest("the request's 'op' must be a text", request_id=request_id)
     if not isinstance(args, dict):
         raise BadRequest("the request's 'args' must be a map", request_id=request_id)
-    return Request(request_id, op, args)
+    client = fields.get("client", "")
+    if not isinstance(client, str) or len(client) > MAX_CLIENT_CHARS or not client.isprintable():
+        text = f"the request's 'client' must be a text of at most {MAX_CLIENT_CHARS} printable characters"
+        raise BadRequest(text, request_id=request_id)
+    return Request(request_id, op, args, client)
 
 
 def decode_reply(data: bytes) -> Reply:
@@ -129,8 +148,10 @@ def _unpack(data: bytes, what: str) -> dict[str, Any]:
         raise RemoteProtocolError(f"the {what} has {len(data)} bytes; at most {MAX_CONTROL_BYTES} are possible")
     try:
         # unpackb bounds every length by the length of the data itself.
-        fields = msgpack.unpackb(data, raw=False, strict_map_key=True)
-    except (msgpack.UnpackException, ValueError, TypeError, OverflowError) as error:
+        fields = msgpack.unpackb(
+            data, raw=False, strict_map_key=True, max_map_len=_MAX_MAP, max_array_len=_MAX_ARRAY, max_ext_len=0
+        )
+    except (msgpack.UnpackException, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise RemoteProtocolError(f"the {what} is not msgpack: {error}") from error
     if not isinstance(fields, dict):
         raise RemoteProtocolError(f"the {what} is a {type(fields).__name__}, not a map")

@@ -126,6 +126,8 @@ class DeviceStatus(_FromMap):
         The `FileStatus` of this device and its ``session``, while it is being recorded.
     free_bytes : int or None
         Free space on the disk of the data folder.
+    lease : map or None
+        Who alone may write to the device for now: ``device`` (None for the whole bench), ``holder``, ``until_utc_ns``.
     """
 
     device: str
@@ -154,6 +156,7 @@ class DeviceStatus(_FromMap):
     journal_bytes: int = 0
     recording: dict[str, Any] | None = None
     free_bytes: int | None = None
+    lease: dict[str, Any] | None = None
 
 
 def status_header(status: DeviceStatus, *, n: int, epoch: str, t_ns: int) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from spikedaq import __version__
 from spikedaq.cli.main import EXIT_FAILURE, one_line
 from spikedaq.cli.record import positive_seconds
 from spikedaq.daemon import DaemonConfig, load_config, run, with_overrides
+from spikedaq.keys import KeyRing
 from spikedaq.model import ConfigError, SpikedaqError
 from spikedaq.outlet import check_free
 
@@ -35,6 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--bench", metavar="NAME", help="name of the bench, the first part of every topic")
     parser.add_argument("--control", metavar="ENDPOINT", help="control endpoint (tcp://127.0.0.1:5571)")
     parser.add_argument("--publish", metavar="ENDPOINT", help="publish endpoint (tcp://127.0.0.1:5570)")
+    parser.add_argument("--keys", type=Path, metavar="DIR", help="demand keys: the folder made by 'spikedaq keys'")
     parser.add_argument("--roll", type=positive_seconds, metavar="SECONDS", help="begin a new file this often")
     parser.add_argument("--check", action="store_true", help="check configuration, endpoints and data folder, and end")
     # For programs that start a daemon of their own: it then ends with them however they end.
@@ -74,6 +76,7 @@ def configuration(arguments: argparse.Namespace) -> DaemonConfig:
         data=arguments.data,
         devices=arguments.device,
         roll_s=arguments.roll,
+        keys=arguments.keys,
     )
 
 
@@ -85,8 +88,14 @@ def check(config: DaemonConfig) -> int:
     ConfigError
         An endpoint that cannot be bound, or a data folder that cannot be written.
     """
-    check_free(config.control, option="--control")
-    check_free(config.publish, option="--publish")
+    if config.security.keys is not None:
+        ring = KeyRing(config.security.keys)
+        ring.daemon_key()
+        if not ring.allowed():
+            print(f"keys: nobody is allowed yet; do so with: spikedaq keys allow NAME KEY --folder {ring.folder}")
+    has_keys = config.security.keys is not None
+    check_free(config.control, option="--control", keys=has_keys)
+    check_free(config.publish, option="--publish", keys=has_keys)
     folder = config.data.absolute()
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not existing.is_dir():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
@@ -12,6 +13,7 @@ import structlog
 from spikedaq.bus import DeviceStatus
 from spikedaq.daemon.config import DeviceConfig
 from spikedaq.daemon.journals import Journal, Journals
+from spikedaq.daemon.leases import BENCH, Lease, Leases
 from spikedaq.daemon.live_config import LiveConfig
 from spikedaq.daemon.publish import Bus, DeviceOutlet
 from spikedaq.daemon.sessions import Session
@@ -51,6 +53,7 @@ class Member:
         bus: Bus,
         journals: Journals,
         *,
+        leases: Leases,
         opener: Opener = open_link,
         is_configured: bool = True,
     ) -> None:
@@ -74,13 +77,17 @@ class Member:
             finder=finder,
             settings=config.parameters,
         )
+        self.outlet.info = lambda: self.device.info
         self._journals = journals
+        self._leases = leases
         self._counted = (0, 0)
         self._rate_hz = 0.0
         self._free_bytes: int | None = None
 
     async def _open_journal(self, hello: Hello) -> Journal:
-        return await self._journals.open(self.name, hello.unique_id.hex())
+        journal = await self._journals.open(self.name, hello.unique_id.hex())
+        journal.on_request = self.outlet.request
+        return journal
 
     async def run(self) -> None:
         """Run the device for good; a defect of ours ends this link, never the other devices."""
@@ -120,6 +127,7 @@ class Member:
         counters = received.connection.counters
         info = device.info
         journal = self._journals.get(self.name)
+        lease = self._leases.of(self.name)
         file = session.status().devices[self.name] if session else None
         translator = device.translator
         uncounted = info is not None and info.is_translated
@@ -170,6 +178,7 @@ class Member:
             journal_bytes=journal.kept_bytes() if journal else 0,
             recording={"session": session.name, **file} if session and file else None,
             free_bytes=self._free_bytes,
+            lease=lease.to_map(host_now_ns(), time.time_ns()) if lease else None,
         )
 
 
@@ -190,16 +199,32 @@ class Bench:
     """
 
     def __init__(
-        self, config: LiveConfig, journals: Journals, bus: Bus, epoch: str, *, opener: Opener = open_link
+        self,
+        config: LiveConfig,
+        journals: Journals,
+        bus: Bus,
+        epoch: str,
+        *,
+        leases: Leases,
+        opener: Opener = open_link,
     ) -> None:
         self.name = config.now.bench
         self._journals = journals
-        self._make = partial(Member, bench=self.name, epoch=epoch, bus=bus, journals=journals, opener=opener)
+        self._make = partial(
+            Member, bench=self.name, epoch=epoch, bus=bus, journals=journals, leases=leases, opener=opener
+        )
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
         self.comings: list[Callable[[Member], None]] = []
         self.goings: list[Callable[[Member], None]] = []
         self.members = {device.name: self._make(device) for device in config.now.devices}
+        leases.listeners.append(self._tell_lease)
+
+    def _tell_lease(self, what: str, lease: Lease) -> None:
+        told = lease.to_map(host_now_ns(), time.time_ns())
+        for member in self.members.values():
+            if lease.device in (member.name, BENCH):
+                member.outlet.lease(what, told)
 
     async def run(self) -> None:
         """Run every device until cancelled."""

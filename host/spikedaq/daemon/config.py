@@ -190,6 +190,18 @@ class AlarmsConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     ] = 60.0
 
 
+class SecurityConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who may connect."""
+
+    keys: Annotated[
+        Path | None,
+        Meta(
+            description="folder made by `spikedaq keys`; with it every client needs an allowed key, and endpoints "
+            "beyond this computer may be bound; a relative one counts from the configuration's"
+        ),
+    ] = None
+
+
 class DaemonConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything a daemon is told."""
 
@@ -224,6 +236,8 @@ class DaemonConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     def adopts(self) -> bool:
         """Whether boards that nobody named are used."""
         return not self.devices if self.discovery.enabled is None else self.discovery.enabled
+
+    security: SecurityConfig = SecurityConfig()
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values, in the form of spikedaq.toml, for the files."""

@@ -54,7 +54,9 @@ def config_from(values: Mapping[str, Any], *, source: str, base: Path) -> Daemon
     except ValidationError as error:
         raise ConfigError(_in_words(str(error), source, DaemonConfig)) from None
     devices = tuple(_in_lower_case(device, source, number) for number, device in enumerate(config.devices, start=1))
-    return checked(replace(config, data=base / config.data, devices=devices))
+    keys = config.security.keys
+    security = replace(config.security, keys=base / keys.expanduser() if keys else None)
+    return checked(replace(config, data=base / config.data, devices=devices, security=security))
 
 
 def _in_lower_case(device: DeviceConfig, source: str, number: int) -> DeviceConfig:
@@ -86,6 +88,7 @@ def with_overrides(
     data: Path | None = None,
     devices: Sequence[str] = (),
     roll_s: float | None = None,
+    keys: Path | None = None,
 ) -> DaemonConfig:
     """Lay the command line over a configuration.
 
@@ -103,7 +106,8 @@ def with_overrides(
         named[name] = DeviceConfig(name, url)
     given = {key: value for key, value in changes.items() if value is not None}
     recording = config.recording if roll_s is None else replace(config.recording, roll_s=roll_s)
-    return checked(replace(config, devices=tuple(named.values()), recording=recording, **given))
+    security = config.security if keys is None else replace(config.security, keys=keys)
+    return checked(replace(config, devices=tuple(named.values()), recording=recording, security=security, **given))
 
 
 def checked(config: DaemonConfig) -> DaemonConfig:

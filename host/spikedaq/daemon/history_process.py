@@ -49,7 +49,9 @@ class HistoryProcess:
     restarts : int
     """
 
-    def __init__(self, journals: Path, bench: str, endpoints: list[str], alarms: Alarms) -> None:
+    def __init__(
+        self, journals: Path, bench: str, endpoints: list[str], alarms: Alarms, *, keys: Path | None = None
+    ) -> None:
         self.endpoint: str | None = None
         self.pid: int | None = None
         self.restarts = 0
@@ -57,6 +59,7 @@ class HistoryProcess:
         self._bench = bench
         self._endpoints = endpoints
         self._alarms = alarms
+        self._options = [] if keys is None else ["--keys", str(keys)]
 
     async def run(self) -> None:
         """Keep one going; cancelled, end it."""
@@ -82,6 +85,7 @@ class HistoryProcess:
                 sys.executable,
                 "-m",
                 "spikedaq.history",
+                *self._options,
                 str(self._journals),
                 self._bench,
                 *endpoints,

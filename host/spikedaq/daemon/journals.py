@@ -44,6 +44,7 @@ class Journal:
             on_error=self._write_failed,
         )
         self.first_offset = _first_offset(folder)
+        self.on_request: Callable[[bytes, str], None] = lambda _message, _origin: None
         self._append = self.writer.append
         self._append_frames = self.writer.append_frames
 
@@ -60,8 +61,9 @@ class Journal:
         self._append(LinkRecord(t_host_ns, state, url, detail))
 
     def request(self, t_host_ns: int, message: bytes, origin: str) -> None:
-        """Keep what was sent."""
+        """Keep what was sent, and tell who wants to know."""
         self._append(RequestRecord(t_host_ns, message, origin))
+        self.on_request(message, origin)
 
     def ping(self, t_send_ns: int, token: int) -> None:
         """Keep that a ping was sent."""

@@ -22,8 +22,13 @@ from spikedaq.bus import (
 )
 from spikedaq.device import DeviceState
 from spikedaq.journal import TriggerRecord
-from spikedaq.model import Block, ClampMode, ClockMap, Event, Gap
-from spikedaq.wire import Log
+from spikedaq.model import Block, ClampMode, ClockMap, DeviceInfo, Event, EventKind, Gap, ProtocolError
+from spikedaq.wire import Log, Set, decode_message
+
+# A board tells a change it was asked for with the next frames; a knob turned later than this is a knob.
+_ASKED_NS = 2_000_000_000
+BOARD = "board"
+"""Origin of a change that nobody asked for: a knob, a button, a preset that brings others with it."""
 
 
 class Bus(Protocol):
@@ -53,6 +58,9 @@ class DeviceOutlet:
         self._status_topic = topic_for(bench, device, STATUS)
         self._n_samples = self._n_events = self._n_status = 0
         self._mode: ClampMode | None = None
+        self._asked: dict[int, tuple[str, int]] = {}
+        self._newest_request: bytes = b""
+        self.info: Callable[[], DeviceInfo | None] = lambda: None
 
     def block(self, block: Block, clock_map: ClockMap | None) -> None:
         """Publish a block."""
@@ -71,7 +79,38 @@ class DeviceOutlet:
     def event(self, event: Event, clock_map: ClockMap | None) -> None:
         """Publish a device's event."""
         t_ns, u_ns = _time_of(event.tick, clock_map)
-        self._send_event(event_header(event, n=self._n_events, epoch=self._epoch, t_ns=t_ns, u_ns=u_ns))
+        header = event_header(event, n=self._n_events, epoch=self._epoch, t_ns=t_ns, u_ns=u_ns)
+        if event.kind == EventKind.PARAMETER:
+            header["name"] = self._name(event.index)
+            origin, asked_ns = self._asked.pop(event.index, (BOARD, 0))
+            header["origin"] = origin if self._now_ns() - asked_ns < _ASKED_NS else BOARD
+        self._send_event(header)
+
+    def request(self, message: bytes, origin: str) -> None:
+        """Publish that somebody sets parameters: called with each message to the device, once the journal has it."""
+        if message == self._newest_request:
+            return  # sent again, because no reply came
+        self._newest_request = message
+        try:
+            request = decode_message(message)
+        except ProtocolError:
+            return
+        if not isinstance(request, Set):
+            return
+        pairs = [
+            (int(index or 0), value) for index, value in zip(request.pairs[::2], request.pairs[1::2], strict=False)
+        ]
+        for index, _ in pairs:
+            self._asked[index] = (origin, self._now_ns())
+        self._send_own("set", origin=origin, values={self._name(index): value for index, value in pairs})
+
+    def _name(self, index: int) -> str:
+        info = self.info()
+        return info.parameters[index].name if info and index < len(info.parameters) else f"parameter {index}"
+
+    def lease(self, what: str, lease: dict[str, Any]) -> None:
+        """Publish what became of a lease."""
+        self._send_own("lease", what=what, **lease)
 
     def gap(self, gap: Gap, clock_map: ClockMap | None) -> None:
         """Publish a gap."""

@@ -20,14 +20,16 @@ from spikedaq.daemon.disk import DiskWatch
 from spikedaq.daemon.health import Health
 from spikedaq.daemon.history_process import HistoryProcess, default_endpoints
 from spikedaq.daemon.journals import Journals
+from spikedaq.daemon.leases import Leases
 from spikedaq.daemon.live_config import LiveConfig
 from spikedaq.daemon.log_setup import set_up_logging
 from spikedaq.daemon.reload import Loader, Reloader
 from spikedaq.daemon.sessions import Sessions
 from spikedaq.daemon.triggers import SavedTriggers, TriggerEngine, load_triggers
+from spikedaq.keys import KeyRing
 from spikedaq.link import host_now_ns
 from spikedaq.model import ConfigError, StoreError
-from spikedaq.outlet import ControlServer, Publisher, check_endpoint
+from spikedaq.outlet import ControlServer, Gate, Publisher, check_endpoint
 
 EXIT_OK = 0
 EXIT_CONFIG = 2
@@ -79,26 +81,29 @@ class Daemon:
     async def run(self) -> None:
         """Serve until `stop`, SIGTERM or SIGINT."""
         if self.config.history:
-            check_endpoint(self.config.history)
+            check_endpoint(self.config.history, keys=self.config.security.keys is not None)
         data = DataFolder(self.config.data)
         try:
-            publisher = Publisher(self.config.publish)
+            gate = Gate(KeyRing(self.config.security.keys)) if self.config.security.keys else None
+            publisher = Publisher(self.config.publish, gate=gate)
             try:
-                await self._serve(data, publisher)
+                await self._serve(data, publisher, gate)
             finally:
                 publisher.close()
         finally:
             data.close()
 
-    async def _serve(self, data: DataFolder, publisher: Publisher) -> None:
+    async def _serve(self, data: DataFolder, publisher: Publisher, gate: Gate | None) -> None:
         journals = Journals(data.journal, self.config.journal)
         self._live.listeners.append(lambda _, now: journals.set_ring(now.journal.ring_bytes))
-        bench = Bench(self._live, journals, publisher, self.epoch)
+        leases = Leases(host_now_ns)
+        bench = Bench(self._live, journals, publisher, self.epoch, leases=leases)
         sessions = Sessions(self._live, data, journals, bench, self.alarms)
         disk = DiskWatch(self._live, data, journals, sessions, self.alarms)
         reloader = Reloader(self._live, bench, journals, self._loader)
         endpoints = [self.config.history] if self.config.history else default_endpoints(self.config.control)
-        history = HistoryProcess(data.journal, self.config.bench, endpoints, self.alarms)
+        keys = self.config.security.keys
+        history = HistoryProcess(data.journal, self.config.bench, endpoints, self.alarms, keys=keys)
         triggers = TriggerEngine(
             self.config, bench, journals, self.alarms, saved=self._saved_triggers(data), now_ns=host_now_ns
         )
@@ -115,9 +120,10 @@ class Daemon:
             epoch=self.epoch,
             publish_url=publisher.endpoint,
             history=history,
+            leases=leases,
             stop=self.stop,
         )
-        control = ControlServer(self.config.control, commands.handle)
+        control = ControlServer(self.config.control, commands.handle, gate=gate, once=commands.changes)
         self.control_url, self.publish_url = control.endpoint, publisher.endpoint
         health = Health(
             self.config,
@@ -147,6 +153,7 @@ class Daemon:
                 tasks.append(group.create_task(_reload_when(reload_asked, reloader, health), name="reload"))
                 tasks.append(group.create_task(self._report(bench, sessions, data), name="status"))
                 tasks.append(group.create_task(disk.run(), name="disk"))
+                tasks.append(group.create_task(self._tend(publisher, leases), name="subscribers and leases"))
                 tasks.append(group.create_task(self._sync(journals, sessions), name="sync"))
                 tasks.append(group.create_task(health.run(), name="health"))
                 urls = {"control": self.control_url, "publish": self.publish_url, "metrics": health.metrics_url}
@@ -182,6 +189,13 @@ class Daemon:
             free_bytes = data.free_bytes()
             for member in bench.members.values():
                 member.outlet.status(member.measure(sessions.of(member.name), free_bytes))
+            await asyncio.sleep(_PERIOD_S)
+
+    async def _tend(self, publisher: Publisher, leases: Leases) -> None:
+        """Look after the subscribers, and end the leases that ran out."""
+        while True:
+            publisher.tend()
+            leases.expire()
             await asyncio.sleep(_PERIOD_S)
 
     async def _sync(self, journals: Journals, sessions: Sessions) -> None:

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spikedaq.history.requests import Requests
+from spikedaq.keys import KeyRing
 from spikedaq.model import ConfigError
-from spikedaq.outlet import ControlServer
+from spikedaq.outlet import ControlServer, Gate
 
 EXIT_ENDED, EXIT_CONFIG = 0, 2
 MAX_REQUESTS = 16
@@ -21,8 +22,13 @@ _NICENESS = 5
 """The boards come first: whoever reads up on the past may wait."""
 
 
-def serve(folder: Path, bench: str, endpoints: Sequence[str]) -> int:
+def serve(folder: Path, bench: str, endpoints: Sequence[str], keys: Path | None = None) -> int:
     """Serve until stdin ends; say the endpoint, the first that can be bound, as one JSON line on stdout.
+
+    Parameters
+    ----------
+    keys : Path, optional
+        The daemon's key folder, if it demands keys; whoever may watch may read the past.
 
     Returns
     -------
@@ -32,14 +38,14 @@ def serve(folder: Path, bench: str, endpoints: Sequence[str]) -> int:
     with contextlib.suppress(OSError):
         os.nice(_NICENESS)
     try:
-        return asyncio.run(_serve(folder, bench, endpoints))
+        return asyncio.run(_serve(folder, bench, endpoints, keys))
     except ConfigError as error:
         sys.stderr.write(f"spikedaq history: {error}\n")
         return EXIT_CONFIG
 
 
-async def _serve(folder: Path, bench: str, endpoints: Sequence[str]) -> int:
-    server = _bind(endpoints, Requests(folder, bench))
+async def _serve(folder: Path, bench: str, endpoints: Sequence[str], keys: Path | None) -> int:
+    server = _bind(endpoints, Requests(folder, bench), Gate(KeyRing(keys)) if keys else None)
     sys.stdout.write(json.dumps({"endpoint": server.endpoint}) + "\n")
     sys.stdout.flush()
     ended = asyncio.Event()
@@ -60,8 +66,8 @@ async def _serve(folder: Path, bench: str, endpoints: Sequence[str]) -> int:
     return EXIT_ENDED
 
 
-def _bind(endpoints: Sequence[str], requests: Requests) -> ControlServer:
+def _bind(endpoints: Sequence[str], requests: Requests, gate: Gate | None) -> ControlServer:
     for endpoint in endpoints[:-1]:
         with contextlib.suppress(ConfigError):
-            return ControlServer(endpoint, requests.handle, max_requests=MAX_REQUESTS)
-    return ControlServer(endpoints[-1], requests.handle, max_requests=MAX_REQUESTS)
+            return ControlServer(endpoint, requests.handle, gate=gate, max_requests=MAX_REQUESTS)
+    return ControlServer(endpoints[-1], requests.handle, gate=gate, max_requests=MAX_REQUESTS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import os
 import re
 import socket
 from collections.abc import Iterator
@@ -17,8 +18,8 @@ from spikedaq.model import ConfigError
 _TCP = re.compile(r"tcp://(\[[0-9a-fA-F:.]+\]|[^:/]+):(\d+|\*)")
 
 
-def check_endpoint(endpoint: str) -> None:
-    """Refuse an endpoint that is malformed or reachable from other computers.
+def check_endpoint(endpoint: str, *, keys: bool = False) -> None:
+    """Refuse an endpoint that is malformed, or reachable from other computers without keys.
 
     Raises
     ------
@@ -31,46 +32,66 @@ def check_endpoint(endpoint: str) -> None:
         raise ConfigError(f"{endpoint!r} is not an endpoint; write tcp://127.0.0.1:PORT or ipc:///path/of/a/socket")
     if match[2] != "*" and int(match[2]) > 65535:
         raise ConfigError(f"{endpoint!r} has port {match[2]}; ports end at 65535")
-    host = match[1].strip("[]")
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost"
-    if not loopback:
-        # Whoever reaches the control socket may command the boards; there is no authentication on it.
+    if not keys and not is_loopback(match[1]):
+        # Whoever reaches the control socket may command the boards; without keys nothing would stop them.
         raise ConfigError(
-            f"{endpoint!r} could be reached from other computers, and nothing would check who they are; use "
-            "tcp://127.0.0.1:PORT, and from elsewhere an SSH tunnel: ssh -L PORT:127.0.0.1:PORT this-computer"
+            f"{endpoint!r} could be reached from other computers, and nothing would check who they are. Either make "
+            "keys (spikedaq keys new --daemon; then [security] keys = FOLDER in the configuration, or --keys FOLDER), "
+            "or use tcp://127.0.0.1:PORT, and from elsewhere an SSH tunnel: ssh -L PORT:127.0.0.1:PORT this-computer"
         )
 
 
-def bind(socket_: zmq.Socket[Any], endpoint: str, *, option: str) -> str:
+def is_loopback(host: str) -> bool:
+    """Whether an address or name is this computer's own, which no other reaches."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def bind(socket_: zmq.Socket[Any], endpoint: str, *, option: str, keys: bool = False) -> str:
     """Bind and return the endpoint as bound (a port 0 or ``*`` becomes a number).
+
+    An ipc socket is made for its owner alone (0600).
+
+    Parameters
+    ----------
+    option : str
+        What the user changes to get another endpoint.
+    keys : bool
+        The socket demands keys, and may be reached from elsewhere.
 
     Raises
     ------
     ConfigError
-        Malformed, held by another process (named where that can be known), or not permitted. ``option`` is what the
-        user changes to get another endpoint.
+        Malformed, held by another process (named where that can be known), or not permitted.
     """
-    check_endpoint(endpoint)
-    if endpoint.startswith("ipc://") and _ipc_is_alive(endpoint.removeprefix("ipc://")):
+    check_endpoint(endpoint, keys=keys)
+    is_ipc = endpoint.startswith("ipc://")
+    if is_ipc and _ipc_is_alive(endpoint.removeprefix("ipc://")):
         # ZeroMQ would silently take the path from the living process.
         raise ConfigError(_in_use(endpoint, option))
+    if ":[" in endpoint or "//[" in endpoint:
+        socket_.setsockopt(zmq.IPV6, 1)
+    # By the umask, not by a chmod afterwards: there is no moment at which others could connect.
+    before = os.umask(0o177) if is_ipc else None
     try:
         socket_.bind(re.sub(r":0$", ":*", endpoint))
     except zmq.ZMQError as error:
         if error.errno == errno.EADDRINUSE:
             raise ConfigError(_in_use(endpoint, option)) from error
         raise ConfigError(f"cannot bind {endpoint}: {error.strerror}; choose another with {option}") from error
+    finally:
+        if before is not None:
+            os.umask(before)
     return str(socket_.getsockopt_string(zmq.LAST_ENDPOINT))
 
 
-def check_free(endpoint: str, *, option: str) -> None:
+def check_free(endpoint: str, *, option: str, keys: bool = False) -> None:
     """Bind and let go again; raises as `bind` does."""
     context = zmq.Context()
     try:
-        bind(context.socket(zmq.ROUTER), endpoint, option=option)
+        bind(context.socket(zmq.ROUTER), endpoint, option=option, keys=keys)
     finally:
         context.destroy(linger=0)
 

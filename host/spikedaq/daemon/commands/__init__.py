@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from spikedaq.daemon.alarms import Alarms
 from spikedaq.daemon.bench import Bench
 from spikedaq.daemon.commands.configuration import ConfigurationCommands
 from spikedaq.daemon.commands.devices import DeviceCommands
-from spikedaq.daemon.commands.operation import Operation
+from spikedaq.daemon.commands.leases import LeaseCommands
+from spikedaq.daemon.commands.operation import Operation, shown
 from spikedaq.daemon.commands.recordings import RecordingCommands
 from spikedaq.daemon.commands.status import StatusCommands
 from spikedaq.daemon.commands.triggers import TriggerCommands
@@ -18,12 +19,14 @@ from spikedaq.daemon.data_folder import DataFolder
 from spikedaq.daemon.disk import DiskWatch
 from spikedaq.daemon.history_process import HistoryProcess
 from spikedaq.daemon.journals import Journals
+from spikedaq.daemon.leases import BENCH, Leases
 from spikedaq.daemon.reload import Reloader
 from spikedaq.daemon.sessions import Sessions
 from spikedaq.daemon.triggers import TriggerEngine
 from spikedaq.daemon.version import version
 from spikedaq.device import nearest
 from spikedaq.model import CommandRejected
+from spikedaq.outlet import Peer
 
 __all__ = ["Commands", "Operation"]
 
@@ -54,9 +57,11 @@ class Commands:
         epoch: str,
         publish_url: str,
         history: HistoryProcess,
+        leases: Leases,
         stop: Callable[[], None],
     ) -> None:
         self._bench = bench
+        self._leases = leases
         self._epoch = epoch
         self._publish_url = publish_url
         self._history = history
@@ -65,33 +70,56 @@ class Commands:
             "hello": Operation(self._hello),
             "list": Operation(self._list),
             "shutdown": Operation(self._shutdown, changes=True),
-            **StatusCommands(bench, sessions, data, alarms, disk, epoch=epoch).operations(),
+            **StatusCommands(bench, sessions, data, alarms, disk, leases=leases, epoch=epoch).operations(),
             **DeviceCommands(bench).operations(),
             **ConfigurationCommands(reloader).operations(),
+            **LeaseCommands(bench, leases).operations(),
             **RecordingCommands(bench, sessions, journals).operations(),
             **TriggerCommands(bench, triggers, data.path).operations(),
         }
 
-    async def handle(self, op: str, args: dict[str, Any], who: str) -> Any:
+    @property
+    def operations(self) -> Mapping[str, Operation]:
+        """Return every operation by name."""
+        return self._operations
+
+    def changes(self, op: str) -> bool:
+        """Whether an operation changes something; False for one that is not there."""
+        operation = self._operations.get(op)
+        return operation is not None and operation.changes
+
+    async def handle(self, op: str, args: dict[str, Any], peer: Peer) -> Any:
         """Do one operation; return its value.
 
         Raises
         ------
         SpikedaqError
-            It cannot be done; `CommandRejected` with code ``unknown_op`` or ``bad_arguments`` for the request itself.
+            It cannot be done; `CommandRejected` with code ``unknown_op`` or ``bad_arguments`` for the request itself,
+            ``not_allowed`` for an observer who wants to change something, ``leased`` where somebody else has the lease.
         """
         operation = self._operations.get(op)
         if operation is None:
-            raise CommandRejected(f"there is no operation {op!r}; {nearest(op, self._operations)}", code="unknown_op")
+            text = f"there is no operation {shown(op)}; {nearest(op[:80], self._operations)}"
+            raise CommandRejected(text, code="unknown_op")
+        if operation.changes and not peer.may_change:
+            text = (
+                f"the key of {peer.who} is for watching, and {op!r} changes something; ask for a controller's key "
+                "(spikedaq keys allow NAME KEY --role controller)"
+            )
+            raise CommandRejected(text, code="not_allowed")
         missing = [name for name in operation.needs if args.get(name) is None]
         if missing:
             raise CommandRejected(f"{op!r} needs {', '.join(map(repr, missing))}", code="bad_arguments")
         known = (*operation.needs, *operation.takes)
         for name in args:
             if name not in known:
-                text = f"{op!r} has no argument {name!r}; {nearest(str(name), known)}"
+                text = f"{op!r} has no argument {shown(name)}; {nearest(str(name)[:80], known)}"
                 raise CommandRejected(text, code="bad_arguments")
-        return await operation.run(who, **args)
+        if operation.changes and operation.asks_lease:
+            device = args.get("device")
+            # Whether there is such a device is the operation's to say.
+            self._leases.check(device if isinstance(device, str) else BENCH, peer.holder)
+        return await operation.run(peer if operation.wants_peer else peer.who, **args)
 
     async def _hello(self, _: str) -> dict[str, Any]:
         return {

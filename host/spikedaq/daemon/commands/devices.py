@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from spikedaq.daemon.bench import Bench
-from spikedaq.daemon.commands.operation import Operation, text
+from spikedaq.daemon.commands.operation import Operation, flag, text
 from spikedaq.device import Device
 from spikedaq.model import CommandRejected, Holder, ParameterType
 
@@ -69,12 +69,12 @@ class DeviceCommands:
         self, who: str, device: str, rows: Any = None, loop: Any = True, stop: Any = False
     ) -> dict[str, Any]:
         found = self._device(device)
-        if stop:
+        if flag(stop, "stop"):
             await found.stimulus_stop(origin=who)
             return {"rows": 0}
         if not isinstance(rows, list):
             raise CommandRejected("'rows' must be a list of whole numbers of 0.01 %", code="bad_arguments")
-        await found.stimulus(rows, loop=bool(loop), origin=who)
+        await found.stimulus(rows, loop=flag(loop, "loop"), origin=who)
         return {"rows": len(rows)}
 
     async def _self_test(self, who: str, device: str) -> list[dict[str, Any]]:

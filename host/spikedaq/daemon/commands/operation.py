@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,12 +22,34 @@ class Operation:
         Arguments that must be there, and that may.
     changes : bool
         It changes something: a device, a recording, the daemon. Watching needs none of these.
+    asks_lease : bool
+        Refused while somebody else has the lease of the ``device`` it is given, or of the bench.
+    wants_peer : bool
+        ``run`` is given the whole `Peer` instead of its text.
     """
 
     run: Callable[..., Awaitable[Any]]
     needs: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
     changes: bool = False
+    asks_lease: bool = True
+    wants_peer: bool = False
+
+
+def shown(value: Any) -> str:
+    """Return an argument for an error's text: shortened, however large or deep it is."""
+    return _SHORT.repr(value)
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 60
+
+
+def flag(value: Any, name: str) -> bool:
+    """Return an argument that must be true or false; raises as `text` does."""
+    if not isinstance(value, bool):
+        raise CommandRejected(f"{name!r} is {shown(value)}; it must be true or false", code="bad_arguments")
+    return value
 
 
 def text(value: Any, name: str) -> str:
@@ -38,7 +61,7 @@ def text(value: Any, name: str) -> str:
         ``bad_arguments``.
     """
     if not isinstance(value, str):
-        raise CommandRejected(f"{name!r} is {value!r}; it must be a text", code="bad_arguments")
+        raise CommandRejected(f"{name!r} is {shown(value)}; it must be a text", code="bad_arguments")
     return value
 
 
@@ -46,7 +69,7 @@ def positive(value: Any, name: str) -> float:
     """Return an argument that must be a finite number above 0; raises as `text` does."""
     number = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
     if not number:
-        raise CommandRejected(f"{name!r} is {value!r}; it must be a positive number", code="bad_arguments")
+        raise CommandRejected(f"{name!r} is {shown(value)}; it must be a positive number", code="bad_arguments")
     return float(value)
 
 

@@ -9,9 +9,11 @@ from typing import Any
 
 from spikedaq.daemon.alarms import Alarms
 from spikedaq.daemon.bench import Bench
+from spikedaq.daemon.commands.leases import as_map
 from spikedaq.daemon.commands.operation import Operation
 from spikedaq.daemon.data_folder import DataFolder
 from spikedaq.daemon.disk import DiskWatch
+from spikedaq.daemon.leases import Leases
 from spikedaq.daemon.sessions import Sessions
 from spikedaq.daemon.version import version
 
@@ -20,13 +22,22 @@ class StatusCommands:
     """Tells the state of the daemon, its devices and recordings, and what is wrong."""
 
     def __init__(
-        self, bench: Bench, sessions: Sessions, data: DataFolder, alarms: Alarms, disk: DiskWatch, *, epoch: str
+        self,
+        bench: Bench,
+        sessions: Sessions,
+        data: DataFolder,
+        alarms: Alarms,
+        disk: DiskWatch,
+        *,
+        leases: Leases,
+        epoch: str,
     ) -> None:
         self._bench = bench
         self._sessions = sessions
         self._data = data
         self._alarms = alarms
         self._disk = disk
+        self._leases = leases
         self._epoch = epoch
         self._started_s = time.monotonic()
 
@@ -50,6 +61,7 @@ class StatusCommands:
             "tasks": len(asyncio.all_tasks()),
             "devices": [{"name": name, **status.to_map()} for name, status in statuses],
             "recording": recording.status().to_map() if recording else None,
+            "leases": [as_map(lease) for lease in self._leases.standing()],
             "alarms": self._alarm_maps(),
         }
 
