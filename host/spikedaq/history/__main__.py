@@ -1,4 +1,4 @@
-"""``python -m spikedaq.history [--keys DIR] JOURNAL_FOLDER BENCH ENDPOINT...``: one per bench, started by the daemon."""
+"""``python -m spikedaq.history [--keys DIR] JOURNAL_FOLDER BENCH ENDPOINT...``: one per bench, by its daemon."""
 
 from __future__ import annotations
 
