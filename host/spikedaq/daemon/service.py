@@ -13,11 +13,14 @@ import structlog
 
 from spikedaq.daemon.alarms import AlarmKind, Alarms
 from spikedaq.daemon.bench import Bench
-from spikedaq.daemon.commands import Commands
+from spikedaq.daemon.board_names import BoardNames
+from spikedaq.daemon.commands import Commands, PortCommands
 from spikedaq.daemon.config import DaemonConfig
 from spikedaq.daemon.data_folder import DataFolder
+from spikedaq.daemon.discovery import Discovery
 from spikedaq.daemon.disk import DiskWatch
 from spikedaq.daemon.health import Health
+from spikedaq.daemon.held_links import HeldLinks
 from spikedaq.daemon.history_process import HistoryProcess, default_endpoints
 from spikedaq.daemon.journals import Journals
 from spikedaq.daemon.leases import Leases
@@ -27,7 +30,7 @@ from spikedaq.daemon.reload import Loader, Reloader
 from spikedaq.daemon.sessions import Sessions
 from spikedaq.daemon.triggers import SavedTriggers, TriggerEngine, load_triggers
 from spikedaq.keys import KeyRing
-from spikedaq.link import host_now_ns
+from spikedaq.link import PortScanner, host_now_ns
 from spikedaq.model import ConfigError, StoreError
 from spikedaq.outlet import ControlServer, Gate, Publisher, check_endpoint
 
@@ -46,6 +49,8 @@ class Daemon:
     ----------
     loader : callable, optional
         Reads the configuration anew for a reload.
+    scanner : PortScanner, optional
+        Lists ports; another one in tests.
 
     Attributes
     ----------
@@ -63,10 +68,11 @@ class Daemon:
         From `run`: an endpoint or data folder is in use, or cannot be used.
     """
 
-    def __init__(self, config: DaemonConfig, loader: Loader | None = None) -> None:
+    def __init__(self, config: DaemonConfig, loader: Loader | None = None, scanner: PortScanner | None = None) -> None:
         self.config = config
         self._live = LiveConfig(config)
         self._loader = loader
+        self._scanner = scanner
         self.epoch = f"{time.time_ns():x}-{secrets.token_hex(4)}"
         self.ready = asyncio.Event()
         self.control_url = config.control
@@ -97,7 +103,10 @@ class Daemon:
         journals = Journals(data.journal, self.config.journal)
         self._live.listeners.append(lambda _, now: journals.set_ring(now.journal.ring_bytes))
         leases = Leases(host_now_ns)
-        bench = Bench(self._live, journals, publisher, self.epoch, leases=leases)
+        held = HeldLinks()
+        bench = Bench(self._live, journals, publisher, self.epoch, leases=leases, opener=held.open)
+        names = await asyncio.to_thread(BoardNames, data.path)
+        discovery = Discovery(self._live, bench, names, held, scanner=self._scanner)
         sessions = Sessions(self._live, data, journals, bench, self.alarms)
         disk = DiskWatch(self._live, data, journals, sessions, self.alarms)
         reloader = Reloader(self._live, bench, journals, self._loader)
@@ -117,6 +126,7 @@ class Daemon:
             triggers=triggers,
             reloader=reloader,
             disk=disk,
+            ports=PortCommands(bench, discovery, names),
             epoch=self.epoch,
             publish_url=publisher.endpoint,
             history=history,
@@ -151,6 +161,7 @@ class Daemon:
                 tasks.append(group.create_task(triggers.run(), name="triggers"))
                 tasks.append(group.create_task(bench.run(), name="devices"))
                 tasks.append(group.create_task(_reload_when(reload_asked, reloader, health), name="reload"))
+                tasks.append(group.create_task(discovery.run(), name="discovery"))
                 tasks.append(group.create_task(self._report(bench, sessions, data), name="status"))
                 tasks.append(group.create_task(disk.run(), name="disk"))
                 tasks.append(group.create_task(self._tend(publisher, leases), name="subscribers and leases"))

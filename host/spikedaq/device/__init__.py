@@ -2,6 +2,18 @@
 
 from spikedaq.device.device import Device
 from spikedaq.device.parameters import nearest
+from spikedaq.device.probe import HeldLink, NotABoard, probe
 from spikedaq.device.seams import DeviceJournal, DeviceListener, DeviceState, JournalOpener, Timing
 
-__all__ = ["Device", "DeviceJournal", "DeviceListener", "DeviceState", "JournalOpener", "Timing", "nearest"]
+__all__ = [
+    "Device",
+    "DeviceJournal",
+    "DeviceListener",
+    "DeviceState",
+    "HeldLink",
+    "JournalOpener",
+    "NotABoard",
+    "Timing",
+    "nearest",
+    "probe",
+]

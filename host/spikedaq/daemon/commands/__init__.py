@@ -12,6 +12,7 @@ from spikedaq.daemon.commands.configuration import ConfigurationCommands
 from spikedaq.daemon.commands.devices import DeviceCommands
 from spikedaq.daemon.commands.leases import LeaseCommands
 from spikedaq.daemon.commands.operation import Operation, shown
+from spikedaq.daemon.commands.ports import PortCommands
 from spikedaq.daemon.commands.recordings import RecordingCommands
 from spikedaq.daemon.commands.status import StatusCommands
 from spikedaq.daemon.commands.triggers import TriggerCommands
@@ -28,7 +29,7 @@ from spikedaq.device import nearest
 from spikedaq.model import CommandRejected
 from spikedaq.outlet import Peer
 
-__all__ = ["Commands", "Operation"]
+__all__ = ["Commands", "Operation", "PortCommands"]
 
 
 class Commands:
@@ -54,6 +55,7 @@ class Commands:
         triggers: TriggerEngine,
         reloader: Reloader,
         disk: DiskWatch,
+        ports: PortCommands,
         epoch: str,
         publish_url: str,
         history: HistoryProcess,
@@ -74,6 +76,7 @@ class Commands:
             **DeviceCommands(bench).operations(),
             **ConfigurationCommands(reloader).operations(),
             **LeaseCommands(bench, leases).operations(),
+            **ports.operations(),
             **RecordingCommands(bench, sessions, journals).operations(),
             **TriggerCommands(bench, triggers, data.path).operations(),
         }
