@@ -18,7 +18,7 @@ help:
 	@echo "make fault     the fault campaign: bad cables, unplugging, kills, full disks, fuzzing; at most 15 minutes"
 	@echo "make fuzz-python FUZZ_BYTES=100000000   random and mutated bytes into the decoders of the host"
 	@echo "make fuzz-cpp  the firmware's fuzzers, FUZZ_SECONDS=60 each"
-	@echo "make bench     CPU per device, latency, and the naive script for comparison"
+	@echo "make bench     CPU per device, latency, the closed loop, and the naive script for comparison"
 	@echo "make firmware  the virtual device, in $(BUILD)/firmware"
 	@echo "make firmware-v1, firmware-cm4   the images of v1 and of the stand-in for QEMU, in $(BUILD)/firmware-*"
 	@echo "make sizes     the size of each image, and whether it fits"
@@ -74,6 +74,7 @@ fuzz-python: $(VENV)/.dev $(VENV)/.installed
 
 bench: $(VENV)/.dev $(VENV)/.installed
 	$(PY) tests/perf/bench.py $(BENCH)
+	$(PY) tests/perf/closed_loop.py $(CLOSED_LOOP)
 
 check: $(VENV)/.dev
 	$(VENV)/bin/ruff check host tests tools
