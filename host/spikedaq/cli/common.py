@@ -18,9 +18,14 @@ _PIPE_WIDTH = 2000
 
 
 def add_url_option(parser: argparse.ArgumentParser) -> None:
-    """Add ``--url``."""
+    """Add ``--url`` and ``--key``."""
     parser.add_argument(
         "--url", help="the daemon's control endpoint (default: $SPIKEDAQ_URL, else tcp://127.0.0.1:5571)"
+    )
+    parser.add_argument(
+        "--key",
+        metavar="FILE",
+        help="your key, where the daemon demands one (default: $SPIKEDAQ_KEY, else ~/.config/spikedaq/client.key)",
     )
 
 
@@ -31,7 +36,7 @@ def add_json_option(parser: argparse.ArgumentParser) -> None:
 
 def open_client(arguments: argparse.Namespace) -> ControlClient:
     """Return a client of the daemon that the arguments or the environment name."""
-    return ControlClient(control_url(arguments.url))
+    return ControlClient(control_url(arguments.url), key=arguments.key)
 
 
 def console() -> Console:

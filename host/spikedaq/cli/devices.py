@@ -123,6 +123,9 @@ def _print_details(out: Console, statuses: list[DeviceStatus]) -> None:
     for status in statuses:
         if status.detail:
             out.print(f"{status.device}: {status.detail}", markup=False)
+        if status.lease:
+            thing = "the bench" if status.lease.get("device") is None else "it"
+            out.print(f"{status.device}: {thing} is leased by {status.lease.get('holder')}", markup=False)
         if link := link_text(status.link):
             out.print(f"{status.device}: link: {link}", markup=False)
 

@@ -35,7 +35,7 @@ def add_commands(commands: Any) -> None:
 def run_watch(arguments: argparse.Namespace) -> int:
     """Watch until Ctrl-C."""
     end_s = None if arguments.seconds is None else time.monotonic() + arguments.seconds
-    with connect(arguments.url) as bench, bench.subscribe(STATUS) as subscriber:
+    with connect(arguments.url, key=arguments.key) as bench, bench.subscribe(STATUS) as subscriber:
         out = console()
         title = f"bench {bench.name}, {bench.client.url}; Ctrl-C ends"
         try:

@@ -3,6 +3,7 @@
 from spikedaq.inlet.bench import Bench, LiveBlock, connect, control_url
 from spikedaq.inlet.control import DEFAULT_CONTROL_URL, ControlClient
 from spikedaq.inlet.history import HistoryClient, JournalPiece, Reading
+from spikedaq.inlet.security import default_name, new_key_pair
 from spikedaq.inlet.subscriber import Subscriber
 
 __all__ = [
@@ -16,4 +17,6 @@ __all__ = [
     "Subscriber",
     "connect",
     "control_url",
+    "default_name",
+    "new_key_pair",
 ]

@@ -16,6 +16,7 @@ from spikedaq.inlet.address import reached_by
 from spikedaq.inlet.control import DEFAULT_CONTROL_URL, ControlClient
 from spikedaq.inlet.history import HistoryClient
 from spikedaq.inlet.subscriber import Subscriber
+from spikedaq.keys import ClientKey
 from spikedaq.model import ChannelInfo, ClampMode, CommandRejected
 
 
@@ -52,15 +53,28 @@ def control_url(url: str | None = None) -> str:
     return url or os.environ.get("SPIKEDAQ_URL") or DEFAULT_CONTROL_URL
 
 
-def connect(url: str | None = None, *, timeout_s: float = 5.0) -> Bench:
+def connect(
+    url: str | None = None,
+    *,
+    timeout_s: float = 5.0,
+    key: ClientKey | str | os.PathLike[str] | None = None,
+    name: str | None = None,
+) -> Bench:
     """Connect to a running daemon.
+
+    Parameters
+    ----------
+    key, name
+        As for `ControlClient`.
 
     Raises
     ------
     CommandTimeout
         Nobody answers there.
+    ConfigError
+        The daemon demands a key and there is none.
     """
-    client = ControlClient(control_url(url), timeout_s=timeout_s)
+    client = ControlClient(control_url(url), timeout_s=timeout_s, key=key, name=name)
     try:
         return Bench(client, client.call("hello"))
     except BaseException:
@@ -109,7 +123,7 @@ class Bench:
         """Subscribe to streams (``samples``, ``events``, ``status``) of some devices, or of all."""
         names = list(devices) or self.devices
         topics = [topic_for(self.name, name, stream) for name in names for stream in streams]
-        return Subscriber(self.publish_url, topics)
+        return Subscriber(self.publish_url, topics, key=self.client.key)
 
     def history(self) -> HistoryClient:
         """Return a client of what was before; close it.
@@ -124,7 +138,9 @@ class Bench:
         if not endpoint:
             message = f"the daemon at {self.client.url} has no history running now; try again in a moment"
             raise CommandRejected(message, code="not_running")
-        return HistoryClient(ControlClient(reached_by(self.client.url, endpoint), timeout_s=self.client.timeout_s))
+        url = reached_by(self.client.url, endpoint)
+        client = ControlClient(url, timeout_s=self.client.timeout_s, key=self.client.key, name=self.client.name)
+        return HistoryClient(client)
 
     def blocks(self, device: str, *, timeout_s: float | None = None) -> Iterator[LiveBlock]:
         """Yield the device's blocks as they come; ends when ``timeout_s`` seconds pass without one."""

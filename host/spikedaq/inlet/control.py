@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-import re
-import socket
+import os
 import time
 import uuid
 from types import TracebackType
 from typing import Any, Self
 
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
 from spikedaq.bus import MAX_CONTROL_BYTES, Reply, Request, decode_reply, encode_request
+from spikedaq.inlet.security import choose_key, default_name, use_key
+from spikedaq.keys import ClientKey
 from spikedaq.model import CommandRejected, CommandTimeout, ConfigError, RemoteProtocolError
 
 DEFAULT_CONTROL_URL = "tcp://127.0.0.1:5571"
-_TCP = re.compile(r"tcp://\[?([^\]/]+?)\]?:(\d+)")
+_EVENTS = (
+    zmq.EVENT_DISCONNECTED
+    | zmq.EVENT_HANDSHAKE_SUCCEEDED
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+)
+# Not asked again over a new connection: a daemon that was started again meanwhile would end, too.
+_ASKED_ONCE = ("shutdown",)
 
 
 class ControlClient:
     """Asks a daemon, one question at a time. Not for several threads at once.
+
+    A question whose connection broke is asked again over the next one, with the same id: the daemon that knows it does
+    nothing twice.
 
     Parameters
     ----------
@@ -27,18 +39,40 @@ class ControlClient:
         The daemon's control endpoint.
     timeout_s : float
         How long to wait for an answer unless a call says otherwise.
+    key : ClientKey or path, optional
+        Used where the daemon demands one; by default that of ``$SPIKEDAQ_KEY`` or of the user's folder.
+    name : str, optional
+        What to call oneself; by default ``$SPIKEDAQ_NAME`` or the user. A lease is held under it.
+
+    Attributes
+    ----------
+    key : ClientKey or None
+        What the connection was made with; known after the first call.
     """
 
-    def __init__(self, url: str = DEFAULT_CONTROL_URL, *, timeout_s: float = 5.0) -> None:
+    def __init__(
+        self,
+        url: str = DEFAULT_CONTROL_URL,
+        *,
+        timeout_s: float = 5.0,
+        key: ClientKey | str | os.PathLike[str] | None = None,
+        name: str | None = None,
+    ) -> None:
         self.url = url
         self.timeout_s = timeout_s
-        self._answered = False
+        self.name = default_name() if name is None else name
+        self.key: ClientKey | None = None
+        self._given = key
         self._context = zmq.Context()
-        self._socket = self._context.socket(zmq.DEALER)
+        self._socket: zmq.Socket[bytes] | None = None
+        self._monitor: zmq.Socket[bytes] | None = None
+        self._failed_handshakes = 0
         try:
-            self._socket.setsockopt(zmq.LINGER, 0)
-            self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_CONTROL_BYTES)
-            self._socket.connect(url)
+            # Only whether it is an address: how to connect is known once somebody answers there.
+            with self._context.socket(zmq.DEALER) as trial:
+                trial.setsockopt(zmq.LINGER, 0)
+                trial.setsockopt(zmq.IPV6, 1)
+                trial.connect(url)
         except zmq.ZMQError as error:
             self._context.destroy(linger=0)
             raise ConfigError(
@@ -54,18 +88,19 @@ class ControlClient:
             The daemon refused; ``code`` says why in a word.
         CommandTimeout
             No answer, with code ``absent`` where nobody listens at the address at all.
+        ConfigError
+            The daemon demands a key and there is none, or it cannot be used.
         LocalProtocolError
             The arguments cannot be sent.
         RemoteProtocolError
             The answer is not one of ours.
         """
         wait_s = self.timeout_s if timeout_s is None else timeout_s
-        request = Request(uuid.uuid4().hex, op, args)
+        request = Request(uuid.uuid4().hex, op, args, self.name)
         data = encode_request(request)
-        if not self._answered:
-            self._check_somebody_listens()
-        self._socket.send(data)
-        reply = self._wait_for(request.id, time.monotonic() + wait_s)
+        socket_ = self._connected()
+        socket_.send(data)
+        reply = self._wait_for(request, data, time.monotonic() + wait_s)
         if reply is None:
             raise CommandTimeout(
                 f"spikedaqd at {self.url} did not answer {op!r} within {wait_s:g} s; see its log whether it is stuck, "
@@ -76,33 +111,90 @@ class ControlClient:
             raise CommandRejected(reply.text, code=reply.code)
         return reply.value
 
-    def _wait_for(self, request_id: str, deadline: float) -> Reply | None:
-        while self._socket.poll(max(0, round((deadline - time.monotonic()) * 1000))):
-            reply = decode_reply(self._socket.recv_multipart()[-1])
-            self._answered = True
-            if reply.id == request_id:
-                return reply
-            if not reply.id and not reply.ok:
-                raise RemoteProtocolError(f"spikedaqd at {self.url} could not read the request: {reply.text}")
-            # Otherwise the late answer to a question that was given up.
+    def _connected(self) -> zmq.Socket[bytes]:
+        if self._socket is not None:
+            self._look_at_connection()
+        if self._socket is None:
+            self.key = choose_key(self.url, self._given)
+            self._failed_handshakes = 0
+            socket_ = self._context.socket(zmq.DEALER)
+            socket_.setsockopt(zmq.LINGER, 0)
+            socket_.setsockopt(zmq.IPV6, 1)
+            socket_.setsockopt(zmq.MAXMSGSIZE, MAX_CONTROL_BYTES)
+            if self.key is not None:
+                use_key(socket_, self.key)
+            self._monitor = socket_.get_monitor_socket(_EVENTS)
+            socket_.connect(self.url)
+            self._socket = socket_
+        return self._socket
+
+    def _wait_for(self, request: Request, data: bytes, deadline: float) -> Reply | None:
+        if self._socket is None or self._monitor is None:
+            return None
+        poller = zmq.Poller()
+        poller.register(self._socket, zmq.POLLIN)
+        poller.register(self._monitor, zmq.POLLIN)
+        was_lost = False
+        while ready := dict(poller.poll(max(0, round((deadline - time.monotonic()) * 1000)))):
+            if self._socket in ready:
+                reply = decode_reply(self._socket.recv_multipart()[-1])
+                if reply.id == request.id:
+                    return reply
+                if not reply.id and not reply.ok:
+                    raise RemoteProtocolError(f"spikedaqd at {self.url} could not read the request: {reply.text}")
+                # Otherwise the late answer to a question that was given up, or the second to one that was asked twice.
+                continue
+            lost, found = self._look_at_connection()
+            if self._socket is None:
+                self._raise_not_allowed()
+            was_lost |= lost
+            if was_lost and found and request.op not in _ASKED_ONCE:
+                was_lost = False
+                self._socket.send(data)
         return None
 
-    def _check_somebody_listens(self) -> None:
-        """Fail at once where the port is closed, instead of after the whole timeout."""
-        match = _TCP.fullmatch(self.url)
-        if match is None:
-            return
-        try:
-            socket.create_connection((match[1], int(match[2])), timeout=2.0).close()
-        except OSError as error:
-            raise CommandTimeout(
-                f"no spikedaqd answers at {self.url} ({error.strerror or error}); start one with "
-                "'spikedaqd --device NAME=URL --data DIR', or name another with --url or SPIKEDAQ_URL",
-                code="absent",
-            ) from error
+    def _look_at_connection(self) -> tuple[bool, bool]:
+        """Read what became of the connection: whether it was lost, and whether it stands again."""
+        lost = found = False
+        while self._monitor is not None and self._monitor.poll(0):
+            event = recv_monitor_message(self._monitor)["event"]
+            if event == zmq.EVENT_DISCONNECTED:
+                lost, found = True, False
+            elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                found = True
+                self._failed_handshakes = 0
+            elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+                # ZeroMQ does not try again after this; the next call does.
+                self._hang_up()
+            else:
+                self._failed_handshakes += 1
+                # Once may be a daemon that ended just then.
+                if self.key is not None and self._failed_handshakes >= 2:
+                    self._hang_up()
+                    raise ConfigError(
+                        f"the daemon at {self.url} has another key than {self.key.source or 'ours'} says, or is "
+                        "another daemon; ask who runs it for its public key (spikedaq keys list)"
+                    )
+        return lost, found
+
+    def _raise_not_allowed(self) -> None:
+        key = self.key
+        known = f"{key.name or 'NAME'} {key.public.hex()}" if key else "NAME KEY"
+        raise CommandRejected(
+            f"the daemon at {self.url} does not allow this key; have it allowed on its computer: "
+            f"spikedaq keys allow {known}",
+            code="not_allowed",
+        )
+
+    def _hang_up(self) -> None:
+        if self._socket is not None:
+            self._socket.disable_monitor()
+            self._socket.close(linger=0)
+        self._socket = self._monitor = None
 
     def close(self) -> None:
         """Disconnect; may be called twice."""
+        self._hang_up()
         self._context.destroy(linger=0)
 
     def __enter__(self) -> Self:

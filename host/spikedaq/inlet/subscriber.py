@@ -11,6 +11,8 @@ import zmq
 import zmq.asyncio
 
 from spikedaq.bus import MAX_HEADER_BYTES, Message, MissCounter, decode
+from spikedaq.inlet.security import use_key
+from spikedaq.keys import ClientKey
 from spikedaq.model import ConfigError, RemoteProtocolError
 
 # Ten seconds of one 10 kHz device in blocks of 100 samples; what comes on top is missed, and counted.
@@ -31,6 +33,8 @@ class Subscriber:
         Topic prefixes; end them with ``/``. None given: everything.
     rcvhwm : int
         Messages that may wait here; when full, newer ones are missed.
+    key : ClientKey, optional
+        Where the daemon demands one: `ControlClient.key`.
 
     Attributes
     ----------
@@ -40,7 +44,9 @@ class Subscriber:
         Messages that were not ours; they are skipped.
     """
 
-    def __init__(self, url: str, topics: Sequence[str] = ("",), *, rcvhwm: int = _RCVHWM) -> None:
+    def __init__(
+        self, url: str, topics: Sequence[str] = ("",), *, rcvhwm: int = _RCVHWM, key: ClientKey | None = None
+    ) -> None:
         self.url = url
         self.counters: dict[str, MissCounter] = {}
         self.malformed = 0
@@ -51,6 +57,9 @@ class Subscriber:
             self._socket.setsockopt(zmq.RCVHWM, rcvhwm)
             self._socket.setsockopt(zmq.LINGER, 0)
             self._socket.setsockopt(zmq.MAXMSGSIZE, _MAX_MESSAGE_BYTES + MAX_HEADER_BYTES)
+            self._socket.setsockopt(zmq.IPV6, 1)
+            if key is not None:
+                use_key(self._socket, key)
             for topic in topics:
                 self._socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
             self._socket.connect(url)
