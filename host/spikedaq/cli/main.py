@@ -8,7 +8,20 @@ import sys
 from collections.abc import Sequence
 
 from spikedaq import __version__
-from spikedaq.cli import demo, devices, export, keys, lease, linktest, record, selftest, sim, trigger, watch
+from spikedaq.cli import (
+    demo,
+    devices,
+    export,
+    keys,
+    lease,
+    linktest,
+    record,
+    selftest,
+    sim,
+    trigger,
+    verify,
+    watch,
+)
 from spikedaq.model import SpikedaqError
 
 EXIT_FAILURE = 1
@@ -22,7 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"spikedaq {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (demo, devices, record, trigger, watch, selftest, linktest, export, lease, keys, sim):
+    for group in (demo, devices, record, trigger, watch, selftest, linktest, export, verify, lease, keys, sim):
         group.add_commands(commands)
     return parser
 

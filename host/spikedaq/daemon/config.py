@@ -117,6 +117,31 @@ class JournalConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     ] = 64 * 2**20
 
 
+class RetentionConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which recordings are deleted to make room: nothing, where no key is given.
+
+    Only closed files that are as their manifest says, and that nobody has pinned (`spikedaq pin`), oldest first.
+    """
+
+    keep_days: Annotated[
+        float | None, Meta(gt=0, le=_MOST, description="delete what ended so many days ago", extra=RELOADED)
+    ] = None
+    keep_files: Annotated[
+        int | None, Meta(ge=0, le=2**62, description="keep so many files of each device", extra=RELOADED)
+    ] = None
+    free_bytes: Annotated[
+        Bytes | None, Meta(description="delete the oldest files until so much is free", extra=RELOADED)
+    ] = None
+    running: Annotated[
+        bool, Meta(description="also closed files of a session that is being recorded", extra=RELOADED)
+    ] = False
+
+    @property
+    def is_active(self) -> bool:
+        """Whether anything is ever deleted."""
+        return not (self.keep_days is None and self.keep_files is None and self.free_bytes is None)
+
+
 class DiskConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """When a disk is too full."""
 
@@ -222,6 +247,7 @@ class DaemonConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     recording: RecordingConfig = RecordingConfig()
     journal: JournalConfig = JournalConfig()
     disk: DiskConfig = DiskConfig()
+    retention: RetentionConfig = RetentionConfig()
     triggers: Annotated[
         tuple[TriggerConfig, ...],
         Meta(description="one table per trigger: a condition, and what is done when it comes true", extra=RELOADED),

@@ -13,6 +13,7 @@ from typing import Any
 
 from spikedaq.journal import make_folder
 from spikedaq.model import ConfigError, StoreError
+from spikedaq.recorder import DAEMON_LOCK
 
 MIN_FREE_BYTES = 64 * 2**20
 """Needed where nobody says otherwise: one journal segment, two and a half minutes of a device at 10 kHz."""
@@ -34,7 +35,7 @@ class DataFolder:
         try:
             for folder in (self.path, self.journal, self.recordings):
                 make_folder(folder)
-            self._fd = os.open(self.path / ".spikedaqd.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._fd = os.open(self.path / DAEMON_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             message = f"the data folder {self.path} cannot be used ({error.strerror}); name another with --data"
             raise ConfigError(message) from error

@@ -27,6 +27,7 @@ from spikedaq.daemon.leases import Leases
 from spikedaq.daemon.live_config import LiveConfig
 from spikedaq.daemon.log_setup import set_up_logging
 from spikedaq.daemon.reload import Loader, Reloader
+from spikedaq.daemon.retention import Retention
 from spikedaq.daemon.sessions import Sessions
 from spikedaq.daemon.triggers import SavedTriggers, TriggerEngine, load_triggers
 from spikedaq.keys import KeyRing
@@ -109,6 +110,7 @@ class Daemon:
         discovery = Discovery(self._live, bench, names, held, scanner=self._scanner)
         sessions = Sessions(self._live, data, journals, bench, self.alarms)
         disk = DiskWatch(self._live, data, journals, sessions, self.alarms)
+        retention = Retention(self._live, data, sessions, self.alarms)
         reloader = Reloader(self._live, bench, journals, self._loader)
         endpoints = [self.config.history] if self.config.history else default_endpoints(self.config.control)
         keys = self.config.security.keys
@@ -165,6 +167,7 @@ class Daemon:
                 tasks.append(group.create_task(self._report(bench, sessions, data), name="status"))
                 tasks.append(group.create_task(disk.run(), name="disk"))
                 tasks.append(group.create_task(self._tend(publisher, leases), name="subscribers and leases"))
+                tasks.append(group.create_task(retention.run(), name="retention"))
                 tasks.append(group.create_task(self._sync(journals, sessions), name="sync"))
                 tasks.append(group.create_task(health.run(), name="health"))
                 urls = {"control": self.control_url, "publish": self.publish_url, "metrics": health.metrics_url}

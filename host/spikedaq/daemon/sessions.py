@@ -22,7 +22,7 @@ from spikedaq.daemon.recorder_process import RecorderProcess
 from spikedaq.journal import SessionStart, SessionStop, sync_folder
 from spikedaq.link import host_now_ns
 from spikedaq.model import CommandRejected, CommandTimeout, ConfigError, SpikedaqError, StoreError, check_session_name
-from spikedaq.recorder import read_manifest
+from spikedaq.recorder import UNFINISHED, read_manifest
 
 START_TIMEOUT_S = 10.0
 """How long a recorder has to bring the first block of every device to the disk."""
@@ -31,7 +31,6 @@ STOP_TIMEOUT_S = 60.0
 SESSION_FILE = "session.json"
 _POINTER_FILE = "active-session.json"
 _PLAN_VERSION = 1
-UNFINISHED = ("recording", "stopping")
 
 log = structlog.get_logger(__name__)
 

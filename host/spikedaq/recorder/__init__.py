@@ -1,6 +1,8 @@
 """The recorder process: makes recording files out of journals, and can be killed at any moment."""
 
-from spikedaq.recorder.manifest import Manifest, ManifestFile, read_manifest
+from spikedaq.recorder.locks import DAEMON_LOCK, UNFINISHED, held, holder
+from spikedaq.recorder.manifest import Manifest, ManifestFile, mark_deleted, read_manifest
+from spikedaq.recorder.pins import is_pinned, pin, unpin
 from spikedaq.recorder.plan import DevicePlan, SessionPlan, read_plan
 from spikedaq.recorder.process import (
     DISK_FULL,
@@ -12,8 +14,11 @@ from spikedaq.recorder.process import (
     EXIT_INTERRUPTED,
     run,
 )
+from spikedaq.recorder.recover import Deed, recover
+from spikedaq.recorder.verify import PROBLEMS, Finding, Verdict, verify
 
 __all__ = [
+    "DAEMON_LOCK",
     "DISK_FULL",
     "EXIT_BAD_PLAN",
     "EXIT_BUSY",
@@ -21,11 +26,24 @@ __all__ = [
     "EXIT_DONE",
     "EXIT_FAILED",
     "EXIT_INTERRUPTED",
+    "PROBLEMS",
+    "UNFINISHED",
+    "Deed",
     "DevicePlan",
+    "Finding",
     "Manifest",
     "ManifestFile",
     "SessionPlan",
+    "Verdict",
+    "held",
+    "holder",
+    "is_pinned",
+    "mark_deleted",
+    "pin",
     "read_manifest",
     "read_plan",
+    "recover",
     "run",
+    "unpin",
+    "verify",
 ]

@@ -67,7 +67,7 @@ class DeviceFolder:
             try:
                 writer = self._resume(path, is_trusted=is_trusted)
             except DamagedFileError as e:
-                aside = _free_name(path.with_suffix(".nwb.damaged"))
+                aside = free_name(path.with_suffix(".nwb.damaged"))
                 path.replace(aside)
                 self.remarks.append(f"{e}; set aside as {aside.name} and made again from the journal")
                 # What comes behind it is made again with it, as far as the journal goes: each sample once, in order.
@@ -165,7 +165,7 @@ class DeviceFolder:
         return self._plan.started_utc_ns + since_reference_ns
 
 
-def _free_name(path: Path) -> Path:
+def free_name(path: Path) -> Path:
     """Return a name like this that no file has."""
     number, free = 1, path
     while free.exists():

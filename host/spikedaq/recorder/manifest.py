@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +80,22 @@ class Manifest:
     def save(self, folder: Path) -> None:
         """Write atomically; after this returns the manifest survives a power cut.
 
+        What was deleted meanwhile (`mark_deleted`) stays marked.
+
         Raises
         ------
         OSError
             Disk full, or the folder is gone.
         """
+        with _locked(folder):
+            # What cannot be read cannot be merged, and is replaced.
+            with contextlib.suppress(StoreError):
+                before = read_manifest(folder)
+                gone = {f.name: f for f in before.files if f.deleted_utc_ns is not None} if before else {}
+                self.files = [gone.get(f.name, f) for f in self.files]
+            self._write(folder)
+
+    def _write(self, folder: Path) -> None:
         gaps: dict[str, int | None] = {}
         for file in self.files:
             for cause, n in file.gaps.items():
@@ -101,6 +115,37 @@ class Manifest:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+
+def mark_deleted(folder: Path, name: str, utc_ns: int, why: str) -> None:
+    """Say in a device's manifest that a file is deleted, which is done after that; also while it is recorded.
+
+    Raises
+    ------
+    StoreError
+        There is no manifest that lists it.
+    OSError
+        It cannot be written.
+    """
+    with _locked(folder):
+        manifest = read_manifest(folder)
+        if manifest is None or name not in manifest.names():
+            raise StoreError(f"{folder / MANIFEST_FILE} does not list {name}; it is not deleted")
+        manifest.files = [
+            replace(f, deleted_utc_ns=utc_ns, deleted_why=why) if f.name == name else f for f in manifest.files
+        ]
+        manifest._write(folder)  # noqa: SLF001  under the lock that save would take
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Be the only one that writes this manifest: its recorder, the retention, or a recovery."""
+    fd = os.open(folder / ".manifest.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
 
 
 def read_manifest(folder: Path) -> Manifest | None:
