@@ -19,6 +19,8 @@ DEFAULT_PUBLISH = "tcp://127.0.0.1:5570"
 _MOST = 1e15
 Seconds = Annotated[float, Meta(gt=0, le=_MOST)]
 Bytes = Annotated[int, Meta(gt=0, le=2**62)]
+Days = Annotated[float, Meta(gt=0, le=_MOST)]
+Count = Annotated[int, Meta(ge=0, le=2**62)]
 Name = Annotated[str, Meta(min_length=1)]
 
 RELOADED = {"reloaded": True}
@@ -123,12 +125,8 @@ class RetentionConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     Only closed files that are as their manifest says, and that nobody has pinned (`spikedaq pin`), oldest first.
     """
 
-    keep_days: Annotated[
-        float | None, Meta(gt=0, le=_MOST, description="delete what ended so many days ago", extra=RELOADED)
-    ] = None
-    keep_files: Annotated[
-        int | None, Meta(ge=0, le=2**62, description="keep so many files of each device", extra=RELOADED)
-    ] = None
+    keep_days: Annotated[Days | None, Meta(description="delete what ended so many days ago", extra=RELOADED)] = None
+    keep_files: Annotated[Count | None, Meta(description="keep so many files of each device", extra=RELOADED)] = None
     free_bytes: Annotated[
         Bytes | None, Meta(description="delete the oldest files until so much is free", extra=RELOADED)
     ] = None
