@@ -52,7 +52,8 @@ class FileStatus(_FromMap):
     Attributes
     ----------
     state : str
-        waiting, recording, closed or failed.
+        waiting: no samples come; recording: the file grows; stalled: samples come and it does not grow; closing;
+        closed or failed.
     file : str or None
         Absolute path of the newest file.
     bytes, samples, rows_on_disk : int
@@ -77,7 +78,8 @@ class FileStatus(_FromMap):
 class RecordingStatus(_FromMap):
     """One session: its folder, state and, by device name, a `FileStatus` as a map.
 
-    ``state`` is recording, stopping, complete or interrupted; ``reason`` says why it ended.
+    ``state`` is recording, waiting or stalled where no file grows, stopping, complete or interrupted; ``reason`` says
+    why it ended.
     """
 
     session: str

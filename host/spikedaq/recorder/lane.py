@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from collections.abc import Callable
 from dataclasses import astuple, dataclass
 
 from spikedaq.journal import (
@@ -59,11 +60,17 @@ class Lane:
         The session has ended for this device, its files are closed and in the manifest.
     news : bool
         Something happened that is worth a report at once: the first block is readable, a file was closed.
+    closing : bool
+        A file is being closed, which on a slow disk takes longer than anything else.
+    before_close : callable
+        Called when that begins.
     """
 
     def __init__(self, plan: SessionPlan, device: DevicePlan) -> None:
         self.device = device
         self.news = False
+        self.closing = False
+        self.before_close: Callable[[], None] = _nothing
         self._plan = plan
         self._folder = DeviceFolder(plan, device)
         self.done = self._folder.manifest.state == "complete"
@@ -135,7 +142,10 @@ class Lane:
     def flush(self) -> None:
         """Let the file write what is due."""
         if self._writer is not None:
+            before = self._writer.n_readable
             self._writer.flush()
+            # Told at once: whoever watches whether files grow counts from here.
+            self.news = self.news or self._writer.n_readable > before
             self._announce()
 
     def interrupt(self, reason: str) -> None:
@@ -166,6 +176,7 @@ class Lane:
             shown = {cause: None if known[cause] is None else n for cause, n in shown.items()}
         name = writer.path.name if writer is not None else files[-1].name if files else None
         state = "failed" if error else "closed" if self.done else "recording" if writer is not None else "waiting"
+        state = "closing" if self.closing and not error else state
         offset = self._source.offset if self._source is not None else self._cursor
         return LaneStatus(self.device.name, name, n_bytes, samples, on_disk, shown, saturated, offset, state, error)
 
@@ -362,8 +373,11 @@ class Lane:
     def _close(self, reason: str) -> None:
         if self._writer is None:
             return
+        self.closing = True
+        self.before_close()
         self._folder.check_in(self._writer.close(reason), self._cursor)
         self._writer = None
+        self.closing = False
         self.news = True
 
     def _finish(self, reason: str) -> None:
@@ -406,3 +420,7 @@ def _write_request(writer: RecordingWriter, record: RequestRecord, offset: int) 
         fields["rows"] = message.rows.hex()
     words = "".join(c if c.islower() else f"_{c.lower()}" for c in type(message).__name__).lstrip("_")
     writer.append_note(record.t_host_ns, json.dumps({"request": words, **fields}, default=str), record.origin, offset)
+
+
+def _nothing() -> None:
+    pass

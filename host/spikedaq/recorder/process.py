@@ -77,6 +77,8 @@ class Recorder:
         self._folder = plan.folder
         self._reserve_bytes = plan.reserve_bytes
         self._lanes = [Lane(plan, device) for device in plan.devices]
+        for lane in self._lanes:
+            lane.before_close = partial(reporter.line, lane)
         self._turn = 0
         self._next_report_s = 0.0
 

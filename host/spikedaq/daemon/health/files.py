@@ -11,6 +11,8 @@ from spikedaq.bus import FileStatus
 
 RECORDER_SILENT_S = 1.5
 """The recorder speaks twice a second, whatever it has to say."""
+CLOSING_S = 60.0
+"""A file of some hundred megabytes is copied, checked and synced; a memory card takes half a minute for that."""
 _MTIME_SLACK_S = 1.0
 _CHUNKS = 2
 """So many chunks may take to show; one is being filled, and one waits for its turn to be written."""
@@ -108,6 +110,7 @@ class GrowthWatch:
         silent_s: float,
         hangs_s: float,
         ended: str | None = None,
+        closing: bool = False,
     ) -> str:
         """Return the state to show: that of ``file``, or ``stalled``, or ``waiting``.
 
@@ -123,6 +126,8 @@ class GrowthWatch:
             For which the file system has not answered.
         ended : str, optional
             Why the recorder ended, while the next has written nothing yet.
+        closing : bool
+            The recorder is closing a file, of this device or of another, and writes nothing else meanwhile.
         """
         self.text, self.gone = "", False
         look = looks.get(Path(file.file)) if file.file is not None else None
@@ -132,7 +137,9 @@ class GrowthWatch:
             self._seen, self._grown_s = size, now_s
         if file.state != "recording" or file.file is None:
             self._grown_s = self._mtime_s = now_s
-            return file.state
+            if file.state == "closing" and silent_s > CLOSING_S:
+                self.text = f"{file.file} has been being closed for {silent_s:.0f} s; its disk is stuck"
+            return "stalled" if self.text else file.state
         if look is None or look.mtime_ns != self._mtime_ns:
             self._mtime_ns, self._mtime_s = look.mtime_ns if look else None, now_s
         frozen_s = max(self.frozen_s, _CHUNKS * chunk_s)
@@ -142,6 +149,8 @@ class GrowthWatch:
             self.text = f"{file.file} is being written and is not there any more ({look.error})"
         elif ended is not None:
             self.text = f"{file.file} does not grow: {ended}"
+        elif closing and silent_s < CLOSING_S:
+            return "waiting" if idle_s > frozen_s else file.state
         elif silent_s > RECORDER_SILENT_S:
             self.text = f"the recorder has not moved for {silent_s:.1f} s; {file.file} does not grow"
         elif hangs_s > RECORDER_SILENT_S:

@@ -146,7 +146,7 @@ class Watcher:
 
     def _judge(self, watch: _SessionWatch, now_s: float) -> None:
         session, recorder = watch.session, watch.session.recorder
-        gone = False
+        gone, closing = False, any(file.state == "closing" for file in recorder.files.values())
         for device, growth in watch.growth.items():
             growth.frozen_s = self._config.frozen_s
             file = recorder.files[device]
@@ -159,6 +159,7 @@ class Watcher:
                 silent_s=recorder.silent_s(),
                 hangs_s=self._files.hangs_s(),
                 ended=recorder.error,
+                closing=closing,
             )
             gone = gone or growth.gone
             if state == "stalled":
