@@ -76,6 +76,22 @@ def bytes_text(n: float | None) -> str:
     return f"{n:.1f} TB"
 
 
+def span_text(seconds: float) -> str:
+    """Return a length of time in its two largest units: ``3 d 4 h``, ``12 min 5 s``, ``0.4 s``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    units = (("y", 31_557_600), ("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
+    left = round(seconds)
+    parts: list[str] = []
+    for name, length in units:
+        n, left = divmod(left, length)
+        if n or parts:
+            parts.append(f"{n} {name}" if n else "")
+        if len(parts) == 2:
+            break
+    return " ".join(part for part in parts if part)
+
+
 def rate_text(rate_hz: float) -> str:
     """Return a sampling rate as ``10000 Hz``."""
     return f"{rate_hz:.0f} Hz"

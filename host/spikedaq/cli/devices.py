@@ -1,4 +1,4 @@
-"""`spikedaq devices | status | get | set | device start|stop`."""
+"""`spikedaq devices | get | set | device start|stop`."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from spikedaq.bus import DeviceStatus, RecordingStatus
+from spikedaq.bus import DeviceStatus
 from spikedaq.cli.common import (
     add_json_option,
     add_url_option,
-    bytes_text,
     console,
     link_text,
     number_text,
     open_client,
     print_json,
 )
-from spikedaq.cli.display import Growth, recording_caption, status_table
 from spikedaq.model import CommandRejected
 
 Commands = Any  # argparse gives the type of subparsers no public name
@@ -32,11 +30,6 @@ def add_commands(commands: Commands) -> None:
     add_url_option(parser)
     add_json_option(parser)
     parser.set_defaults(run=run_devices)
-
-    parser = commands.add_parser("status", help="show what every device and the recording are doing")
-    add_url_option(parser)
-    add_json_option(parser)
-    parser.set_defaults(run=run_status)
 
     parser = commands.add_parser("get", help="show parameters of a device")
     parser.add_argument("device")
@@ -93,29 +86,6 @@ def run_devices(arguments: argparse.Namespace) -> int:
         return 0
     out.print(table)
     _print_details(out, statuses)
-    return 0
-
-
-def run_status(arguments: argparse.Namespace) -> int:
-    """Show the state of everything once."""
-    with open_client(arguments) as client:
-        status = client.call("status")
-    if arguments.json:
-        print_json(status)
-        return 0
-    out = console()
-    out.print(
-        f"spikedaqd {status['version']}, bench {status['bench']}, process {status['pid']}, "
-        f"up {status['uptime_s']:.0f} s, data in {status['data']} ({bytes_text(status['free_bytes'])} free)"
-    )
-    statuses = [DeviceStatus.from_map({"device": entry["name"], **entry}) for entry in status["devices"]]
-    out.print(status_table(statuses, Growth(), width=out.width, once=True))
-    _print_details(out, statuses)
-    recording = status.get("recording")
-    if recording is None:
-        out.print("not recording")
-    else:
-        out.print(recording_caption(RecordingStatus.from_map(recording)))
     return 0
 
 

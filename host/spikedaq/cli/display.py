@@ -25,6 +25,7 @@ _SHORTEST_NAME = 9
 # A rate is measured over one second of host time; a few per cent are the granularity of blocks and wakeups.
 _SLOW_SHARE = 0.05
 
+_WAITING = "waiting for samples"
 _GOOD_STATES = ("running", "recording", "stopped")
 
 
@@ -65,9 +66,11 @@ def file_text(status: DeviceStatus, growth: Growth) -> tuple[str, str, bool]:
     if file.state == "failed":
         return name, f"failed: {file.error or 'no reason given'}", False
     if file.state == "waiting":
-        return name, "waiting for samples", True
-    if file.state == "closed":
-        return name, f"{size} closed", True
+        return name, _WAITING, True
+    if file.state in ("closed", "closing"):
+        return name, f"{size} {file.state}", True
+    if file.state == "stalled":
+        return name, f"{size} frozen", False
     stalled_s = growth.stalled_s(status.device)
     if stalled_s is not None:
         return name, f"{size} NOT growing for {stalled_s:.0f} s", False
@@ -112,12 +115,14 @@ def status_table(
 ) -> Table:
     """One row per device, one line each wherever ``width`` allows.
 
-    ``stale`` names those from which no status came for a while; ``once`` is for a table that is printed and left, which
-    cannot tell whether a file grows.
+    ``stale`` names those from which no status came for a while; ``once`` leaves out the disk, which is
+    told elsewhere where a table is printed and left.
     """
     clamped = any(status.mode == _VOLTAGE for status in statuses)
-    rows = [_cells(status, growth, stale=status.device in stale, once=once, short=width < _WIDE) for status in statuses]
+    rows = [_cells(status, growth, stale=status.device in stale, short=width < _WIDE) for status in statuses]
     headings = tuple(_LEAST_WIDTHS)
+    if once:
+        headings, rows = headings[:-1], [row[:-1] for row in rows]
     if clamped:
         # Only on a bench where it says something.
         headings = (*headings[:_CLAMP], "clamp", *headings[_CLAMP:])
@@ -143,12 +148,10 @@ def status_table(
     return table
 
 
-def _cells(status: DeviceStatus, growth: Growth, *, stale: bool, once: bool, short: bool) -> list[Text]:
+def _cells(status: DeviceStatus, growth: Growth, *, stale: bool, short: bool) -> list[Text]:
     name, size, fine = file_text(status, growth)
-    if once:
-        size = size.removesuffix(" growing")
-    elif short:
-        size = size.replace(" growing", " ↑")
+    if short:
+        size = "waiting" if size == _WAITING else size.replace(" growing", " ↑")
     state = "no news" if stale else status.state
     state_style = "green" if state == "running" else "yellow" if state in _GOOD_STATES else "bold red"
     slow = status.nominal_hz > 0 and abs(status.rate_hz - status.nominal_hz) > _SLOW_SHARE * status.nominal_hz
@@ -175,5 +178,5 @@ def recording_caption(recording: RecordingStatus) -> str:
     if recording.reason:
         parts.append(recording.reason)
     if recording.restarts:
-        parts.append(f"recorder started again {recording.restarts} times")
+        parts.append(f"recorder started again {recording.restarts} {'time' if recording.restarts == 1 else 'times'}")
     return f"{', '.join(parts)}, in {recording.folder}"

@@ -18,6 +18,7 @@ from spikedaq.cli import (
     record,
     selftest,
     sim,
+    status,
     trigger,
     verify,
     watch,
@@ -35,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"spikedaq {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (demo, devices, record, trigger, watch, selftest, linktest, export, verify, lease, keys, sim):
+    for group in (demo, devices, record, trigger, watch, selftest, linktest, export, verify, lease, keys, sim, status):
         group.add_commands(commands)
     return parser
 
