@@ -81,7 +81,9 @@ def test_closing_a_large_file_is_no_alarm_unless_it_never_ends() -> None:
     watch, look = grown(), {PATH: FileLook(5, 5)}
     silent = {**FINE, "silent_s": 30.0}
     assert watch.judge(recording(50_000, "closing"), look, 35.0, **silent, closing=True) == "closing"
-    assert watch.judge(recording(50_000, "closing"), look, 99.0, **{**FINE, "silent_s": 61.0}, closing=True) == "stalled"
+    assert (
+        watch.judge(recording(50_000, "closing"), look, 99.0, **{**FINE, "silent_s": 61.0}, closing=True) == "stalled"
+    )
     other = grown()
     assert other.judge(recording(50_000), look, 35.0, **silent, closing=True) == "waiting"
     assert not other.text
