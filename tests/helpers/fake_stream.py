@@ -145,7 +145,14 @@ class FakeDevice:
 
 
 def record_plan(
-    folder: Path, session: str, devices: dict[str, Path], *, roll_s: float | None = None, start: int = 0
+    folder: Path,
+    session: str,
+    devices: dict[str, Path],
+    *,
+    roll_s: float | None = None,
+    start: int = 0,
+    mode: dict[str, object] | None = None,
+    aligned: str | None = None,
 ) -> None:
     """Write the session.json that a daemon would."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -155,7 +162,8 @@ def record_plan(
         "bench": "bench",
         "started_utc_ns": 1_800_000_000_000_000_000,
         "started_host_ns": T0_NS,
-        "roll": {"seconds": roll_s, "bytes": None},
+        "roll": {"seconds": roll_s, "bytes": None, "aligned": aligned},
+        "mode": mode,
         "notes": "",
         "experimenter": None,
         "devices": [

@@ -133,7 +133,7 @@ def test_missing_samples_have_their_cause(bench: Bench) -> None:
         (GapCause.DROPPED, 40),
         (GapCause.STOPPED, 500),
     ]
-    assert bench.manifest()["gaps"] == {"lost": 70, "overrun": 33, "dropped": 40, "stopped": 500}
+    assert bench.manifest()["gaps"] == {"lost": 70, "overrun": 33, "dropped": 40, "stopped": 500, "outside": 0}
     assert lines[-1]["gaps"] == {"lost": 70, "overrun": 33, "dropped": 40}
 
 

@@ -50,7 +50,7 @@ def test_rolled_files_become_one_csv_with_every_sample(tmp_path):
     assert exported.n_rows == len(rows) == 2050
     np.testing.assert_array_equal(rows[:, 0], steps / 10)
     np.testing.assert_array_equal(rows[:, 1:], as_units(np.concatenate([first, second, third, third])))
-    assert exported.missing == {"lost": 50, "overrun": 200, "dropped": 0, "stopped": 0}
+    assert exported.missing == {"lost": 50, "overrun": 200, "dropped": 0, "stopped": 0, "outside": 0}
 
 
 def test_the_text_has_line_feeds_no_mark_and_clean_times(tmp_path):
@@ -190,7 +190,7 @@ def test_the_description_names_sources_gaps_and_saturated_stretches(tmp_path):
             "last_step": 1529,
         }
     ]
-    assert got["missing_samples"] == {"lost": 0, "overrun": 0, "dropped": 30, "stopped": 0}
+    assert got["missing_samples"] == {"lost": 0, "overrun": 0, "dropped": 30, "stopped": 0, "outside": 0}
     assert [(g["time"], g["first_step"], g["n_samples"], g["cause"]) for g in got["gaps"]] == [
         (40.0, 1400, 30, "dropped")
     ]

@@ -245,8 +245,8 @@ def test_gaps_are_counted_by_cause_and_kept_in_order(tmp_path: Path) -> None:
     for k, (cause, n) in enumerate([("lost", 5), ("overrun", 7), ("lost", 0), ("stopped", 1000)]):
         writer.append_gap(Gap(77, 0, 100 + k, n, FIRST_TICK + (100 + k) * 100, GapCause(cause)), CLOCK, 20)
     writer.append_block(block(20), CLOCK, 20)
-    assert writer.gap_samples == {"lost": 5, "overrun": 7, "dropped": 0, "stopped": 1000}
-    assert writer.gap_counts == {"lost": 2, "overrun": 1, "dropped": 0, "stopped": 1}
+    assert writer.gap_samples == {"lost": 5, "overrun": 7, "dropped": 0, "stopped": 1000, "outside": 0}
+    assert writer.gap_counts == {"lost": 2, "overrun": 1, "dropped": 0, "stopped": 1, "outside": 0}
     writer.close("stopped")
     with open_recording(tmp_path / "a.nwb") as recording:
         assert [g.gap.cause.value for g in recording.gaps] == ["lost", "overrun", "lost", "stopped"]

@@ -20,11 +20,12 @@ journal keeps below the offset that it is told of (``RETAIN_SLACK_BYTES``)."""
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Something that came out of the journal. ``end_offset`` is the journal offset after the frame that it came in."""
+    """Something that came out of the journal. Its frame lies between ``offset`` and ``end_offset``."""
 
     content: Received | Record | UnknownRecord
     end_offset: int
     t_received_ns: int
+    offset: int = 0
 
 
 class JournalSource:
@@ -101,7 +102,7 @@ class JournalSource:
             contents = [item]
         self._offset = entry.end_offset
         if entry.end_offset > self.start_offset:
-            self._items.extend(Item(c, entry.end_offset, self._t_received_ns) for c in contents)
+            self._items.extend(Item(c, entry.end_offset, self._t_received_ns, entry.offset) for c in contents)
 
     def _seed(self) -> None:
         """Tell the connection what was known where reading starts, without a frame of the sequence."""

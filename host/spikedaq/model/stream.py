@@ -100,7 +100,7 @@ class Event:
 
 
 class GapCause(StrEnum):
-    """Why samples are missing. Three causes of loss, and one that is not a loss."""
+    """Why samples are missing. Three causes of loss, and two that are not a loss."""
 
     LOST = "lost"
     """Sent by the device, never arrived whole."""
@@ -110,6 +110,8 @@ class GapCause(StrEnum):
     """Arrived, and this computer could not keep it (slow client, journal disk full)."""
     STOPPED = "stopped"
     """Nobody asked for them: the device was stopped, unplugged or rebooting."""
+    OUTSIDE = "outside"
+    """Nobody asked to record them: between the windows of a triggered or scheduled recording. Only in files."""
 
 
 @dataclass(frozen=True, slots=True)

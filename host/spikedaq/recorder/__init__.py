@@ -2,8 +2,9 @@
 
 from spikedaq.recorder.locks import DAEMON_LOCK, UNFINISHED, held, holder
 from spikedaq.recorder.manifest import Manifest, ManifestFile, mark_deleted, read_manifest
+from spikedaq.recorder.mode import MAX_PRE_S, Continuous, Mode, Scheduled, Triggered, mode_from
 from spikedaq.recorder.pins import is_pinned, pin, unpin
-from spikedaq.recorder.plan import DevicePlan, SessionPlan, read_plan
+from spikedaq.recorder.plan import DevicePlan, SessionPlan, clock_roll, read_plan
 from spikedaq.recorder.process import (
     DISK_FULL,
     EXIT_BAD_PLAN,
@@ -26,19 +27,26 @@ __all__ = [
     "EXIT_DONE",
     "EXIT_FAILED",
     "EXIT_INTERRUPTED",
+    "MAX_PRE_S",
     "PROBLEMS",
     "UNFINISHED",
+    "Continuous",
     "Deed",
     "DevicePlan",
     "Finding",
     "Manifest",
     "ManifestFile",
+    "Mode",
+    "Scheduled",
     "SessionPlan",
+    "Triggered",
     "Verdict",
+    "clock_roll",
     "held",
     "holder",
     "is_pinned",
     "mark_deleted",
+    "mode_from",
     "pin",
     "read_manifest",
     "read_plan",

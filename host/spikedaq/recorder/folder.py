@@ -39,13 +39,17 @@ class DeviceFolder:
         make_folder(self.path)
         found = read_manifest(self.path)
         self.manifest = found or Manifest(plan.session, device.name, device.unique_id)
+        if device.until is not None:
+            self.manifest.progress = None  # of what came after the file that is made again
 
     @property
     def cursor(self) -> int:
         """Journal offset from which on nothing is in a file yet."""
         if self.resumed is not None:
             return int(self.resumed.cursor)
-        return self._device.start_offset if self.manifest.cursor is None else self.manifest.cursor
+        progress = self.manifest.progress
+        done = self._device.start_offset if progress is None else int(progress["offset"])
+        return max(done, self.manifest.cursor or 0, self._device.start_offset)
 
     def recover(self) -> None:
         """Take in the files that no manifest names: finish those that are complete, resume or remove the last.
@@ -135,6 +139,7 @@ class DeviceFolder:
                 saturated_blocks=closed.saturated_blocks,
                 closed_reason=closed.reason,
                 cursor=cursor,
+                n_runs=closed.n_runs,
             )
         )
         self.save()

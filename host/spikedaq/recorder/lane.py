@@ -1,11 +1,10 @@
-"""One device of a session: takes items from its journal and drives its files."""
+"""One device of a session: takes items from its journal and decides what of them goes into its files."""
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
+from dataclasses import replace
 
 from spikedaq.journal import (
     ClockFitRecord,
@@ -13,39 +12,25 @@ from spikedaq.journal import (
     Item,
     JournalGap,
     JournalSource,
-    LinkRecord,
-    NoteRecord,
-    RequestRecord,
     SessionStop,
+    TriggerRecord,
     read_host_boot_id,
 )
-from spikedaq.model import Block, ClockMap, DeviceInfo, Event, Gap, GapCause, LocalProtocolError, RemoteProtocolError
-from spikedaq.recorder.folder import DeviceFolder
-from spikedaq.recorder.lookahead import Facts, Lookahead, facts_of, filled, guessed_clock, is_complete
+from spikedaq.model import Block, ClockMap, Event, EventKind, Gap, GapCause
+from spikedaq.recorder import rows
+from spikedaq.recorder.facts import FactFinder
+from spikedaq.recorder.files import Files, Taken
 from spikedaq.recorder.plan import DevicePlan, SessionPlan
-from spikedaq.store import FileMeta, RecordingWriter, countable
-from spikedaq.wire import Describe, Get, HelloRequest, Set, StimulusData, decode_message
+from spikedaq.recorder.selection import Pieces, Selection, Span, selection_of
+from spikedaq.recorder.tally import LaneStatus, tally
+from spikedaq.store import RecordingWriter
 
 STEP_ITEMS = 2000
 """Items per turn of a device, so that one that catches up does not hold up the others: 20 s of blocks at 10 kHz."""
 MAX_HELD = 10_000
 """Events, notes and requests kept in memory until the file that they belong to is there; beyond it the oldest go."""
-
-
-@dataclass(frozen=True, slots=True)
-class LaneStatus:
-    """What a lane reports."""
-
-    device: str
-    file: str | None
-    n_bytes: int
-    samples: int
-    rows_on_disk: int
-    gaps: dict[str, int | None]
-    saturated: int
-    offset: int
-    state: str
-    error: str | None = None
+SAVE_BYTES = 2**20
+"""Journal passed over until that is written down: a later recorder reads so much again, and the journal keeps it."""
 
 
 class Lane:
@@ -58,53 +43,59 @@ class Lane:
     ----------
     done : bool
         The session has ended for this device, its files are closed and in the manifest.
-    news : bool
-        Something happened that is worth a report at once: the first block is readable, a file was closed.
-    closing : bool
-        A file is being closed, which on a slow disk takes longer than anything else.
-    before_close : callable
-        Called when that begins.
     """
 
     def __init__(self, plan: SessionPlan, device: DevicePlan) -> None:
         self.device = device
-        self.news = False
-        self.closing = False
-        self.before_close: Callable[[], None] = _nothing
         self._plan = plan
-        self._folder = DeviceFolder(plan, device)
-        self.done = self._folder.manifest.state == "complete"
-        self._writer: RecordingWriter | None = None
+        self._files = Files(plan, device, self._write_held, self._keep_progress)
+        self._whole = self._files.roller.whole
+        self._manifest = self._files.folder.manifest
+        self.done = self._manifest.state == "complete"
         self._source: JournalSource | None = None
-        self._facts: Facts | None = None
-        self._revision = -1
-        self._info: DeviceInfo | None = None
-        self._lookahead: Lookahead | None = None
-        self._gaps: list[tuple[Gap, int]] = []
+        self._selection: Selection | None = None
+        self._facts = FactFinder(device.journal, plan.ends_with)
+        self._gaps: list[Gap] = []
         self._held: deque[Item] = deque(maxlen=MAX_HELD)
         self._journal_gap = False
-        self._cursor = 0  # journal offset after the last item that is in a file, or belongs in none
-        self._next_step = 0  # step after the present file's last block
-        self._announced = False
+        self._start_cursor = 0
+        self._saved_cursor = 0
+        self._step_us = 0
+        self._at: Span | None = None  # the newest block's
 
     @property
     def remarks(self) -> list[str]:
         """What had to be put right on starting."""
-        return self._folder.remarks
+        return self._files.folder.remarks
+
+    @property
+    def news(self) -> bool:
+        """Something happened that is worth a report at once; `reported` clears it."""
+        return self._files.news
+
+    def tell_before_close(self, tell: Callable[[], None]) -> None:
+        """Have something called when a file begins to be closed, which on a slow disk takes longer than all else."""
+        self._files.before_close = tell
+
+    def reported(self) -> None:
+        """Be told that the news are out."""
+        self._files.news = False
 
     def start(self) -> None:
         """Repair and resume what the last recorder left."""
         if self.done:
             return
-        self._folder.recover()
-        self._writer = self._folder.resumed
-        if self._writer is not None and self._writer.last_block is not None:
-            self._announced = True
-            self._next_step = self._writer.last_block.next_step
-        self._cursor = self._folder.cursor
-        manifest = self._folder.manifest
+        files, manifest = self._files, self._manifest
+        files.start()
+        if files.writer is not None:
+            last = files.writer.last_block
+            self._step_us = last.step_us if last is not None else 0
+        elif manifest.progress is not None:
+            kept = (rows.from_json(values) for values in manifest.progress["held"])
+            self._held.extend(item for item in kept if item is not None)
+        self._start_cursor = self._saved_cursor = files.cursor
         manifest.state, manifest.reason, manifest.host_boot_id = "recording", None, read_host_boot_id()
-        self._folder.save()
+        files.folder.save()
 
     def step(self, *, last: bool = False) -> bool:
         """Take some of what the journal has.
@@ -119,308 +110,265 @@ class Lane:
         bool
             Whether there may be more to take right away.
         """
-        if self.done:
+        source = None if self.done else self._open()
+        if source is None:
             return False
-        if self._source is None:
-            if not self.device.journal.is_dir():
-                return False
-            self._source = JournalSource(self.device.journal, self._cursor)
         for _ in range(STEP_ITEMS):
-            item = self._source.peek()
+            item = source.peek()
             if item is None and last and self.device.until is not None:
                 self._finish("the journal ends here")
             elif item is not None and self.device.until is not None and item.end_offset > self.device.until:
+                if item.offset < self.device.until and isinstance(item.content, Block):
+                    self._take(item, source, last=last)  # its beginning belongs to this file
                 self._finish("made again from the journal")
                 return False
-            if item is None or not self._take(item, last=last):
+            if item is None or not self._take(item, source, last=last):
                 return False
-            self._source.pop()
+            source.pop()
             if self.done or self.news:
                 return not self.done
         return True
 
     def flush(self) -> None:
         """Let the file write what is due."""
-        if self._writer is not None:
-            before = self._writer.n_readable
-            self._writer.flush()
-            # Told at once: whoever watches whether files grow counts from here.
-            self.news = self.news or self._writer.n_readable > before
-            self._announce()
+        self._files.flush()
 
     def interrupt(self, reason: str) -> None:
         """Close the file validly; the next recorder of this session goes on in a new one."""
         if self.done:
             return
-        self._close(reason)
-        self._folder.manifest.state, self._folder.manifest.reason = "interrupted", reason
-        self._folder.save()
+        self._files.close(reason)
+        self._keep_progress()
+        self._manifest.state, self._manifest.reason = "interrupted", reason
+        self._files.folder.save()
 
     def status(self, error: str | None = None) -> LaneStatus:
         """Return what to report now."""
-        writer, files = self._writer, self._folder.manifest.files
-        gaps = {c.value: sum(f.gaps.get(c.value) or 0 for f in files) for c in GapCause if c is not GapCause.STOPPED}
-        n_bytes = sum(f.n_bytes for f in files)
-        samples = on_disk = sum(f.n_samples for f in files)
-        saturated = sum(f.saturated_blocks for f in files)
-        if writer is not None:
-            n_bytes += writer.n_bytes()
-            samples += writer.n_samples
-            on_disk += writer.n_readable
-            saturated += writer.saturated_blocks
-            gaps = {cause: n + writer.gap_samples.get(cause, 0) for cause, n in gaps.items()}
-        uncounted = {cause for f in files for cause, n in f.gaps.items() if n is None}
-        shown: dict[str, int | None] = {cause: None if cause in uncounted else n for cause, n in gaps.items()}
-        if writer is not None:
-            known = countable(gaps, translated=writer.meta.info.is_translated)
-            shown = {cause: None if known[cause] is None else n for cause, n in shown.items()}
-        name = writer.path.name if writer is not None else files[-1].name if files else None
-        state = "failed" if error else "closed" if self.done else "recording" if writer is not None else "waiting"
-        state = "closing" if self.closing and not error else state
-        offset = self._source.offset if self._source is not None else self._cursor
-        return LaneStatus(self.device.name, name, n_bytes, samples, on_disk, shown, saturated, offset, state, error)
+        files, writer = self._files, self._files.writer
+        recording = writer is not None and (files.in_window or self._whole)
+        idle = "waiting" if self._whole or self._source is None else "armed"
+        state = "failed" if error else "closed" if self.done else "recording" if recording else idle
+        state = "closing" if files.closing and not error else state
+        offset = self._source.offset if self._source is not None else files.cursor
+        where = (state, offset, error)
+        return tally(self.device.name, self._manifest.files, writer, where, whole=self._whole)
+
+    def _open(self) -> JournalSource | None:
+        """Open the journal once it is there."""
+        if self._source is None and self.device.journal.is_dir():
+            self._source = JournalSource(self.device.journal, self._files.cursor)
+            progress = self._manifest.progress
+            saved = None if progress is None else progress["selection"]
+            self._selection = selection_of(self._plan, self.device, saved)
+            self._files.news = not self._whole  # it is armed
+        return self._source
 
     # -- items
 
-    def _take(self, item: Item, *, last: bool) -> bool:
+    def _take(self, item: Item, source: JournalSource, *, last: bool) -> bool:
         """Deal with an item; False where it has to wait for something that the journal does not have yet."""
         content = item.content
         if isinstance(content, Block):
-            return self._block(content, item, last=last)
+            return self._block(content, item, source, last=last)
         if isinstance(content, Gap):
-            self._gaps.append((content, item.end_offset))
+            self._gaps.append(content)
         elif isinstance(content, SessionStop):
             if content.session == self._plan.ends_with:
                 self._finish(content.reason)
         elif isinstance(content, JournalGap):
             self._journal_gap = True
-        elif isinstance(content, Event | NoteRecord | RequestRecord | LinkRecord | ClockMapRecord | ClockFitRecord):
-            self._row(item)
+        elif isinstance(content, rows.ROWS):
+            return self._row(item)
         return True
 
-    def _row(self, item: Item) -> None:
+    def _row(self, item: Item) -> bool:
         """Put something that is no sample into the file, or keep it for the file that its boot's first block makes."""
-        writer = self._writer
-        boot_id = getattr(item.content, "boot_id", None)
-        if isinstance(item.content, ClockMapRecord):
-            boot_id = item.content.map.boot_id
+        writer, content = self._files.writer, item.content
+        boot_id = rows.boot_of(item, self.device.name)
         foreign = writer is not None and boot_id is not None and boot_id != writer.meta.info.boot_id
-        timeless = isinstance(item.content, Event) and self._clock(item.content.boot_id) is None
+        timeless = isinstance(content, Event) and self._is_timeless(content)
+        early = isinstance(content, TriggerRecord) and self._begins_later(content)
         # What follows a held item is held as well: rows of a table are in the order of the journal.
-        if writer is None or self._held or foreign or timeless:
+        if writer is None or self._held or foreign or timeless or early:
             self._held.append(item)
-        else:
+            return True
+        wanted = self._wants(item)
+        if wanted:
             self._write_row(writer, item)
+        elif wanted is None:
+            self._files.pause()
+        return wanted is not None
+
+    def _is_timeless(self, event: Event) -> bool:
+        """Whether an event has to wait for its boot's first block to be placed in time."""
+        return self._clock(event.boot_id) is None or (not self._whole and not self._step_us)
+
+    def _begins_later(self, record: TriggerRecord) -> bool:
+        """Whether the window of another device's trigger begins with samples that are still to come."""
+        writer = self._files.writer
+        last = writer.last_block if writer is not None else None
+        clock = self._clock(last.boot_id) if last is not None else None
+        if record.device == self.device.name or last is None or clock is None:
+            return False
+        pre_us, _ = rows.window_of(record, self._plan.mode)
+        return record.t_trigger_ns - pre_us * 1000 >= clock.host_ns(last.next_tick)
+
+    def _wants(self, item: Item) -> bool | None:
+        """Whether a row belongs into the file, None where the journal cannot tell yet.
+
+        Between windows that is what people did, and what it changed; the rest is a device's chatter.
+        """
+        content = item.content
+        if self._whole:
+            return True
+        if not isinstance(content, Event):
+            return self._files.in_window or not isinstance(content, ClockMapRecord | ClockFitRecord)
+        clock = self._clock(content.boot_id)
+        if clock is None or not self._step_us:
+            return False
+        where = (content.boot_id, content.step, 1, content.tick, self._step_us)
+        pieces = self._pieces(Span(*where, clock, self._host_boot(), self._reference_ns(), item.end_offset))
+        return None if pieces is None else bool(pieces) or content.kind == EventKind.PARAMETER
 
     def _write_row(self, writer: RecordingWriter, item: Item) -> None:
-        content, offset = item.content, item.end_offset
-        if isinstance(content, Event):
-            clock = self._clock(content.boot_id)
-            if clock is None or content.boot_id != writer.meta.info.boot_id:
-                return  # of a boot that has no samples in this file
-            writer.append_event(content, clock, offset)
-        elif isinstance(content, ClockMapRecord):
-            if content.map.boot_id == writer.meta.info.boot_id:
-                writer.append_clock_map(content.map, content.t_host_ns, offset)
-        elif isinstance(content, ClockFitRecord):
-            if content.boot_id == writer.meta.info.boot_id:
-                writer.append_clock_fit(astuple(content), offset)
-        elif isinstance(content, NoteRecord):
-            writer.append_note(content.t_host_ns, content.text, content.origin, offset)
-        elif isinstance(content, LinkRecord):
-            text = f"link {content.state}: {content.url}" + (f" ({content.detail})" if content.detail else "")
-            writer.append_note(content.t_host_ns, text, "link", offset)
-        elif isinstance(content, RequestRecord):
-            _write_request(writer, content, offset)
-        self._cursor = offset
+        content = item.content
+        window = rows.window_of(content, self._plan.mode) if isinstance(content, TriggerRecord) else (0, 0)
+        rows.write_row(writer, item, self.device.name, self._clock, window)
+        self._files.cursor = max(self._files.cursor, item.end_offset)
 
-    def _block(self, block: Block, item: Item, *, last: bool) -> bool:
-        facts = self._facts_for(block, item, last=last)
-        if facts is None:
+    def _write_held(self, writer: RecordingWriter) -> None:
+        while self._held:
+            item = self._held.popleft()
+            if self._wants(item) is not False:
+                # Rows from before the file's beginning, which waited for it, count as of there.
+                self._write_row(writer, replace(item, end_offset=max(item.end_offset, self._files.cursor)))
+
+    # -- blocks
+
+    def _block(self, block: Block, item: Item, source: JournalSource, *, last: bool) -> bool:
+        found = self._facts.of(block, item, source, last=last)
+        if found is None:
             return False
-        info, clock = filled(facts.info, block.samples.shape[1], block.mode), facts.clock
-        if clock is None:
-            clock = guessed_clock(block.boot_id, block.first_tick, item.t_received_ns)
-            facts = Facts(facts.info, clock)
-        self._facts = facts
-        reference_ns = self._reference_ns()
-        if self._is_before_session(clock.host_ns(block.first_tick), reference_ns):
+        info, clock = found
+        where = (block.boot_id, block.first_step, block.n_samples, block.first_tick, block.step_us)
+        span = Span(*where, clock, self._host_boot(), self._reference_ns(), item.end_offset)
+        files = self._files
+        # A block that was under way when the session began: times in a file are never negative.
+        if not files.begun and span.host_ns(0) < span.reference_ns:
             self._held.clear()
             self._gaps.clear()
-            self._cursor = item.end_offset
+            files.cursor = item.end_offset
             return True
-        reason = self._roll_reason(block, info, reference_ns)
-        if reason is not None:
-            self._close(reason)
-        writer = self._writer
-        first = writer is None
-        if writer is None:
-            writer = self._create(block, info, clock, reference_ns)
-        while self._held:
-            self._write_row(writer, self._held.popleft())
-        is_sessions_first = first and not self._folder.manifest.files
-        for gap, offset in self._gaps:
-            # What is missing before the session's first sample is not part of the session.
-            if not is_sessions_first and gap.boot_id == block.boot_id:
-                dropped = self._journal_gap and gap.cause is GapCause.LOST
-                writer.append_gap(_as_dropped(gap) if dropped else gap, clock, offset)
+        pieces, gaps = self._pieces(span), self._wanted_gaps(span)
+        if pieces is None or gaps is None:
+            files.pause()
+            return False
+        if item.offset < self._start_cursor and block.boot_id == files.place.boot_id:
+            # The last recorder has put its beginning into a file.
+            done = files.place.next_step - block.first_step
+            pieces = [(max(start, done), stop) for start, stop in pieces if stop > done]
+            gaps = [gap for gap in gaps if gap.first_step >= files.place.next_step]
+        until, until_step = self.device.until, self.device.until_step
+        if until is not None and until_step is not None and item.offset < until < item.end_offset:
+            pieces = [(start, min(stop, until_step - block.first_step)) for start, stop in pieces]
+            pieces = [(start, stop) for start, stop in pieces if start < stop]
         self._gaps.clear()
         self._journal_gap = False
-        writer.append_block(block, clock, item.end_offset, item.t_received_ns)
-        self._cursor = item.end_offset
-        self._next_step = block.next_step
-        if first:
-            writer.flush()
-            self._announce()
+        self._step_us = block.step_us
+        self._at = span
+        taken = Taken(block, item, span, info, pieces, gaps)
+        if pieces:
+            files.put(taken)
+        elif self._whole:
+            files.cursor = item.end_offset
+        else:
+            files.pass_over(taken, rows_wait=bool(self._held))
+            self._tidy(taken)
         return True
 
-    def _is_before_session(self, t_host_ns: int, reference_ns: int) -> bool:
-        """Tell whether a block was under way when the session began: times in a file are never negative."""
-        return self._writer is None and not self._folder.manifest.files and t_host_ns < reference_ns
+    def _pieces(self, span: Span) -> Pieces | None:
+        return self._selection.pieces(span) if self._selection is not None and span.n else []
 
-    # -- facts
+    def _wanted_gaps(self, span: Span) -> list[Gap] | None:
+        """Return what is missing before a block and is wanted, None where the journal cannot tell yet."""
+        wanted = []
+        for gap in self._gaps:
+            if gap.boot_id != span.boot_id:
+                continue
+            pieces = self._pieces(span.of_gap(gap))
+            if pieces is None:
+                return None
+            known = rows.as_dropped(gap) if self._journal_gap and gap.cause is GapCause.LOST else gap
+            for start, stop in pieces:
+                tick = gap.first_tick + start * span.step_us
+                wanted.append(replace(known, first_step=gap.first_step + start, n_steps=stop - start, first_tick=tick))
+        return wanted
 
-    def _facts_for(self, block: Block, item: Item, *, last: bool) -> Facts | None:
-        """Return what is known of the block's boot, from before it or, where that lacks something, from behind it."""
-        source = self._source
-        if source is None:
-            return None
-        state = source.state
-        facts = self._facts
-        if facts is not None and facts.info.boot_id == block.boot_id and state.revision == self._revision:
-            clock = state.clock_map
-            if clock is None or clock.boot_id != block.boot_id or clock is facts.clock:
-                return facts
-            return Facts(facts.info, clock)
-        before = facts_of(state, block.boot_id)
-        if before is not None and is_complete(before):
-            self._revision, self._lookahead = state.revision, None
-            return before
-        if self._lookahead is None or self._lookahead.boot_id != block.boot_id:
-            offset = item.end_offset
-            self._lookahead = Lookahead(self.device.journal, offset, state, block.boot_id, self._plan.ends_with)
-        found = self._lookahead.search(last=last)
-        if found is None:
-            return None
-        self._revision, self._lookahead = state.revision, None
-        # The map before a block holds for it even where the descriptions come from behind it.
-        clock = before.clock if before is not None and before.clock is not None else found.clock
-        return Facts(found.info, clock)
+    def _tidy(self, taken: Taken) -> None:
+        """Let go of what no window can want any more, and write down how far that is now and then."""
+        kept = [item for item in self._held if _outlives(item, taken.block)]
+        self._held.clear()
+        self._held.extend(kept)
+        if self._files.cursor - self._saved_cursor < SAVE_BYTES or not all(map(rows.is_kept, kept)):
+            return
+        self._keep_progress()
+        self._files.folder.save()
 
     def _clock(self, boot_id: int) -> ClockMap | None:
-        """Newest clock map of a boot before this place in the journal, else the one that its first block found."""
-        found = [self._source.state.clock_map] if self._source is not None else []
-        found += [self._facts.clock] if self._facts is not None else []
-        return next((c for c in found if c is not None and c.boot_id == boot_id), None)
+        return self._facts.clock(boot_id, self._source)
+
+    def _host_boot(self) -> str:
+        segment = self._source.state.segment if self._source is not None else None
+        return "" if segment is None else segment.host_boot_id
 
     def _reference_ns(self) -> int:
         segment = self._source.state.segment if self._source is not None else None
         if segment is None:
             return self._plan.started_host_ns
-        return self._folder.reference_host_ns(segment.host_boot_id, segment.t_host_ns, segment.utc_ns)
+        return self._files.folder.reference_host_ns(segment.host_boot_id, segment.t_host_ns, segment.utc_ns)
 
-    # -- files
+    # -- the end, and what a later recorder needs
 
-    def _roll_reason(self, block: Block, info: DeviceInfo, reference_ns: int) -> str | None:
-        """Why the block belongs into a new file, None where it belongs into the present one."""
-        writer = self._writer
-        if writer is None:
-            return None
-        meta, first_step = writer.meta, writer.first_step
-        if block.boot_id != meta.info.boot_id or block.first_step < self._next_step:
-            return "device rebooted"
-        if block.step_us != meta.step_us:
-            return f"step changed from {meta.step_us} to {block.step_us} us"
-        if block.mode is not meta.mode:
-            return f"{block.mode} clamp from here on"
-        if info is not self._info:
-            if info.channels_in(meta.mode) != meta.channels:
-                return "channel descriptions changed"
-            self._info = info
-        if reference_ns != meta.reference_host_ns:
-            return "computer restarted"
-        if first_step is None:
-            return None
-        roll_s, roll_bytes = self._plan.roll_s, self._plan.roll_bytes
-        if roll_s is not None and (block.first_step - first_step) * block.step_us >= roll_s * 1e6:
-            return f"rolled after {roll_s:g} s"
-        if roll_bytes is not None and writer.n_bytes() >= roll_bytes:
-            return f"rolled after {roll_bytes} bytes"
-        return None
-
-    def _create(self, block: Block, info: DeviceInfo, clock: ClockMap, reference_ns: int) -> RecordingWriter:
-        plan, folder = self._plan, self._folder
-        meta = FileMeta(
-            session=plan.session,
-            bench=plan.bench,
-            device=self.device.name,
-            number=folder.next_number(),
-            info=info,
-            reference_utc_ns=plan.started_utc_ns,
-            reference_host_ns=reference_ns,
-            step_us=block.step_us,
-            config=plan.config,
-            notes=plan.notes,
-            experimenter=plan.experimenter,
-            mode=block.mode,
-        )
-        path = folder.next_path(clock.host_ns(block.first_tick), reference_ns)
-        self._writer = writer = RecordingWriter.create(path, meta, self._cursor)
-        self._info = info
-        writer.append_clock_map(clock, clock.host_ns(clock.tick0), self._cursor)
-        return writer
-
-    def _close(self, reason: str) -> None:
-        if self._writer is None:
+    def _keep_progress(self) -> None:
+        """Put into the manifest what a later recorder needs to know of what was left out."""
+        if self._whole or self._selection is None:
             return
-        self.closing = True
-        self.before_close()
-        self._folder.check_in(self._writer.close(reason), self._cursor)
-        self._writer = None
-        self.closing = False
-        self.news = True
+        files, old = self._files, self._manifest.progress
+        offset, kept = files.cursor, [rows.to_json(item) for item in self._held if rows.is_kept(item)]
+        if files.writer is None and self._at is not None:
+            self._selection.forget_before(self._at)
+        if files.writer is not None:
+            # What an open file holds could be lost with it, and is made again from the journal.
+            offset = self.device.start_offset if old is None else old["offset"]
+            kept = [] if old is None else old["held"]
+        read_from = self._selection.offset()
+        self._manifest.progress = {
+            "offset": offset,
+            "read_from": offset if read_from is None else min(offset, read_from),
+            "held": kept,
+            "selection": self._selection.saved(),
+        }
+        self._saved_cursor = files.cursor
 
     def _finish(self, reason: str) -> None:
         """End the session for this device."""
-        self._close(f"session stopped: {reason}" if reason else "session stopped")
-        manifest = self._folder.manifest
+        self._files.close(f"session stopped: {reason}" if reason else "session stopped")
+        manifest = self._manifest
         if not manifest.files:
-            reason = f"no sample arrived; {reason}" if reason else "no sample arrived"
-        manifest.state, manifest.reason = "complete", reason
-        self._folder.save()
-        self.done = self.news = True
+            why = "no sample arrived" if self._whole else "no window came"
+            reason = f"{why}; {reason}" if reason else why
+        manifest.state, manifest.reason, manifest.progress = "complete", reason, None
+        self._files.folder.save()
+        self.done = self._files.news = True
         if self._source is not None:
             self._source.close()
-
-    def _announce(self) -> None:
-        if not self._announced and self._writer is not None and self._writer.n_readable > 0:
-            self._announced = self.news = True
+        if self._selection is not None:
+            self._selection.close()
 
 
-def _as_dropped(gap: Gap) -> Gap:
-    return Gap(gap.boot_id, gap.stream, gap.first_step, gap.n_steps, gap.first_tick, GapCause.DROPPED)
-
-
-def _write_request(writer: RecordingWriter, record: RequestRecord, offset: int) -> None:
-    """Put a request to the device into the file: parameters into their table, all else as a note."""
-    try:
-        message = decode_message(record.message)
-    except (RemoteProtocolError, LocalProtocolError):
-        return
-    if isinstance(message, Set):
-        infos = writer.meta.info.parameters
-        for index, value in zip(message.pairs[::2], message.pairs[1::2], strict=False):
-            name = infos[int(index or 0)].name if int(index or 0) < len(infos) else f"parameter {index}"
-            writer.append_parameter(record.t_host_ns, name, value, record.origin, offset)
-        return
-    if isinstance(message, Describe | Get | HelloRequest):
-        return  # they ask and change nothing
-    fields = {name: getattr(message, name) for name in type(message).__slots__ if name != "request_id"}
-    if isinstance(message, StimulusData):
-        fields["rows"] = message.rows.hex()
-    words = "".join(c if c.islower() else f"_{c.lower()}" for c in type(message).__name__).lstrip("_")
-    writer.append_note(record.t_host_ns, json.dumps({"request": words, **fields}, default=str), record.origin, offset)
-
-
-def _nothing() -> None:
-    pass
+def _outlives(item: Item, block: Block) -> bool:
+    """Whether a held item may still be wanted once a block was passed over."""
+    content = item.content
+    if isinstance(content, Event):
+        return content.boot_id != block.boot_id or content.step >= block.next_step
+    return rows.is_kept(item)

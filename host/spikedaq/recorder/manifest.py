@@ -48,6 +48,8 @@ class ManifestFile:
     deleted_utc_ns: int | None = None
     """When it was deleted to make room; the file is gone, its entry stays."""
     deleted_why: str | None = None
+    n_runs: int = 1
+    """Stretches without anything left out on purpose: windows of a triggered or scheduled recording."""
 
 
 @dataclass
@@ -67,11 +69,22 @@ class Manifest:
     references: dict[str, int] = field(default_factory=dict)
     """CLOCK_BOOTTIME of the session's reference time, by boot of the computer; a restart starts that clock anew."""
     files: list[ManifestFile] = field(default_factory=list)
+    progress: dict[str, Any] | None = None
+    """Of a recording that leaves samples out: ``offset`` up to which the journal is done with; ``selection`` and
+    ``held``, what a later recorder needs of what lies before it. None where everything is recorded."""
 
     @property
     def cursor(self) -> int | None:
         """Journal offset after the last block in a closed file, None where there is no file."""
         return self.files[-1].cursor if self.files else None
+
+    def needed_from(self, start_offset: int) -> int:
+        """Journal offset from which on the journal is needed: before it all is in closed files, or is not wanted."""
+        offset = max(start_offset, self.cursor or 0)
+        if self.progress is None:
+            return offset
+        offset = max(offset, int(self.progress["offset"]))
+        return min(offset, int(self.progress.get("read_from", offset)))
 
     def names(self) -> set[str]:
         """Names of the closed files."""
@@ -170,6 +183,7 @@ def read_manifest(folder: Path) -> Manifest | None:
             )
         files = [ManifestFile(**f) for f in raw["files"]]
         names = ("session", "device", "unique_id", "state", "reason", "references")
-        return Manifest(**{n: raw[n] for n in names}, host_boot_id=raw.get("host_boot_id"), files=files)
+        later = {n: raw.get(n) for n in ("host_boot_id", "progress")}
+        return Manifest(**{n: raw[n] for n in names}, **later, files=files)
     except (KeyError, TypeError) as e:
         raise StoreError(f"{path} lacks or garbles {e}; {_REMEDY}") from e

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from spikedaq.model import ConfigError, StoreError, check_session_name
+from spikedaq.recorder.mode import Continuous, Mode, mode_from
+from spikedaq.recorder.schedule import DAY_S, Periods
 
 PLAN_FILE = "session.json"
 PLAN_VERSION = 1
@@ -23,14 +25,18 @@ class DevicePlan:
     start_offset: int
     until: int | None = None
     """Record up to this journal offset and no further: a file that is made again ends where it ended before."""
+    until_step: int | None = None
+    """And before this step, where that offset lies inside a block."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionPlan:
     """One recording session.
 
-    ``roll_s`` and ``roll_bytes`` are None where files do not roll by time or size. ``ends_with`` is the name in the
-    `SessionStop` record that ends it: the session's own, but where a journal was copied, with its bench's stops.
+    ``roll_s`` and ``roll_bytes`` are None where files do not roll by time or size. ``roll_at`` are clock times at which
+    they roll in place of ``roll_s``.
+    ``ends_with`` is the name in the `SessionStop` record that ends it: the session's own, but where a journal was
+    copied, with its bench's stops.
     """
 
     folder: Path
@@ -42,6 +48,8 @@ class SessionPlan:
     roll_s: float | None = None
     roll_bytes: int | None = None
     ends_with: str = ""
+    roll_at: Periods | None = None
+    mode: Mode = field(default_factory=Continuous)
     notes: str = ""
     experimenter: str | None = None
     config: dict[str, Any] = field(default_factory=dict)
@@ -87,6 +95,7 @@ def _plan(folder: Path, raw: dict[str, Any]) -> SessionPlan:
             journal=Path(d["journal"]),
             start_offset=int(d["start_offset"]),
             until=None if d.get("until") is None else int(d["until"]),
+            until_step=None if d.get("until_step") is None else int(d["until_step"]),
         )
         for d in raw["devices"]
     )
@@ -98,6 +107,7 @@ def _plan(folder: Path, raw: dict[str, Any]) -> SessionPlan:
         raise ConfigError(
             f"{folder / PLAN_FILE} rolls after {roll_s} s or {roll_bytes} bytes; give more than 0 or null"
         )
+    aligned = roll.get("aligned")
     return SessionPlan(
         folder=folder,
         session=check_session_name(raw["session"]),
@@ -108,8 +118,25 @@ def _plan(folder: Path, raw: dict[str, Any]) -> SessionPlan:
         devices=devices,
         roll_s=None if roll_s is None else float(roll_s),
         roll_bytes=None if roll_bytes is None else int(roll_bytes),
+        roll_at=None if aligned is None else clock_roll(roll_s, str(aligned)),
+        mode=mode_from(raw.get("mode")),
         notes=str(raw.get("notes") or ""),
         experimenter=raw.get("experimenter"),
         config=dict(raw.get("config") or {}),
         reserve_bytes=int(raw.get("reserve_bytes") or 0),
     )
+
+
+def clock_roll(roll_s: float | None, zone: str) -> Periods:
+    """Return the clock times at which files roll.
+
+    Raises
+    ------
+    ConfigError
+        The period does not divide a day.
+    """
+    if roll_s is None or roll_s != int(roll_s) or roll_s < 1 or DAY_S % int(roll_s):
+        raise ConfigError(
+            f"files cannot roll by the clock every {roll_s} s; choose a period that divides a day, such as 3600"
+        )
+    return Periods(int(roll_s), zone)

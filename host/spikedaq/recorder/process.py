@@ -78,7 +78,7 @@ class Recorder:
         self._reserve_bytes = plan.reserve_bytes
         self._lanes = [Lane(plan, device) for device in plan.devices]
         for lane in self._lanes:
-            lane.before_close = partial(reporter.line, lane)
+            lane.tell_before_close(partial(reporter.line, lane))
         self._turn = 0
         self._next_report_s = 0.0
 
@@ -114,7 +114,7 @@ class Recorder:
             if takes_more or (self._turn + i) % FLUSH_SLOTS == 0:
                 self._guard(lane, lane.flush)
             if lane.news:
-                lane.news = False
+                lane.reported()
                 self._reporter.line(lane)
             # Between devices as well: a turn of many that catch up takes seconds.
             self._report()

@@ -183,9 +183,14 @@ class _Rebuilder:
         device = next((d for d in plan["devices"] if d["name"] == self._folder.name), None)
         if device is None:
             raise StoreError(f"{self._session / PLAN_FILE} does not name {self._folder.name}")
-        device = {**device, "until": manifest.files[index].cursor}
+        device = {**device, "until": manifest.files[index].cursor, "until_step": manifest.files[index].last_step + 1}
         # It ended where it ended: by time, by size, by a kill. Only the journal offset says where.
-        plan = {**plan, "devices": [device], "roll": {"seconds": None, "bytes": None}, "reserve_bytes": 0}
+        plan = {
+            **plan,
+            "devices": [device],
+            "roll": {"seconds": None, "bytes": None, "aligned": None},
+            "reserve_bytes": 0,
+        }
         (work / PLAN_FILE).write_text(json.dumps(plan), "utf-8")
         made = work / self._folder.name
         made.mkdir()

@@ -4,9 +4,10 @@ from spikedaq.store.check import FileCheck, between, check_apart, check_file
 from spikedaq.store.closing import describe_closed, sha256_of
 from spikedaq.store.create import specifications_path
 from spikedaq.store.folder import file_name, find_files, is_file_name
-from spikedaq.store.meta import ClosedFile, FileMeta, LastBlock, countable
+from spikedaq.store.meta import ClosedFile, Epoch, FileMeta, LastBlock, countable
 from spikedaq.store.reader import (
     RecordingFile,
+    StoredEpoch,
     StoredEvent,
     StoredGap,
     StoredNote,
@@ -18,12 +19,14 @@ from spikedaq.store.writer import RecordingWriter
 
 __all__ = [
     "ClosedFile",
+    "Epoch",
     "FileCheck",
     "FileMeta",
     "LastBlock",
     "RecordingFile",
     "RecordingWriter",
     "RepairResult",
+    "StoredEpoch",
     "StoredEvent",
     "StoredGap",
     "StoredNote",

@@ -17,7 +17,7 @@ from spikedaq.model import DamagedFileError, SpikedaqError
 from spikedaq.store.closing import read_ending
 from spikedaq.store.extent import beyond, columns, read_extent, read_rows, series_datasets
 from spikedaq.store.hdf5 import open_to_read, translated
-from spikedaq.store.layout import BLOCKS, GAPS, META, SMALL_TABLES, channel_storages
+from spikedaq.store.layout import BLOCKS, EPOCHS, GAPS, META, SMALL_TABLES, channel_storages
 from spikedaq.store.meta import meta_from_json
 
 PIECE_SAMPLES = 1 << 18
@@ -94,6 +94,7 @@ def _checked(path: Path, file: Any, is_live: bool, progress: Callable[[int, int]
         dataset.refresh()
     if not is_live and (longer := beyond(file, names, extent)):
         problems.append(f"{longer[0][0].name} is longer than the file says of itself")
+    is_open = is_live or read_ending(file) is None
     last_s = -np.inf
     for start in range(0, extent.n_samples, PIECE_SAMPLES):
         stop = min(start + PIECE_SAMPLES, extent.n_samples)
@@ -107,7 +108,8 @@ def _checked(path: Path, file: Any, is_live: bool, progress: Callable[[int, int]
         progress(stop, extent.n_samples)
     for table in SMALL_TABLES:
         rows = read_rows(file, table, extent)
-        if len(rows) and np.any(np.diff(rows["journal_offset"]) < 0):
+        by = "start_time" if table is EPOCHS and not is_open else "journal_offset"
+        if len(rows) and np.any(np.diff(rows[by]) < 0):
             problems.append(f"rows of {table.path} are out of order")
     blocks, gaps = read_rows(file, BLOCKS, extent), read_rows(file, GAPS, extent)
     for table, n in ((BLOCKS, len(blocks)), (GAPS, len(gaps))):
@@ -115,7 +117,6 @@ def _checked(path: Path, file: Any, is_live: bool, progress: Callable[[int, int]
             problems.append(f"rows of {table.path} are not numbered from 0 on")
     missing = [(int(g["first_step"]), int(g["first_step"] + g["n_steps"])) for g in gaps]
     problems += _block_problems(blocks, extent.n_samples, missing)
-    is_open = is_live or read_ending(file) is None
     return FileCheck(
         path=path,
         is_open=is_open,

@@ -9,11 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from spikedaq.model import StoreError
-from spikedaq.store.ends import count_saturated
+from spikedaq.store.ends import count_inner, count_saturated
 from spikedaq.store.extent import columns, read_extent, read_rows, series_datasets
 from spikedaq.store.hdf5 import open_file, translated
-from spikedaq.store.layout import BLOCKS, ENDING, ENDING_BYTES, GAPS, TABLES, channel_storages
+from spikedaq.store.layout import BLOCKS, ENDING, ENDING_BYTES, EPOCHS, GAPS, TABLES, channel_storages
 from spikedaq.store.meta import ClosedFile, countable, no_gaps
 from spikedaq.store.repair import read_meta
 
@@ -31,7 +33,30 @@ def finish(path: Path, reason: str) -> None:
             datasets = columns(file, table)
             if datasets and datasets[-1].shape[0] == 0:
                 del file[table.path]
+        _sort_epochs(file)
         file[ENDING][()] = _ending(reason)
+
+
+def _sort_epochs(file: Any) -> None:
+    """Bring epochs into the order of their starts, which NWB asks for; while it grows they are in that of the journal.
+
+    Windows of different lengths start in another order than their triggers fire.
+    """
+    new = f"{EPOCHS.path}_sorted"
+    if new in file:  # of one who was killed in here
+        del file[new]
+    if EPOCHS.path not in file:
+        return
+    order = np.argsort(file[EPOCHS.path]["start_time"][:], kind="stable")
+    if (np.diff(order) > 0).all():
+        return
+    # A copy takes the place of what is there: rows half sorted could never be told from good ones.
+    file.copy(EPOCHS.path, new)
+    for column in EPOCHS.columns:
+        file[new][column.name][:] = file[EPOCHS.path][column.name][:][order]
+    file.flush()
+    del file[EPOCHS.path]
+    file.move(new, EPOCHS.path)
 
 
 def _ending(reason: str) -> bytes:
@@ -65,6 +90,7 @@ def describe_closed(path: Path) -> ClosedFile:
         extent = read_extent(file)
         blocks = read_rows(file, BLOCKS, extent)
         gaps = no_gaps()
+        n_runs = 1 + count_inner(read_rows(file, GAPS, extent), int(blocks["first_step"][0]) if len(blocks) else 0)
         for gap in read_rows(file, GAPS, extent):
             gaps[gap["cause"].decode()] += int(gap["n_steps"])
         times = series_datasets(file, [s.name for s in channel_storages(meta.channels)])[-1]
@@ -87,6 +113,7 @@ def describe_closed(path: Path) -> ClosedFile:
         gaps=countable(gaps, translated=meta.info.is_translated),
         saturated_blocks=count_saturated(blocks),
         reason=reason,
+        n_runs=n_runs,
     )
 
 

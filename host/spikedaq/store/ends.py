@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from spikedaq.model import BlockFlag
+from spikedaq.model import BlockFlag, GapCause
 from spikedaq.store.extent import Extent, read_rows
-from spikedaq.store.layout import BLOCKS, CLOCK_FITS, CLOCK_MAPS, GAPS, PARAMETERS, TRIGGERS
+from spikedaq.store.layout import BLOCKS, CLOCK_FITS, CLOCK_MAPS, EPOCHS, GAPS, PARAMETERS, TRIGGERS
 from spikedaq.store.meta import LastBlock, no_gaps
 
 STANDING = (CLOCK_MAPS, CLOCK_FITS)
@@ -37,6 +37,13 @@ class Ends:
     gap_samples: dict[str, int] = field(default_factory=no_gaps)
     gap_counts: dict[str, int] = field(default_factory=no_gaps)
     last_gap_s: float = -np.inf
+    run_step: int | None = None
+    """Step of the first sample after the last gap whose cause is outside; None where there is no such gap."""
+    n_inner: int = 0
+    """Gaps of that cause, but for one before the first sample."""
+    gap_end: int = 0
+    """Step after the last gap."""
+    last_epoch_s: float = -np.inf
     last_trigger: LastTrigger | None = None
     only_rows: dict[str, tuple[Any, ...] | None] = field(default_factory=dict[str, "tuple[Any, ...] | None"])
     """The row of each table in STANDING that has one, None where it has more; by path."""
@@ -57,6 +64,14 @@ def read_ends(file: Any, extent: Extent) -> Ends:
         ends.gap_counts[cause.decode()] += 1
     if len(gaps):
         ends.last_gap_s = float(gaps["start_time"][-1])
+        ends.gap_end = int(gaps["first_step"][-1] + gaps["n_steps"][-1])
+        outside = gaps[gaps["cause"] == GapCause.OUTSIDE.value.encode()]
+        if len(outside):
+            ends.run_step = int(outside["first_step"][-1] + outside["n_steps"][-1])
+            ends.n_inner = count_inner(gaps, ends.first_step or 0)
+    epochs = read_rows(file, EPOCHS, extent)
+    if len(epochs):
+        ends.last_epoch_s = float(epochs["start_time"][-1])
     triggers = read_rows(file, TRIGGERS, extent)
     if len(triggers):
         t = triggers[-1]
@@ -75,6 +90,12 @@ def last_block(ends: Ends) -> LastBlock | None:
         return None
     boot_id, seq, _, first_step, first_tick, step_us, n, *_ = ends.last_row
     return LastBlock(boot_id, seq, first_step + n, first_tick + n * step_us, step_us)
+
+
+def count_inner(gaps: Any, first_step: int) -> int:
+    """Count the gaps between windows; one before the first sample parts the file from the one before it."""
+    outside = gaps["cause"] == GapCause.OUTSIDE.value.encode()
+    return int(np.count_nonzero(outside & (gaps["first_step"] > first_step)))
 
 
 def count_saturated(blocks: Any) -> int:

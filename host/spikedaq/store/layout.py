@@ -187,7 +187,7 @@ GAPS = Table(
     (
         Column("start_time", "f8", "time of the first missing sample, seconds"),
         Column("stop_time", "f8", "time of the first sample after the gap, seconds"),
-        Column("cause", text_dtype(CAUSE_BYTES), "lost, overrun, dropped or stopped"),
+        Column("cause", text_dtype(CAUSE_BYTES), "lost, overrun, dropped, stopped or outside"),
         _BOOT,
         Column("stream", "u1", "stream index"),
         Column("first_step", "i8", "step index of the first missing sample"),
@@ -279,7 +279,26 @@ OTHERS = Table(
     ),
 )
 
-SMALL_TABLES = (CLOCK_MAPS, GAPS, LOOPS, SPIKES, TRIGGERS, PARAMETERS, NOTES, OTHERS, CLOCK_FITS)
+EPOCHS = Table(
+    "/intervals/trigger_epochs",
+    "TimeIntervals",
+    "Triggers that fired on this computer, each with the window around it.",
+    (
+        Column("start_time", "f8", "time of the first sample of the window, seconds"),
+        Column("stop_time", "f8", "time of the first sample after the window, seconds"),
+        Column("trigger_time", "f8", "time of the instant, seconds"),
+        Column("trigger", text_dtype(NAME_BYTES), "name of the trigger"),
+        Column("device", text_dtype(NAME_BYTES), "device on which it fired; empty: fired by hand"),
+        Column("value", "f8", "what fired it: level, count or rate; NaN where there is none"),
+        Column("boot_id", "u4", "boot of that device"),
+        Column("step", "i8", "step index of that device's model at the instant"),
+        Column("tick", "i8", "that device's clock at the instant, microseconds"),
+        Column("t_trigger_ns", "i8", "CLOCK_BOOTTIME of the instant, nanoseconds"),
+        _OFFSET,
+    ),
+)
+
+SMALL_TABLES = (CLOCK_MAPS, GAPS, LOOPS, SPIKES, TRIGGERS, PARAMETERS, NOTES, OTHERS, CLOCK_FITS, EPOCHS)
 """All tables but the block table, in the order in which /scratch/complete counts their rows: add at the end only."""
 TABLES = (*SMALL_TABLES, BLOCKS)
 

@@ -83,6 +83,24 @@ class LastBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class Epoch:
+    """A trigger that fired, with its window; host times (CLOCK_BOOTTIME) in nanoseconds.
+
+    ``boot_id``, ``step`` and ``tick`` are those of the device on which it fired, which need not be the file's.
+    """
+
+    trigger: str
+    device: str
+    start_ns: int
+    stop_ns: int
+    t_trigger_ns: int
+    value: float
+    boot_id: int
+    step: int
+    tick: int
+
+
+@dataclass(frozen=True, slots=True)
 class ClosedFile:
     """A file that will not change any more, as its manifest names it. Times in seconds since the reference time."""
 
@@ -99,6 +117,8 @@ class ClosedFile:
     """Samples missing within the file, by cause; every cause of :class:`GapCause` is a key. None: not countable."""
     saturated_blocks: int
     reason: str
+    n_runs: int = 1
+    """Stretches of samples with nothing but recorded gaps in them: windows of a triggered or scheduled recording."""
 
 
 def no_gaps() -> dict[str, int]:

@@ -18,6 +18,7 @@ from spikedaq.store.layout import (
     BLOCKS,
     CLOCK_MAPS,
     ENDING,
+    EPOCHS,
     GAPS,
     NOTE_BYTES,
     NOTES,
@@ -80,6 +81,27 @@ class StoredNote:
     t_host_ns: int
     text: str
     origin: str
+    journal_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEpoch:
+    """A trigger that fired on this computer, and its window; times in seconds since the reference time.
+
+    ``boot_id`` and ``step`` are those of ``device``, on which it fired; that is None for one fired by hand. ``value``
+    is None where there is none.
+    """
+
+    start_s: float
+    stop_s: float
+    time_s: float
+    trigger: str
+    device: str | None
+    value: float | None
+    boot_id: int
+    step: int
+    tick: int
+    t_trigger_ns: int
     journal_offset: int
 
 
@@ -303,6 +325,26 @@ class RecordingFile:
             # A character takes at most 4 bytes: a row with more room than that was the last of its note.
             full = len(r["annotation"]) > NOTE_BYTES - 4
         return notes
+
+    @property
+    def epochs(self) -> list[StoredEpoch]:
+        """Triggers with their windows, by start in a closed file, as they fired in a growing one."""
+        return [
+            StoredEpoch(
+                float(r["start_time"]),
+                float(r["stop_time"]),
+                float(r["trigger_time"]),
+                r["trigger"].decode(),
+                r["device"].decode() or None,
+                None if np.isnan(r["value"]) else float(r["value"]),
+                int(r["boot_id"]),
+                int(r["step"]),
+                int(r["tick"]),
+                int(r["t_trigger_ns"]),
+                int(r["journal_offset"]),
+            )
+            for r in self._rows(EPOCHS)
+        ]
 
     @property
     def clock_maps(self) -> list[ClockMap]:

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from spikedaq.model import Block, BlockFlag, ClockMap, Event, EventKind, Gap, StoreError
+from spikedaq.model import Block, BlockFlag, ClockMap, Event, EventKind, Gap, GapCause, StoreError
 from spikedaq.store.closing import OPEN, describe_closed, finish
 from spikedaq.store.create import make_file, put_tables
 from spikedaq.store.ends import STANDING, LastTrigger, last_block, read_ends
@@ -22,6 +22,7 @@ from spikedaq.store.layout import (
     CLOCK_MAPS,
     COMPLETE,
     ENDING,
+    EPOCHS,
     GAPS,
     LOOPS,
     NAME_BYTES,
@@ -40,7 +41,7 @@ from spikedaq.store.layout import (
     chunk_samples,
 )
 from spikedaq.store.lock import WriteLock
-from spikedaq.store.meta import ClosedFile, FileMeta, LastBlock
+from spikedaq.store.meta import ClosedFile, Epoch, FileMeta, LastBlock
 from spikedaq.store.repair import read_meta, repair
 from spikedaq.store.times import sample_seconds, seconds
 
@@ -126,6 +127,7 @@ class RecordingWriter:
         self._block_rows: list[tuple[int, ...]] = []
         self._rows: dict[str, list[tuple[Any, ...]]] = {t.path: [] for t in SMALL_TABLES}
         self._n_rows_waiting = 0
+        self._passed = 0
         self._last_flush_s = self._clock_s()
 
     def _open(self) -> None:
@@ -164,6 +166,22 @@ class RecordingWriter:
     def last_block(self) -> LastBlock | None:
         """The last block appended, None before it; after a resume the last one in the file."""
         return last_block(self._ends)
+
+    @property
+    def run_step(self) -> int | None:
+        """Step of the first sample after the last gap that lies outside every window; the first one where none does."""
+        return self._ends.first_step if self._ends.run_step is None else self._ends.run_step
+
+    @property
+    def end_step(self) -> int:
+        """Step after all that the file speaks of, samples and gaps; 0 before the first."""
+        last = last_block(self._ends)
+        return max(last.next_step if last else 0, self._ends.gap_end)
+
+    @property
+    def n_runs(self) -> int:
+        """Stretches of samples without a gap that lies outside every window."""
+        return self._ends.n_inner + 1
 
     @property
     def saturated_blocks(self) -> int:
@@ -246,6 +264,10 @@ class RecordingWriter:
         ends.last_gap_s = start_s
         ends.gap_samples[cause] += gap.n_steps
         ends.gap_counts[cause] += 1
+        ends.gap_end = gap.first_step + gap.n_steps
+        if gap.cause is GapCause.OUTSIDE:
+            ends.n_inner += int(ends.first_step is not None)
+            ends.run_step = gap.first_step + gap.n_steps
 
     def append_event(self, event: Event, clock: ClockMap, journal_offset: int, label: str = "") -> None:
         """Take an event of the device. ``label`` names the parameter of a parameter event, or an unknown kind."""
@@ -281,6 +303,26 @@ class RecordingWriter:
             rest = rest[len(piece.decode()) :]
             if not rest:
                 return
+
+    def append_epoch(self, epoch: Epoch, journal_offset: int) -> None:
+        """Take a trigger and its window."""
+        start_s, stop_s, time_s = (self._seconds(t_ns) for t_ns in (epoch.start_ns, epoch.stop_ns, epoch.t_trigger_ns))
+        # The session begins at 0, and nothing was recorded before. NWB calls it an error if all epochs start alike.
+        start_s = max(start_s, 0.0)
+        if start_s == self._ends.last_epoch_s:
+            start_s += 1 / SECONDS_GRID
+        stop_s = max(stop_s, start_s + 1 / SECONDS_GRID)
+        names = (fit_text(epoch.trigger, NAME_BYTES), fit_text(epoch.device, NAME_BYTES))
+        where = (epoch.boot_id, epoch.step, epoch.tick, epoch.t_trigger_ns)
+        self._row(EPOCHS, (start_s, stop_s, time_s, *names, epoch.value, *where, journal_offset))
+        self._ends.last_epoch_s = start_s
+
+    def pass_over(self, journal_offset: int) -> None:
+        """Be told that what the journal has up to here is in the file, or belongs in none.
+
+        Once all of that is on disk it is the cursor: what follows the last block need not be read again.
+        """
+        self._passed = max(self._passed, journal_offset)
 
     def append_clock_map(self, clock: ClockMap, t_host_ns: int, journal_offset: int) -> None:
         """Take a piece of the clock map as it comes into force."""
@@ -411,6 +453,9 @@ class RecordingWriter:
             n = max(0, (n_before + n) // self._chunk_rows * self._chunk_rows - n_before)
         while n and rows[n - 1][8] + rows[n - 1][6] > self._n_written:
             n -= 1
+        # Parts of one block may share an offset, and the cursor cannot lie between them.
+        while 0 < n < len(rows) and rows[n - 1][10] == rows[n][10]:
+            n -= 1
         if n == 0:
             return None
         self._write_rows(BLOCKS, rows[:n])
@@ -422,6 +467,8 @@ class RecordingWriter:
         """Say that everything so far is on disk, now that it is."""
         self._n_rows_waiting = 0
         n_samples, cursor = (last_row[8] + last_row[6], last_row[10]) if last_row else (self.n_readable, self.cursor)
+        if n_samples == self.n_samples:
+            cursor = max(cursor, self._passed)
         n_blocks, *n_rows = (self._tables[t.path][-1].n for t in (BLOCKS, *SMALL_TABLES))
         self._complete[:] = Extent(n_samples, n_blocks, cursor, tuple(n_rows)).record()
         self._complete.flush()
