@@ -24,6 +24,9 @@ PARAMETER = {
     "value": 0.0, "holder": "knob", "read_only": False, "has_knob": True,
 }  # fmt: skip
 
+PORT = {"description": "USB Serial", "usb": "1a86:7523", "board": "", "unique_id": "", "device": "", "detail": ""}
+USED = {**PORT, "url": "serial:/dev/ttyUSB0", "state": "used", "device": "alpha"}
+REFUSED = {**PORT, "url": "serial:/dev/ttyUSB3", "state": "refused", "detail": "nothing answers on [it]"}
 INPUT = {"name": "photodiode", "raw": 620, "value": 0.5, "unit": "V", "period_us": 500}
 
 
@@ -73,6 +76,9 @@ class ScriptedDaemon:
             "describe": {"name": "alpha", "parameters": [PARAMETER]},
             "get": {"value": 15.0, "holder": "host"},
             "self_test": [INPUT],
+            "ports": [USED, REFUSED],
+            "name_device": {"unique_id": "ab12", "name": "left"},
+            "reload": {"changes": ["[recording] roll_s: 3600.0 -> 10.0"]},
             "record_start": SESSION,
             "record_stop": {**SESSION, "state": "complete"},
             "record_status": SESSION,
@@ -101,11 +107,27 @@ def test_devices_lists_them_with_what_is_wrong(daemon: ScriptedDaemon, capsys: p
     assert "alpha" in out
     assert "ab12" in out
     assert "beta: there is no /dev/ttyUSB9; plug the board in" in out
+    assert "serial:/dev/ttyUSB3 USB Serial (1a86:7523): refused: nothing answers on [it]" in out
+    assert "ttyUSB0" not in out
+
+
+def test_rescan_rename_and_reload_ask_for_it(daemon: ScriptedDaemon, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each asks the daemon, and says what became of it."""
+    assert main(["devices", "--rescan"]) == 0
+    assert [op for op, _ in daemon.asked] == ["rescan", "list", "ports"]
+    capsys.readouterr()
+    assert main(["rename", "alpha", "left"]) == 0
+    assert daemon.asked[-1] == ("name_device", {"device": "alpha", "name": "left"})
+    assert "board ab12 is called left now" in capsys.readouterr().out
+    assert main(["rename", "alpha", "a/b"]) == 1
+    assert "device name" in capsys.readouterr().err
+    assert main(["reload"]) == 0
+    assert capsys.readouterr().out == "[recording] roll_s: 3600.0 -> 10.0\n"
 
 
 @pytest.mark.parametrize(
     "argv", [["devices"], ["status"], ["get", "alpha"], ["record", "status"], ["record", "start", "s"],
-             ["selftest", "alpha"]]
+             ["selftest", "alpha"], ["reload"]]
 )  # fmt: skip
 def test_json_is_one_document(argv: list[str], daemon: ScriptedDaemon, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*argv, "--json"]) == 0

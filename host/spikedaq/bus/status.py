@@ -99,7 +99,7 @@ class DeviceStatus(_FromMap):
     Attributes
     ----------
     state : str
-        opening, identifying, running, stopped, lost or refused.
+        opening, identifying, running, stopped, silent, lost, refused or removed.
     detail : str
         Why, where the state is not running or stopped, and what a stock board was taken for; one clear line.
     rate_hz, nominal_hz : float

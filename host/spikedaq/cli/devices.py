@@ -1,4 +1,4 @@
-"""`spikedaq devices | get | set | device start|stop`."""
+"""`spikedaq get | set | device start|stop`."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ import argparse
 import difflib
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
-from spikedaq.bus import DeviceStatus
 from spikedaq.cli.common import (
     add_json_option,
     add_url_option,
     console,
-    link_text,
     number_text,
     open_client,
     print_json,
@@ -26,11 +23,6 @@ Commands = Any  # argparse gives the type of subparsers no public name
 
 def add_commands(commands: Commands) -> None:
     """Add this module's commands."""
-    parser = commands.add_parser("devices", help="list the devices of the bench")
-    add_url_option(parser)
-    add_json_option(parser)
-    parser.set_defaults(run=run_devices)
-
     parser = commands.add_parser("get", help="show parameters of a device")
     parser.add_argument("device")
     parser.add_argument("names", nargs="*", metavar="NAME", help="parameters (default: all)")
@@ -64,40 +56,6 @@ def assignment(text: str) -> tuple[str, float | None]:
         return name, float(value)
     except ValueError:
         raise argparse.ArgumentTypeError(f"the value {value!r} of {name} is not a number") from None
-
-
-def run_devices(arguments: argparse.Namespace) -> int:
-    """List the devices."""
-    with open_client(arguments) as client:
-        entries = client.call("list")
-    if arguments.json:
-        print_json(entries)
-        return 0
-    table = Table(box=None, pad_edge=False)
-    for heading in ("device", "state", "board", "firmware", "id", "link"):
-        table.add_column(heading, no_wrap=True)
-    statuses = [DeviceStatus.from_map({"device": entry["name"], **entry}) for entry in entries]
-    for status in statuses:
-        state = status.state
-        table.add_row(status.device, state, status.board, status.firmware, status.unique_id, status.url)
-    out = console()
-    if not statuses:
-        out.print("this bench has no devices; give spikedaqd some with --device NAME=URL")
-        return 0
-    out.print(table)
-    _print_details(out, statuses)
-    return 0
-
-
-def _print_details(out: Console, statuses: list[DeviceStatus]) -> None:
-    for status in statuses:
-        if status.detail:
-            out.print(f"{status.device}: {status.detail}", markup=False)
-        if status.lease:
-            thing = "the bench" if status.lease.get("device") is None else "it"
-            out.print(f"{status.device}: {thing} is leased by {status.lease.get('holder')}", markup=False)
-        if link := link_text(status.link):
-            out.print(f"{status.device}: link: {link}", markup=False)
 
 
 def run_get(arguments: argparse.Namespace) -> int:

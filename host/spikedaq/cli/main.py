@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from spikedaq import __version__
 from spikedaq.cli import (
+    boards,
     demo,
     devices,
     export,
@@ -25,6 +26,23 @@ from spikedaq.cli import (
 )
 from spikedaq.model import SpikedaqError
 
+_GROUPS = (
+    demo,
+    boards,
+    devices,
+    status,
+    record,
+    trigger,
+    watch,
+    selftest,
+    linktest,
+    export,
+    verify,
+    lease,
+    keys,
+    sim,
+)
+
 EXIT_FAILURE = 1
 EXIT_INTERRUPTED = 130
 
@@ -36,7 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"spikedaq {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (demo, devices, record, trigger, watch, selftest, linktest, export, verify, lease, keys, sim, status):
+    for group in _GROUPS:
         group.add_commands(commands)
     return parser
 
