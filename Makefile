@@ -9,7 +9,7 @@ SOURCES := pyproject.toml CMakeLists.txt tools/make_specifications.py \
                    \( -name '*.py' -o -name '*.h' -o -name '*.cpp' -o -name '*.txt' -o -name '*.typed' \) 2>/dev/null)
 
 .PHONY: help demo test test-cpp test-python check bench fault fuzz-cpp fuzz-python firmware firmware-v1 firmware-cm4 \
-        firmware-xtensa simulator sizes contract format docs clean
+        firmware-xtensa simulator sizes contract format docs configuration-docs clean
 help:
 	@echo "make demo      a virtual bench of two Spikelings, the daemon and a recording; Ctrl-C ends it"
 	@echo "make test      every test, C++ and Python"
@@ -84,6 +84,11 @@ check: $(VENV)/.dev
 	$(VENV)/bin/clang-format --dry-run --Werror $$(find firmware \( -name '*.h' -o -name '*.cpp' \))
 	PLATFORMIO_SETTING_ENABLE_TELEMETRY=no timeout 60 $(VENV)/bin/pio project config --lint
 	sh tools/check_text.sh
+	PYTHONPATH=host $(PY) tools/configuration_docs.py --check
+
+# docs/reference/configuration.md, from the descriptions in host/spikedaq/daemon/config.py
+configuration-docs: $(VENV)/.dev
+	PYTHONPATH=host $(PY) tools/configuration_docs.py
 
 format:
 	$(VENV)/bin/ruff check --fix host tests tools

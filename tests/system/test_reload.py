@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -174,4 +176,26 @@ def test_without_a_file_there_is_nothing_to_reload(tmp_path: Path) -> None:
         assert daemon.process is not None
         daemon.process.send_signal(signal.SIGHUP)
         wait_for("the answer in the log", lambda: "configuration not reloaded" in daemon.log())
+        assert daemon.stop() == 0
+
+
+def test_check_says_what_a_reload_would_do(daemon: Configured, tmp_path: Path) -> None:
+    """Beside a running daemon --check compares; it changes nothing, and tells what needs a restart."""
+
+    def check() -> str:
+        command = [sys.executable, "-m", "spikedaq.cli.daemon", "--config", str(daemon.path), "--check"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    daemon.write(ALPHA + BETA)
+    assert "a reload" not in check()
+    with daemon:
+        assert check().splitlines()[-2:][0].endswith("a reload would change:")
+        assert check().splitlines()[-1] == "  nothing"
+        daemon.write("metrics = 0\n" + ALPHA + "[recording]\nroll_s = 9\n")
+        said = check()
+        assert "  [recording] roll_s: 3600.0 -> 9.0\n  device beta is removed\n" in said
+        assert "but is refused, because these need a restart:\n  metrics: nothing -> 0\n" in said
+        assert daemon.names() == ["alpha", "beta"]
         assert daemon.stop() == 0

@@ -12,12 +12,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from spikedaq import __version__
+from spikedaq.cli.check import check
 from spikedaq.cli.main import EXIT_FAILURE, one_line
 from spikedaq.cli.record import positive_seconds
 from spikedaq.daemon import DaemonConfig, load_config, run, with_overrides
-from spikedaq.keys import KeyRing
-from spikedaq.model import ConfigError, SpikedaqError
-from spikedaq.outlet import check_free
+from spikedaq.model import SpikedaqError
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -78,36 +77,6 @@ def configuration(arguments: argparse.Namespace) -> DaemonConfig:
         roll_s=arguments.roll,
         keys=arguments.keys,
     )
-
-
-def check(config: DaemonConfig) -> int:
-    """Check what can be checked without touching a device, and say what was understood.
-
-    Raises
-    ------
-    ConfigError
-        An endpoint that cannot be bound, or a data folder that cannot be written.
-    """
-    if config.security.keys is not None:
-        ring = KeyRing(config.security.keys)
-        ring.daemon_key()
-        if not ring.allowed():
-            print(f"keys: nobody is allowed yet; do so with: spikedaq keys allow NAME KEY --folder {ring.folder}")
-    has_keys = config.security.keys is not None
-    check_free(config.control, option="--control", keys=has_keys)
-    check_free(config.publish, option="--publish", keys=has_keys)
-    folder = config.data.absolute()
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    if not existing.is_dir():
-        raise ConfigError(f"the data folder {folder} cannot be made: {existing} is not a folder; choose another --data")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise ConfigError(f"the data folder {folder} cannot be written: {existing} is not ours; choose another --data")
-    print(f"bench {config.bench}, control {config.control}, publish {config.publish}, data {folder}")
-    for device in config.devices:
-        print(f"device {device.name}: {device.url}")
-    if not config.devices:
-        print("no devices: give some with --device NAME=URL, or [[device]] in the configuration")
-    return 0
 
 
 def _end_when_stdin_ends() -> None:

@@ -130,6 +130,8 @@ def _place(device: DeviceConfig) -> str:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, tuple) and any(isinstance(item, Struct) for item in value):
+        return ", ".join(str(getattr(item, "name", "a table")) for item in value)
     if isinstance(value, tuple) and value and all(hasattr(table, "name") for table in value):
         return ", ".join(table.name for table in value)
     return "nothing" if value in (None, ()) else repr(value) if isinstance(value, str) else str(value)
