@@ -71,6 +71,7 @@ class Commands:
         self._operations: dict[str, Operation] = {
             "hello": Operation(self._hello),
             "list": Operation(self._list),
+            "operations": Operation(self._tell_operations),
             "shutdown": Operation(self._shutdown, changes=True),
             **StatusCommands(bench, sessions, data, alarms, disk, leases=leases, epoch=epoch).operations(),
             **DeviceCommands(bench).operations(),
@@ -143,6 +144,12 @@ class Commands:
             entry["unique_id"] = entry["unique_id"] or member.config.unique_id or ""
             entries.append({**entry, "port": member.device.port, "configured": member.is_configured})
         return entries
+
+    async def _tell_operations(self, _: str) -> list[dict[str, Any]]:
+        return [
+            {"op": op, "needs": list(each.needs), "takes": list(each.takes), "changes": each.changes}
+            for op, each in sorted(self._operations.items())
+        ]
 
     async def _shutdown(self, _: str) -> None:
         self._stop()
