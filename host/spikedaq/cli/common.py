@@ -129,3 +129,14 @@ def number_text(value: float | None) -> str:
     if value is None:
         return "-"
     return "unknown" if math.isnan(value) else f"{value:.7g}"
+
+
+def positive_seconds(text: str) -> float:
+    """Read a positive number of seconds."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number of seconds")
+    return seconds

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from spikedaq import __version__
 from spikedaq.cli.check import check
+from spikedaq.cli.common import positive_seconds
 from spikedaq.cli.main import EXIT_FAILURE, one_line
-from spikedaq.cli.record import positive_seconds
 from spikedaq.daemon import DaemonConfig, load_config, run, with_overrides
 from spikedaq.model import SpikedaqError
 

@@ -20,8 +20,8 @@ from rich.console import Console
 
 from spikedaq.bus import STATUS, FileStatus, RecordingStatus
 from spikedaq.cli.child import DaemonChild
-from spikedaq.cli.common import bytes_text, console, gaps_text
-from spikedaq.cli.record import RECORD_TIMEOUT_S, positive_seconds
+from spikedaq.cli.common import bytes_text, console, gaps_text, positive_seconds
+from spikedaq.cli.record import RECORD_TIMEOUT_S
 from spikedaq.cli.watch import watch
 from spikedaq.inlet import connect
 from spikedaq.model import CommandError

@@ -8,8 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
-from spikedaq.cli.common import add_json_option, add_url_option, console, open_client, print_json
-from spikedaq.cli.record import positive_seconds
+from spikedaq.cli.common import add_json_option, add_url_option, console, open_client, positive_seconds, print_json
 
 
 def add_commands(commands: Any) -> None:

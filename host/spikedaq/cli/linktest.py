@@ -20,9 +20,9 @@ from spikedaq.cli.common import (
     clock_text,
     console,
     open_client,
+    positive_seconds,
     print_json,
 )
-from spikedaq.cli.record import positive_seconds
 from spikedaq.inlet import ControlClient
 from spikedaq.link import parse_url
 from spikedaq.model import CommandRejected

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import math
 from typing import Any
 
 from rich.table import Table
 
 from spikedaq.bus import FileStatus, RecordingStatus
+from spikedaq.cli import record_from
 from spikedaq.cli.common import (
     add_json_option,
     add_url_option,
@@ -16,6 +16,7 @@ from spikedaq.cli.common import (
     console,
     gaps_text,
     open_client,
+    positive_seconds,
     print_json,
 )
 from spikedaq.cli.display import recording_caption
@@ -28,7 +29,8 @@ RECORD_TIMEOUT_S = 60.0
 def add_commands(commands: Any) -> None:
     """Add this module's commands."""
     group = commands.add_parser("record", help="start, stop and look at a recording")
-    actions = group.add_subparsers(metavar="start|stop|status", required=True)
+    record_from.add_options(group)
+    actions = group.add_subparsers(metavar="start|stop|status")
 
     parser = actions.add_parser("start", help="start recording; returns once the first block is readable on disk")
     parser.add_argument("session", metavar="NAME", help="letters, digits, '.', '_' and '-'")
@@ -56,17 +58,6 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("--device", metavar="NAME", help="about this device only")
     add_url_option(parser)
     parser.set_defaults(run=run_note)
-
-
-def positive_seconds(text: str) -> float:
-    """Read a positive number of seconds."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not (math.isfinite(seconds) and seconds > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number of seconds")
-    return seconds
 
 
 def run_start(arguments: argparse.Namespace) -> int:

@@ -11,8 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from spikedaq.cli.common import add_json_option, add_url_option, console, open_client, print_json
-from spikedaq.cli.record import positive_seconds
+from spikedaq.cli.common import add_json_option, add_url_option, console, open_client, positive_seconds, print_json
 
 _PERIOD_S = 0.2
 """Between two readings of all inputs while watching: as fast as a hand turns a knob, far below what a link carries."""

@@ -12,9 +12,8 @@ from rich.live import Live
 from rich.text import Text
 
 from spikedaq.bus import STATUS, DeviceStatus
-from spikedaq.cli.common import add_json_option, add_url_option, console, print_json
+from spikedaq.cli.common import add_json_option, add_url_option, console, positive_seconds, print_json
 from spikedaq.cli.display import Growth, status_line, status_table
-from spikedaq.cli.record import positive_seconds
 from spikedaq.inlet import Subscriber, connect
 from spikedaq.model import RemoteProtocolError
 

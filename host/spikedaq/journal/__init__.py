@@ -1,5 +1,6 @@
 """The append-only log of all that a device sent, from which recordings are made (docs/reference/journal.md)."""
 
+from spikedaq.journal.copy import CopiedPiece, JournalCopy, OtherJournalError
 from spikedaq.journal.piece import MIN_PIECE_BYTES, Piece, head_at, read_piece, segment_start
 from spikedaq.journal.reader import Entry, JournalReader, ReaderCounters
 from spikedaq.journal.records import (
@@ -45,8 +46,10 @@ __all__ = [
     "BadFrameNote",
     "ClockFitRecord",
     "ClockMapRecord",
+    "CopiedPiece",
     "Entry",
     "Item",
+    "JournalCopy",
     "JournalCounters",
     "JournalGap",
     "JournalReader",
@@ -55,6 +58,7 @@ __all__ = [
     "JournalWriter",
     "LinkRecord",
     "NoteRecord",
+    "OtherJournalError",
     "Piece",
     "PingRecord",
     "ReaderCounters",

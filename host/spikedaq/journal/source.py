@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spikedaq.journal.reader import Entry, JournalReader
-from spikedaq.journal.records import ReceivedAt, Record, UnknownRecord
-from spikedaq.journal.state import JournalState, carries_state
+from spikedaq.journal.records import ReceivedAt, Record, SegmentStart, UnknownRecord
+from spikedaq.journal.state import HEAD_RECORDS, JournalState, carries_state
 from spikedaq.model import LocalProtocolError, RemoteProtocolError
 from spikedaq.wire import Connection, Description, Frame, Hello, Pong, Received, Status, decode_message
 
@@ -54,6 +54,7 @@ class JournalSource:
         self._items: deque[Item] = deque()
         self._t_received_ns = 0
         self._offset = self._reader.offset
+        self._after_hole = False
         self._seed()
 
     @property
@@ -90,6 +91,7 @@ class JournalSource:
 
     def _take(self, entry: Entry) -> None:
         item = entry.item
+        self._see_hole(entry)
         contents: Iterable[Received | Record | UnknownRecord]
         if isinstance(item, Frame):
             if carries_state(item.raw):
@@ -103,6 +105,14 @@ class JournalSource:
         self._offset = entry.end_offset
         if entry.end_offset > self.start_offset:
             self._items.extend(Item(c, entry.end_offset, self._t_received_ns, entry.offset) for c in contents)
+
+    def _see_hole(self, entry: Entry) -> None:
+        """Take over what a segment's head says where frames are missing before it: a boot may have begun among them."""
+        if isinstance(entry.item, SegmentStart):
+            self._after_hole = entry.offset != self._offset
+        elif self._after_hole and not isinstance(entry.item, HEAD_RECORDS):
+            self._after_hole = False
+            self._seed()
 
     def _seed(self) -> None:
         """Tell the connection what was known where reading starts, without a frame of the sequence."""

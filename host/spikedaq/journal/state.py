@@ -141,7 +141,8 @@ class JournalState:
             self.clock_map = None
 
 
-_HEAD_TYPES = (SegmentStart, Snapshot, ClockMapRecord, SessionStart)
+HEAD_RECORDS = (SegmentStart, Snapshot, ClockMapRecord, SessionStart)
+"""What a segment's head is made of (docs/reference/journal.md, The head of a segment)."""
 
 
 def recall(data: bytes, end: int) -> tuple[JournalState, SegmentStart | None]:
@@ -166,7 +167,7 @@ def recall(data: bytes, end: int) -> tuple[JournalState, SegmentStart | None]:
     in_head = True
     while (stop := data.find(b"\0", position) + 1) and (in_head or stop <= end):
         record = state.frame(data[position:stop])
-        in_head = in_head and isinstance(record, _HEAD_TYPES)
+        in_head = in_head and isinstance(record, HEAD_RECORDS)
         if start is None and isinstance(record, SegmentStart):
             start = record
         position = stop

@@ -1,0 +1,210 @@
+"""`spikedaq record --from URL` beside a real daemon: the same samples, whatever is killed or away meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness import DaemonProcess, journal_blocks, recorder_pids, wait_for
+from spikedaq.store import find_files, open_recording
+
+DEVICES = {"alpha": "sim:alpha?preset=1&rate=10000&seed=3", "beta": "sim:beta?preset=4&rate=10000&seed=4"}
+SEED = int(os.environ.get("REMOTE_SEED", "1"))
+ROUNDS = int(os.environ.get("REMOTE_ROUNDS", "6"))
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[DaemonProcess]:
+    with DaemonProcess(tmp_path / "data", DEVICES) as process:
+        wait_for("the devices to run", lambda: all(d["state"] == "running" for d in process.call("list")))
+        wait_for("the history", lambda: process.call("hello")["history"])
+        yield process
+
+
+class Remote:
+    """The command, started as often as it takes."""
+
+    def __init__(self, url: str, folder: Path, *more: str) -> None:
+        command = [sys.executable, "-m", "spikedaq.cli", "record", "--from", url, "--folder", str(folder)]
+        self.command = [*command, "--session", "away", "--json", *more]
+        self.folder = folder / "away"
+        self.log_path = folder.parent / "remote.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def on_disk(self) -> dict[str, int]:
+        """Samples per device that a reader sees, as the command said last."""
+        lines = [line for line in self.log_path.read_text().splitlines() if line.startswith('{"session"')]
+        devices = json.loads(lines[-1])["devices"] if lines else {}
+        return {name: entry["rows_on_disk"] for name, entry in devices.items()}
+
+    def wait_for_more(self) -> None:
+        before = sum(self.on_disk().values())
+        wait_for("more on disk", lambda: self.on_disk() and sum(self.on_disk().values()) > before + 2000, 40.0)
+
+    def stop(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGINT)
+        assert self.process.wait(60) == 0, self.log_path.read_text()[-3000:]
+
+
+def samples_by_step(folder: Path, device: str) -> dict[tuple[int, int], np.ndarray]:
+    """All samples of a device in closed files by boot and step; a step that is there twice fails."""
+    found: dict[tuple[int, int], np.ndarray] = {}
+    for path in find_files(folder, device):
+        with open_recording(path) as file:
+            samples, at = file.samples(), 0
+            for row in file.blocks:
+                for k in range(int(row["n_samples"])):
+                    key = int(row["boot_id"]), int(row["first_step"]) + k
+                    assert key not in found
+                    found[key] = samples[at]
+                    at += 1
+    return found
+
+
+def check_against_journal(daemon: DaemonProcess, folder: Path) -> None:
+    """Between its first and its last sample a remote recording has all that the daemon's journal has."""
+    for device in DEVICES:
+        found = samples_by_step(folder, device)
+        keys = list(found)
+        assert len(keys) > 5000
+        n = 0
+        began = False
+        for boot_id, _, first_step, samples in journal_blocks(daemon.data / "journal" / device):
+            for k in range(len(samples)):
+                key = boot_id, first_step + k
+                began = began or key == keys[0]
+                if began:
+                    np.testing.assert_array_equal(found[key], samples[k])
+                    n += 1
+                if key == keys[-1]:
+                    break
+            if key == keys[-1]:
+                break
+        assert n == len(found)
+
+
+def test_local_and_remote_files_hold_the_same_samples(daemon: DaemonProcess, tmp_path: Path) -> None:
+    """What is recorded on both sides is the same, with times that differ by what the sessions' beginnings do."""
+    daemon.call("record_start", session="away")  # the same name: its end is none of the remote one
+    remote = Remote(daemon.url, tmp_path / "there")
+    remote.start()
+    wait_for("samples", remote.on_disk)
+    remote.wait_for_more()
+    daemon.call("record_stop")
+    remote.wait_for_more()
+    remote.stop()
+    check_against_journal(daemon, remote.folder)
+    for device in DEVICES:
+        here = samples_by_step(daemon.data / "recordings" / "away", device)
+        there = samples_by_step(remote.folder, device)
+        both = here.keys() & there.keys()
+        assert len(both) > 2000
+        for key in both:
+            np.testing.assert_array_equal(here[key], there[key])
+    session = json.loads((remote.folder / "session.json").read_text())
+    assert session["state"] == "complete"
+    assert not (remote.folder / "journal").exists()
+
+
+def test_it_survives_whatever_is_killed(daemon: DaemonProcess, tmp_path: Path) -> None:
+    """The command, its recorder, the daemon, its history: every journalled sample is there all the same."""
+    rng = random.Random(SEED)
+    print(f"REMOTE_SEED={SEED} REMOTE_ROUNDS={ROUNDS}")
+    remote = Remote(daemon.url, tmp_path / "there")
+    remote.start()
+    wait_for("samples", remote.on_disk)
+    victims = ["remote", "recorder", "daemon", "history", "pause"]
+    for victim in (victims + rng.choices(victims, k=ROUNDS))[:ROUNDS]:
+        remote.wait_for_more()
+        if victim == "remote":
+            remote.kill()
+            remote.start()
+        elif victim == "recorder":
+            for pid in recorder_pids(remote.folder):
+                os.kill(pid, signal.SIGKILL)
+        elif victim == "daemon":
+            daemon.kill()
+            daemon.start()
+        else:
+            assert daemon.process is not None
+            pids = history_pids(daemon.process.pid)
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL if victim == "history" else signal.SIGSTOP)
+            if victim == "pause":
+                # Longer than the command waits for an answer: it has to connect anew.
+                wait_for("the loss to be noticed", lambda: "copying stands still" in remote.log_path.read_text(), 30.0)
+                for pid in pids:
+                    os.kill(pid, signal.SIGCONT)
+    remote.wait_for_more()
+    remote.stop()
+    check_against_journal(daemon, remote.folder)
+
+
+def history_pids(daemon_pid: int) -> list[int]:
+    """Return the history processes of a daemon."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            except OSError:
+                continue
+            if b"spikedaq.history" in words and parent == daemon_pid:
+                found.append(int(entry.name))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ([], "record needs an action"),
+        (["--from", "tcp://127.0.0.1:1"], "no spikedaqd answers at tcp://127.0.0.1:1"),
+        (["--from", "nonsense"], "'nonsense'"),
+    ],
+)
+def test_what_cannot_be_recorded_is_said(tmp_path: Path, arguments: list[str], text: str) -> None:
+    """A wrong address, or none, leaves nothing behind."""
+    command = [sys.executable, "-m", "spikedaq.cli", "record", *arguments, "--folder", str(tmp_path / "there")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert text in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "there").exists()
+
+
+def test_names_and_devices_are_checked(daemon: DaemonProcess, tmp_path: Path) -> None:
+    """A device that is not there, and a session that was ended, are refused with nothing changed."""
+    remote = Remote(daemon.url, tmp_path / "there", "--device", "gamma")
+    remote.start()
+    assert remote.process is not None
+    assert remote.process.wait(30) == 1
+    assert "has no device 'gamma'; it has alpha, beta" in remote.log_path.read_text()
+    assert not remote.folder.exists()
+    remote = Remote(daemon.url, tmp_path / "there", "--device", "beta", "--seconds", "2")
+    remote.start()
+    assert remote.process is not None
+    assert remote.process.wait(60) == 0, remote.log_path.read_text()
+    assert list(remote.on_disk()) == ["beta"]
+    remote.start()
+    assert remote.process.wait(30) == 1
+    assert "is complete; choose another name" in remote.log_path.read_text()
