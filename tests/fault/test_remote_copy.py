@@ -28,7 +28,7 @@ from spikedaq.journal import (
 )
 from spikedaq.store import RecordingFile, find_files, open_recording
 
-SEEDS = int(os.environ.get("REMOTE_COPY_SEEDS", "6"))
+SEEDS = int(os.environ.get("REMOTE_COPY_SEEDS", "3"))
 
 
 class Original:
