@@ -15,6 +15,7 @@ from spikedaq.cli import (
     export,
     keys,
     lease,
+    lesson,
     linktest,
     record,
     selftest,
@@ -39,6 +40,7 @@ _GROUPS = (
     export,
     verify,
     lease,
+    lesson,
     keys,
     sim,
 )

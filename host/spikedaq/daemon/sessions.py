@@ -8,6 +8,7 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,6 +34,14 @@ _POINTER_FILE = "active-session.json"
 _PLAN_VERSION = 1
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An instant, as somebody's UTC and as this computer's CLOCK_BOOTTIME."""
+
+    utc_ns: int
+    host_ns: int
 
 
 class Recordable(Protocol):
@@ -156,9 +165,21 @@ class Sessions:
     # ---- begin ----
 
     async def start(
-        self, name: str, devices: Sequence[str] | None, folder: str | None, roll_s: float | None, notes: str
+        self,
+        name: str,
+        devices: Sequence[str] | None,
+        folder: str | None,
+        roll_s: float | None,
+        notes: str,
+        *,
+        reference: Reference | None = None,
     ) -> RecordingStatus:
         """Begin a session; return once the first block of every device can be read from disk.
+
+        Parameters
+        ----------
+        reference : Reference, optional
+            The instant that times count from, where several benches record one session; by default now.
 
         Raises
         ------
@@ -181,7 +202,7 @@ class Sessions:
             target = parent / name
             await asyncio.to_thread(_make_folder, parent, target, name, self._config.now.disk.restart_bytes)
             try:
-                session = await self._begin(target, name, names, roll_s, notes)
+                session = await self._begin(target, name, names, roll_s, notes, reference=reference)
             except BaseException:
                 await asyncio.to_thread(shutil.rmtree, target, ignore_errors=True)
                 raise
@@ -194,7 +215,16 @@ class Sessions:
             log.info("recording", session=name, folder=str(target), devices=names)
             return session.status()
 
-    async def _begin(self, target: Path, name: str, names: list[str], roll_s: float | None, notes: str) -> Session:
+    async def _begin(
+        self,
+        target: Path,
+        name: str,
+        names: list[str],
+        roll_s: float | None,
+        notes: str,
+        *,
+        reference: Reference | None,
+    ) -> Session:
         journals = {device: self._journals.get(device) for device in names}
         utc_ns, t_host_ns = time.time_ns(), host_now_ns()
         entries = []
@@ -213,8 +243,8 @@ class Sessions:
             "version": _PLAN_VERSION,
             "session": name,
             "bench": self._config.now.bench,
-            "started_utc_ns": utc_ns,
-            "started_host_ns": t_host_ns,
+            "started_utc_ns": reference.utc_ns if reference else utc_ns,
+            "started_host_ns": reference.host_ns if reference else t_host_ns,
             "roll": {
                 "seconds": roll_s or self._config.now.recording.roll_s,
                 "bytes": self._config.now.recording.roll_bytes,

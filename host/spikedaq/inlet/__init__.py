@@ -1,6 +1,7 @@
 """The receiving end of the bus, and the client of the control socket."""
 
 from spikedaq.inlet.bench import Bench, LiveBlock, connect, control_url
+from spikedaq.inlet.clocks import ClockReading, read_clock
 from spikedaq.inlet.control import DEFAULT_CONTROL_URL, ControlClient
 from spikedaq.inlet.history import HistoryClient, JournalPiece, Reading
 from spikedaq.inlet.security import default_name, new_key_pair
@@ -9,6 +10,7 @@ from spikedaq.inlet.subscriber import Subscriber
 __all__ = [
     "DEFAULT_CONTROL_URL",
     "Bench",
+    "ClockReading",
     "ControlClient",
     "HistoryClient",
     "JournalPiece",
@@ -19,4 +21,5 @@ __all__ = [
     "control_url",
     "default_name",
     "new_key_pair",
+    "read_clock",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -26,6 +27,7 @@ from spikedaq.daemon.sessions import Sessions
 from spikedaq.daemon.triggers import TriggerEngine
 from spikedaq.daemon.version import version
 from spikedaq.device import nearest
+from spikedaq.link import host_now_ns
 from spikedaq.model import CommandRejected
 from spikedaq.outlet import Peer
 
@@ -72,6 +74,7 @@ class Commands:
             "hello": Operation(self._hello),
             "list": Operation(self._list),
             "operations": Operation(self._tell_operations),
+            "clock": Operation(self._clock),
             "shutdown": Operation(self._shutdown, changes=True),
             **StatusCommands(bench, sessions, data, alarms, disk, leases=leases, epoch=epoch).operations(),
             **DeviceCommands(bench).operations(),
@@ -135,6 +138,9 @@ class Commands:
             "pid": os.getpid(),
         }
 
+    async def _clock(self, _: str) -> dict[str, int]:
+        return {"utc_ns": time.time_ns(), "host_ns": host_now_ns()}
+
     async def _list(self, _: str) -> list[dict[str, Any]]:
         keys = ("url", "state", "detail", "unique_id", "board", "firmware")
         entries = []
@@ -142,7 +148,14 @@ class Commands:
             status = member.status_now().to_map()
             entry = {"name": member.name, **{key: status[key] for key in keys}}
             entry["unique_id"] = entry["unique_id"] or member.config.unique_id or ""
-            entries.append({**entry, "port": member.device.port, "configured": member.is_configured})
+            entries.append(
+                {
+                    **entry,
+                    "port": member.device.port,
+                    "configured": member.is_configured,
+                    "record": member.config.record,
+                }
+            )
         return entries
 
     async def _tell_operations(self, _: str) -> list[dict[str, Any]]:

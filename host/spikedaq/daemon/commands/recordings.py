@@ -7,11 +7,12 @@ from typing import Any
 from spikedaq.daemon.bench import Bench
 from spikedaq.daemon.commands.operation import Operation, names, positive, text
 from spikedaq.daemon.journals import Journals
-from spikedaq.daemon.sessions import Sessions
+from spikedaq.daemon.sessions import Reference, Sessions
 from spikedaq.link import host_now_ns
 from spikedaq.model import CommandRejected
 
 _MAX_NOTE_CHARS = 10_000
+_MAX_REFERENCE_NS = 3600 * 10**9
 
 
 class RecordingCommands:
@@ -24,7 +25,7 @@ class RecordingCommands:
 
     def operations(self) -> dict[str, Operation]:
         """Return the operations by name."""
-        start = ("devices", "folder", "roll_s", "notes")
+        start = ("devices", "folder", "roll_s", "notes", "reference")
         return {
             "record_start": Operation(self._start, ("session",), start, changes=True),
             "record_stop": Operation(self._stop, (), ("session",), changes=True),
@@ -33,12 +34,22 @@ class RecordingCommands:
         }
 
     async def _start(
-        self, _: str, session: str, devices: Any = None, folder: Any = None, roll_s: Any = None, notes: Any = ""
+        self,
+        _: str,
+        *,
+        session: str,
+        devices: Any = None,
+        folder: Any = None,
+        roll_s: Any = None,
+        notes: Any = "",
+        reference: Any = None,
     ) -> dict[str, Any]:
         chosen = None if devices is None else names(devices, "devices")
         roll = None if roll_s is None else positive(roll_s, "roll_s")
         parent = None if folder is None else text(folder, "folder")
-        status = await self._sessions.start(text(session, "session"), chosen, parent, roll, text(notes or "", "notes"))
+        status = await self._sessions.start(
+            text(session, "session"), chosen, parent, roll, text(notes or "", "notes"), reference=_reference(reference)
+        )
         return status.to_map()
 
     async def _stop(self, _: str, session: Any = None) -> dict[str, Any]:
@@ -65,3 +76,14 @@ class RecordingCommands:
             raise CommandRejected(
                 f"{absent} has not answered yet, so there is no journal for a note", code="not_connected"
             )
+
+
+def _reference(value: Any) -> Reference | None:
+    """Return an instant near now that was given as this computer's clock has it."""
+    if value is None:
+        return None
+    if not isinstance(value, dict) or not all(isinstance(value.get(key), int) for key in ("utc_ns", "host_ns")):
+        raise CommandRejected("'reference' must be a map of whole utc_ns and host_ns", code="bad_arguments")
+    if abs(host_now_ns() - value["host_ns"]) > _MAX_REFERENCE_NS:
+        raise CommandRejected("'reference' is more than an hour from now; give the clock anew", code="bad_arguments")
+    return Reference(value["utc_ns"], value["host_ns"])
