@@ -75,7 +75,7 @@ class Commands:
             "list": Operation(self._list),
             "operations": Operation(self._tell_operations),
             "clock": Operation(self._clock),
-            "shutdown": Operation(self._shutdown, changes=True),
+            "shutdown": Operation(self._shutdown, changes=True, every_lease=True),
             **StatusCommands(bench, sessions, data, alarms, disk, leases=leases, epoch=epoch).operations(),
             **DeviceCommands(bench).operations(),
             **ConfigurationCommands(reloader).operations(),
@@ -125,7 +125,9 @@ class Commands:
         if operation.changes and operation.asks_lease:
             device = args.get("device")
             # Whether there is such a device is the operation's to say.
-            self._leases.check(device if isinstance(device, str) else BENCH, peer.holder)
+            held = [lease.device for lease in self._leases.standing()] if operation.every_lease else []
+            for name in (*held, device if isinstance(device, str) else BENCH):
+                self._leases.check(name, peer.holder)
         return await operation.run(peer if operation.wants_peer else peer.who, **args)
 
     async def _hello(self, _: str) -> dict[str, Any]:

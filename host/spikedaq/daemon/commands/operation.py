@@ -24,6 +24,8 @@ class Operation:
         It changes something: a device, a recording, the daemon. Watching needs none of these.
     asks_lease : bool
         Refused while somebody else has the lease of the ``device`` it is given, or of the bench.
+    every_lease : bool
+        Refused while somebody else has the lease of any device: it reaches them all, or nobody can say which.
     wants_peer : bool
         ``run`` is given the whole `Peer` instead of its text.
     """
@@ -33,6 +35,7 @@ class Operation:
     takes: tuple[str, ...] = ()
     changes: bool = False
     asks_lease: bool = True
+    every_lease: bool = False
     wants_peer: bool = False
 
 

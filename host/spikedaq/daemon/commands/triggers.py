@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from spikedaq.daemon.bench import Bench
-from spikedaq.daemon.commands.operation import Operation, text
+from spikedaq.daemon.commands.operation import Operation, flag, text
 from spikedaq.daemon.config_file import trigger_from
 from spikedaq.daemon.trigger_config import EVERY, TriggerConfig
 from spikedaq.daemon.triggers import SavedTriggers, Trigger, TriggerEngine
@@ -39,9 +39,9 @@ class TriggerCommands:
     def operations(self) -> dict[str, Operation]:
         """Return the operations by name."""
         return {
-            "trigger_arm": Operation(self._arm, (), ("name", "trigger"), changes=True),
+            "trigger_arm": Operation(self._arm, (), ("name", "trigger"), changes=True, every_lease=True),
             "trigger_disarm": Operation(self._disarm, ("name",), ("forget",), changes=True),
-            "trigger_fire": Operation(self._fire, ("name",), changes=True),
+            "trigger_fire": Operation(self._fire, ("name",), changes=True, every_lease=True),
             "trigger_list": Operation(self._list),
         }
 
@@ -117,13 +117,14 @@ class TriggerCommands:
                 raise ConfigError(f"trigger {trigger.name!r} on {name}: {error}") from None
 
     async def _disarm(self, _: str, name: str, forget: Any = False) -> dict[str, Any]:
+        forgets = flag(forget, "forget")
         async with self._turn:
             trigger = self._trigger(name)
-            if forget and trigger.is_configured:
+            if forgets and trigger.is_configured:
                 raise CommandRejected(
                     f"the trigger {name!r} stands in the configuration; take it out there", code="bad_arguments"
                 )
-            after = {key: value for key, value in self._engine.triggers.items() if not forget or value is not trigger}
+            after = {key: value for key, value in self._engine.triggers.items() if not forgets or value is not trigger}
             await self._change(after, disarmed=trigger.name)
             trigger.armed = False
             self._engine.use(list(after.values()))
