@@ -168,7 +168,8 @@ def test_start_and_stop(daemon: ScriptedDaemon) -> None:
 def test_record_start_says_what_it_was_told(daemon: ScriptedDaemon, capsys: pytest.CaptureFixture[str]) -> None:
     argv = ["record", "start", "trial-1", "--device", "alpha", "--device", "beta", "--roll", "10", "--notes", "n"]
     assert main(argv) == 0
-    expected = {"session": "trial-1", "devices": ["alpha", "beta"], "folder": None, "roll_s": 10.0, "notes": "n"}
+    expected = {"session": "trial-1", "devices": ["alpha", "beta"], "folder": None, "mode": None}
+    expected |= {"roll_s": 10.0, "roll_aligned": None, "notes": "n"}
     assert daemon.asked == [("record_start", expected)]
     assert "/d/recordings/s/alpha/f.nwb" in capsys.readouterr().out
 

@@ -52,8 +52,8 @@ class FileStatus(_FromMap):
     Attributes
     ----------
     state : str
-        waiting: no samples come; recording: the file grows; stalled: samples come and it does not grow; closing;
-        closed or failed.
+        waiting: no samples come; armed: it waits for a trigger or a clock time; recording: the file grows;
+        stalled: samples come and it does not grow; closing; closed or failed.
     file : str or None
         Absolute path of the newest file.
     bytes, samples, rows_on_disk : int
@@ -61,6 +61,8 @@ class FileStatus(_FromMap):
     gaps : map
         Missing samples in the session by cause: lost, overrun, dropped; None where they cannot be counted.
     error : str or None
+    windows : int
+        Windows so far, of a triggered or scheduled recording.
     """
 
     state: str
@@ -72,14 +74,15 @@ class FileStatus(_FromMap):
     saturated: int = 0
     offset: int = 0
     error: str | None = None
+    windows: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingStatus(_FromMap):
     """One session: its folder, state and, by device name, a `FileStatus` as a map.
 
-    ``state`` is recording, waiting or stalled where no file grows, stopping, complete or interrupted; ``reason`` says
-    why it ended.
+    ``state`` is recording, armed between windows, waiting or stalled where no file grows, stopping, complete or
+    interrupted; ``reason`` says why it ended.
     """
 
     session: str
@@ -90,6 +93,8 @@ class RecordingStatus(_FromMap):
     restarts: int = 0
     """How often the recorder process had to be started again."""
     reason: str | None = None
+    mode: dict[str, Any] = field(default_factory=dict)
+    """What of it is recorded, as `record_start` took it; ``kind`` is continuous, triggered or scheduled."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,8 @@ def file_text(status: DeviceStatus, growth: Growth) -> tuple[str, str, bool]:
     size = bytes_text(file.bytes) if file.file else ""
     if file.state == "failed":
         return name, f"failed: {file.error or 'no reason given'}", False
+    if file.state == "armed":
+        return name, armed_text(file), True
     if file.state == "waiting":
         return name, _WAITING, True
     if file.state in ("closed", "closing"):
@@ -75,6 +77,11 @@ def file_text(status: DeviceStatus, growth: Growth) -> tuple[str, str, bool]:
     if stalled_s is not None:
         return name, f"{size} NOT growing for {stalled_s:.0f} s", False
     return name, f"{size} growing", True
+
+
+def armed_text(file: FileStatus) -> str:
+    """Say that a recording waits, and how many windows it has."""
+    return f"armed, {file.windows} window{'' if file.windows == 1 else 's'} so far"
 
 
 def clamp_text(status: DeviceStatus) -> str:

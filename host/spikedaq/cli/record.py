@@ -16,10 +16,10 @@ from spikedaq.cli.common import (
     console,
     gaps_text,
     open_client,
-    positive_seconds,
     print_json,
 )
-from spikedaq.cli.display import recording_caption
+from spikedaq.cli.display import armed_text, recording_caption
+from spikedaq.cli.record_mode import add_mode_options, duration, mode_of
 from spikedaq.model import check_session_name
 
 # The answer comes once the first block of every device can be read from disk; closing may have to write a last chunk.
@@ -35,7 +35,13 @@ def add_commands(commands: Any) -> None:
     parser = actions.add_parser("start", help="start recording; returns once the first block is readable on disk")
     parser.add_argument("session", metavar="NAME", help="letters, digits, '.', '_' and '-'")
     parser.add_argument("--device", action="append", metavar="NAME", help="record only this one (again for more)")
-    parser.add_argument("--roll", type=positive_seconds, metavar="SECONDS", help="begin a new file this often")
+    parser.add_argument("--roll", type=duration, metavar="TIME", help="begin a new file this often: 3600, 30min, 1h")
+    parser.add_argument(
+        "--roll-at-clock",
+        metavar="ZONE",
+        help="roll at clock times: each full hour for --roll 1h; utc, local or a zone",
+    )
+    add_mode_options(parser)
     parser.add_argument("--folder", metavar="DIR", help="instead of recordings/ in the daemon's data folder")
     parser.add_argument("--notes", default="", help="free text that goes into the files")
     add_url_option(parser)
@@ -69,7 +75,9 @@ def run_start(arguments: argparse.Namespace) -> int:
             session=session,
             devices=arguments.device,
             folder=arguments.folder,
+            mode=mode_of(arguments),
             roll_s=arguments.roll,
+            roll_aligned=arguments.roll_at_clock,
             notes=arguments.notes,
             timeout_s=RECORD_TIMEOUT_S,
         )
@@ -107,7 +115,11 @@ def show(value: dict[str, Any] | None, *, as_json: bool) -> int:
     for name, entry in recording.devices.items():
         file = FileStatus.from_map(entry)
         size = bytes_text(file.bytes) if file.file else "-"
-        table.add_row(name, file.state, str(file.samples), gaps_text(file.gaps), size)
+        windowed = recording.mode.get("kind", "continuous") != "continuous"
+        state = armed_text(file) if file.state == "armed" else file.state
+        if windowed and file.state in ("recording", "closed"):
+            state += f", window {file.windows}" if file.state == "recording" else f", {file.windows} windows"
+        table.add_row(name, state, str(file.samples), gaps_text(file.gaps), size)
     out.print(table)
     for name, entry in recording.devices.items():
         if entry.get("file"):

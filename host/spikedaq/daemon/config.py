@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field, to_builtins
 
@@ -93,6 +93,49 @@ class DiscoveryConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     period_s: Annotated[Seconds, Meta(description="time between two looks at the list of ports", extra=RELOADED)] = 1.0
 
 
+class RecordingModeConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What of a session is recorded, unless its start says otherwise."""
+
+    kind: Annotated[
+        Literal["continuous", "triggered", "scheduled"],
+        Meta(
+            description="`continuous`: everything; `triggered`: windows around triggers; `scheduled`: windows at clock "
+            "times",
+            extra=RELOADED,
+        ),
+    ] = "continuous"
+    triggers: Annotated[
+        tuple[str, ...] | None,
+        Meta(description="with `triggered`: names of those that have windows; all where not given", extra=RELOADED),
+    ] = None
+    pre_s: Annotated[
+        float | None,
+        Meta(description="with `triggered`: seconds before each; as the trigger says where not given", extra=RELOADED),
+    ] = None
+    post_s: Annotated[float | None, Meta(description="and after it", extra=RELOADED)] = None
+    max_pre_s: Annotated[
+        float | None,
+        Meta(
+            description="with `triggered`: the longest window before a trigger that will be asked for; where not "
+            "given, 60 or what the triggers say as the session begins",
+            extra=RELOADED,
+        ),
+    ] = None
+    every_s: Annotated[int | None, Meta(description="with `scheduled`: period in seconds", extra=RELOADED)] = None
+    for_s: Annotated[float | None, Meta(description="and how many seconds of it are recorded", extra=RELOADED)] = None
+    from_: Annotated[
+        str | None,
+        Meta(description="with `scheduled`: nothing before this date and time; periods count from it", extra=RELOADED),
+    ] = field(default=None, name="from")
+    until: Annotated[
+        str | None, Meta(description="with `scheduled`: the session ends at this date and time", extra=RELOADED)
+    ] = None
+    zone: Annotated[
+        str | None,
+        Meta(description="with `scheduled`: time zone, such as Europe/Berlin, `local`, or UTC", extra=RELOADED),
+    ] = None
+
+
 class RecordingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How recordings are written, unless their start says otherwise."""
 
@@ -100,7 +143,16 @@ class RecordingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         3600.0
     )
     roll_bytes: Annotated[Bytes | None, Meta(description="and after so many bytes", extra=RELOADED)] = None
+    roll_aligned: Annotated[
+        str | None,
+        Meta(
+            description="roll at clock times, at each multiple of `roll_s` since midnight, in this time zone: `utc`, "
+            "`local`, or a name such as Europe/Berlin",
+            extra=RELOADED,
+        ),
+    ] = None
     experimenter: Annotated[str | None, Meta(description='"Family, Given", for the files', extra=RELOADED)] = None
+    mode: RecordingModeConfig = RecordingModeConfig()
 
 
 class JournalConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -13,6 +13,7 @@ from msgspec import Struct, ValidationError, convert
 from msgspec.structs import fields, replace
 
 from spikedaq.daemon.config import DaemonConfig, DeviceConfig
+from spikedaq.daemon.recording_mode import wanted
 from spikedaq.daemon.trigger_config import TriggerConfig, condition_of
 from spikedaq.link import parse_url
 from spikedaq.model import ConfigError, LinkOpenError, check_session_name
@@ -118,6 +119,10 @@ def checked(config: DaemonConfig) -> DaemonConfig:
     ConfigError
     """
     check_session_name(config.bench, "bench name")
+    try:
+        wanted(config.recording)
+    except ConfigError as error:
+        raise ConfigError(f"[recording] {error}") from error
     for link_url in config.discovery.links:
         try:
             parse_url(link_url)

@@ -14,16 +14,18 @@ from typing import Any, Protocol
 
 import structlog
 
-from spikedaq.bus import RecordingStatus
+from spikedaq.bus import FileStatus, RecordingStatus
 from spikedaq.daemon.alarms import Alarms
+from spikedaq.daemon.config import RecordingConfig
 from spikedaq.daemon.data_folder import DataFolder, check_writable, write_json
 from spikedaq.daemon.journals import Journals
 from spikedaq.daemon.live_config import LiveConfig
 from spikedaq.daemon.recorder_process import RecorderProcess
+from spikedaq.daemon.recording_mode import Wanted, wall_clock_reaches
 from spikedaq.journal import SessionStart, SessionStop, sync_folder
 from spikedaq.link import host_now_ns
 from spikedaq.model import CommandRejected, CommandTimeout, ConfigError, SpikedaqError, StoreError, check_session_name
-from spikedaq.recorder import UNFINISHED, read_manifest
+from spikedaq.recorder import UNFINISHED, Scheduled, mode_from, read_manifest
 
 START_TIMEOUT_S = 10.0
 """How long a recorder has to bring the first block of every device to the disk."""
@@ -32,6 +34,8 @@ STOP_TIMEOUT_S = 60.0
 SESSION_FILE = "session.json"
 _POINTER_FILE = "active-session.json"
 _PLAN_VERSION = 1
+_LINK_S = 2.0
+"""What a session's last sample takes at most from the board into the journal, if nothing is wrong."""
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +65,7 @@ class Session:
         self.recorder = RecorderProcess(folder, list(self._start_offsets), alarms, restart_bytes=restart_bytes)
         self.recorder.prepare = self._put_back
         self.task: asyncio.Task[None] | None = None
+        self.timer: asyncio.Task[None] | None = None
         self.shown: dict[str, str] = {}
         """By device, what the watcher makes of its file: ``stalled`` or ``waiting`` where it does not grow."""
 
@@ -68,6 +73,14 @@ class Session:
     def name(self) -> str:
         """The session's name."""
         return str(self.plan["session"])
+
+    def until_s(self) -> float | None:
+        """When it ends by itself, UTC in seconds; None where it does not."""
+        with contextlib.suppress(ConfigError):
+            mode = mode_from(self.plan.get("mode"))
+            if isinstance(mode, Scheduled) and mode.schedule.until_ns is not None:
+                return mode.schedule.until_ns / 1e9
+        return None
 
     def status(self) -> RecordingStatus:
         """Return what is to be told of it."""
@@ -86,17 +99,18 @@ class Session:
             devices=devices,
             restarts=recorder.restarts,
             reason=self.plan["reason"],
+            mode=self.plan.get("mode") or {"kind": "continuous"},
         )
 
     def needed_from(self) -> dict[str, int]:
-        """Journal offset by device before which everything is in closed files, as the manifests say."""
+        """Journal offset by device before which everything is in closed files or not wanted, as the manifests say."""
         offsets = {}
         for device, start_offset in self._start_offsets.items():
             offsets[device] = start_offset
             with contextlib.suppress(SpikedaqError, OSError):
                 manifest = read_manifest(self.folder / device)
-                if manifest is not None and manifest.cursor is not None:
-                    offsets[device] = max(start_offset, manifest.cursor)
+                if manifest is not None:
+                    offsets[device] = manifest.needed_from(start_offset)
         return offsets
 
     async def _put_back(self) -> None:
@@ -138,6 +152,11 @@ class Sessions:
         self._ending = False
 
     @property
+    def config(self) -> RecordingConfig:
+        """How recordings are written, as configured now."""
+        return self._config.now.recording
+
+    @property
     def current(self) -> Session | None:
         """The session that records or is being ended."""
         return next(iter(self._sessions.values()), None)
@@ -169,12 +188,14 @@ class Sessions:
         name: str,
         devices: Sequence[str] | None,
         folder: str | None,
-        roll_s: float | None,
+        wanted: Wanted,
         notes: str,
         *,
         reference: Reference | None = None,
     ) -> RecordingStatus:
         """Begin a session; return once the first block of every device can be read from disk.
+
+        A session that waits for triggers or clock times is begun once its recorder follows every device.
 
         Parameters
         ----------
@@ -202,7 +223,7 @@ class Sessions:
             target = parent / name
             await asyncio.to_thread(_make_folder, parent, target, name, self._config.now.disk.restart_bytes)
             try:
-                session = await self._begin(target, name, names, roll_s, notes, reference=reference)
+                session = await self._begin(target, name, names, wanted, notes, reference=reference)
             except BaseException:
                 await asyncio.to_thread(shutil.rmtree, target, ignore_errors=True)
                 raise
@@ -220,7 +241,7 @@ class Sessions:
         target: Path,
         name: str,
         names: list[str],
-        roll_s: float | None,
+        wanted: Wanted,
         notes: str,
         *,
         reference: Reference | None,
@@ -245,10 +266,8 @@ class Sessions:
             "bench": self._config.now.bench,
             "started_utc_ns": reference.utc_ns if reference else utc_ns,
             "started_host_ns": reference.host_ns if reference else t_host_ns,
-            "roll": {
-                "seconds": roll_s or self._config.now.recording.roll_s,
-                "bytes": self._config.now.recording.roll_bytes,
-            },
+            "roll": wanted.roll,
+            "mode": wanted.mode.to_json(),
             "notes": notes,
             "experimenter": self._config.now.recording.experimenter,
             "reserve_bytes": self._config.now.disk.reserve_bytes,
@@ -258,7 +277,9 @@ class Sessions:
             "config": self._config.now.to_json(),
         }
         # In one go with the offsets above: no frame can come between.
-        config_json = json.dumps({key: plan[key] for key in ("session", "bench", "roll", "notes", "experimenter")})
+        config_json = json.dumps(
+            {key: plan[key] for key in ("session", "bench", "roll", "mode", "notes", "experimenter")}
+        )
         for device, journal in journals.items():
             if journal is not None:
                 journal.writer.append(SessionStart(t_host_ns, name, utc_ns, config_json))
@@ -278,13 +299,13 @@ class Sessions:
         recorder = session.recorder
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
-                while any(file.rows_on_disk == 0 for file in recorder.files.values()):
+                while any(not _is_begun(file) for file in recorder.files.values()):
                     if recorder.restarts > MAX_START_RESTARTS or recorder.finished.is_set():
                         raise StoreError(f"session {session.name!r} cannot be recorded: {recorder.error}")
                     recorder.changed.clear()
                     await recorder.changed.wait()
         except TimeoutError as error:
-            missing = ", ".join(name for name, file in recorder.files.items() if file.rows_on_disk == 0)
+            missing = ", ".join(name for name, file in recorder.files.items() if not _is_begun(file))
             why = f" ({recorder.error})" if recorder.error else "; do they stream, and is the disk fast enough?"
             raise CommandTimeout(
                 f"session {session.name!r} was not begun: nothing of {missing} is on disk after {START_TIMEOUT_S:.0f} s"
@@ -355,7 +376,19 @@ class Sessions:
 
     def _launch(self, session: Session) -> None:
         self._sessions[session.name] = session
+        session.timer = asyncio.create_task(self._end_in_time(session), name=f"end of session {session.name}")
         session.task = asyncio.create_task(self._keep(session), name=f"session {session.name}")
+
+    async def _end_in_time(self, session: Session) -> None:
+        """End a session whose schedule is over."""
+        until_s = session.until_s()
+        if until_s is None:
+            return
+        await wall_clock_reaches(until_s + _LINK_S)
+        try:
+            await self.stop(session.name, "the schedule is over")
+        except SpikedaqError as error:
+            log.warning("the schedule is over", session=session.name, reason=str(error))
 
     async def _keep(self, session: Session) -> None:
         """Run the recorder to its end, and then close the books."""
@@ -380,6 +413,8 @@ class Sessions:
             self._journals.pinned.pop(entry["name"], None)
 
     def _forget(self, session: Session) -> None:
+        if session.timer is not None and session.timer is not asyncio.current_task():
+            session.timer.cancel()
         self._unpin(session)
         self._sessions.pop(session.name, None)
         (self._data.path / _POINTER_FILE).unlink(missing_ok=True)
@@ -390,9 +425,10 @@ class Sessions:
         session.recorder.kill()
 
     async def _cancel(self, session: Session) -> None:
-        if session.task is not None:
-            session.task.cancel()
-            await asyncio.gather(session.task, return_exceptions=True)
+        tasks = [task for task in (session.timer, session.task) if task not in (None, asyncio.current_task())]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def resume(self) -> None:
         """Take up what an earlier daemon left unfinished. What cannot be taken up is reported and left as it is."""
@@ -434,12 +470,19 @@ class Sessions:
             await self._cancel(session)
 
 
+def _is_begun(file: FileStatus) -> bool:
+    """Whether a device's samples are on disk, or what is wanted of them has been waited for."""
+    return file.rows_on_disk > 0 or file.state == "armed"
+
+
 def _shown_state(planned: str, files: Sequence[str]) -> str:
     """Return a session's state as it is told: it is not recording where no file grows."""
     if planned != "recording" or not files:
         return planned
     if any(state in ("stalled", "failed") for state in files):
         return "stalled"
+    if "recording" not in files and "armed" in files:
+        return "armed"
     return planned if any(state != "waiting" for state in files) else "waiting"
 
 

@@ -81,7 +81,7 @@ class Commands:
             **ConfigurationCommands(reloader).operations(),
             **LeaseCommands(bench, leases).operations(),
             **ports.operations(),
-            **RecordingCommands(bench, sessions, journals).operations(),
+            **RecordingCommands(bench, sessions, journals, triggers).operations(),
             **TriggerCommands(bench, triggers, data.path).operations(),
         }
 

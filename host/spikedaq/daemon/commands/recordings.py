@@ -7,9 +7,11 @@ from typing import Any
 from spikedaq.daemon.bench import Bench
 from spikedaq.daemon.commands.operation import Operation, names, positive, text
 from spikedaq.daemon.journals import Journals
+from spikedaq.daemon.recording_mode import wanted
 from spikedaq.daemon.sessions import Reference, Sessions
+from spikedaq.daemon.triggers import TriggerEngine
 from spikedaq.link import host_now_ns
-from spikedaq.model import CommandRejected
+from spikedaq.model import CommandRejected, ConfigError
 
 _MAX_NOTE_CHARS = 10_000
 _MAX_REFERENCE_NS = 3600 * 10**9
@@ -18,14 +20,15 @@ _MAX_REFERENCE_NS = 3600 * 10**9
 class RecordingCommands:
     """Starts, stops and looks at recordings, and notes."""
 
-    def __init__(self, bench: Bench, sessions: Sessions, journals: Journals) -> None:
+    def __init__(self, bench: Bench, sessions: Sessions, journals: Journals, triggers: TriggerEngine) -> None:
+        self._triggers = triggers
         self._bench = bench
         self._sessions = sessions
         self._journals = journals
 
     def operations(self) -> dict[str, Operation]:
         """Return the operations by name."""
-        start = ("devices", "folder", "roll_s", "notes", "reference")
+        start = ("devices", "folder", "mode", "roll_s", "roll_aligned", "notes", "reference")
         return {
             "record_start": Operation(self._start, ("session",), start, changes=True),
             "record_stop": Operation(self._stop, (), ("session",), changes=True),
@@ -40,15 +43,26 @@ class RecordingCommands:
         session: str,
         devices: Any = None,
         folder: Any = None,
+        mode: Any = None,
         roll_s: Any = None,
+        roll_aligned: Any = None,
         notes: Any = "",
         reference: Any = None,
     ) -> dict[str, Any]:
         chosen = None if devices is None else names(devices, "devices")
-        roll = None if roll_s is None else positive(roll_s, "roll_s")
         parent = None if folder is None else text(folder, "folder")
+        try:
+            asked = wanted(
+                self._sessions.config,
+                mode=mode,
+                roll_s=None if roll_s is None else positive(roll_s, "roll_s"),
+                roll_aligned=None if roll_aligned is None else text(roll_aligned, "roll_aligned"),
+                triggers={name: trigger.config for name, trigger in self._triggers.triggers.items()},
+            )
+        except ConfigError as error:
+            raise CommandRejected(str(error), code="bad_arguments") from error
         status = await self._sessions.start(
-            text(session, "session"), chosen, parent, roll, text(notes or "", "notes"), reference=_reference(reference)
+            text(session, "session"), chosen, parent, asked, text(notes or "", "notes"), reference=_reference(reference)
         )
         return status.to_map()
 

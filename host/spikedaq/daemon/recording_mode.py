@@ -1,0 +1,116 @@
+"""What a recording's start asks for: its mode and how its files roll, from the request and the configuration."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from msgspec import to_builtins
+
+from spikedaq.daemon.config import RecordingConfig
+from spikedaq.daemon.trigger_config import TriggerConfig
+from spikedaq.device import nearest
+from spikedaq.model import CommandRejected, ConfigError
+from spikedaq.recorder import Mode, Triggered, clock_roll, mode_from
+
+LOCAL = "local"
+_LOOK_AT_CLOCK_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Mode and rolling of a session, checked, as they go into its plan."""
+
+    mode: Mode
+    roll: dict[str, Any]
+
+
+def wanted(
+    config: RecordingConfig,
+    *,
+    mode: Any = None,
+    roll_s: float | None = None,
+    roll_aligned: str | None = None,
+    triggers: Mapping[str, TriggerConfig] | None = None,
+) -> Wanted:
+    """Return what a recording is to be.
+
+    Parameters
+    ----------
+    mode : map, optional
+        As `record_start` takes it; the configuration's where it is not given.
+    triggers : map, optional
+        Those of the bench, by name; without them names are not checked.
+
+    Raises
+    ------
+    ConfigError
+        It cannot be meant.
+    CommandRejected
+        A trigger that the bench does not have.
+    """
+    asked = mode_of(config) if mode is None else mode
+    if isinstance(asked, Mapping) and asked.get("zone") == LOCAL:
+        asked = {**asked, "zone": local_zone()}
+    chosen = mode_from(asked)
+    if isinstance(chosen, Triggered) and triggers is not None:
+        chosen = _with_triggers(chosen, triggers, has_max="max_pre_s" in asked)
+    seconds = config.roll_s if roll_s is None else roll_s
+    zone = config.roll_aligned if roll_aligned is None else roll_aligned
+    if zone is not None:
+        zone = local_zone() if zone.casefold() == LOCAL else "UTC" if zone.casefold() == "utc" else zone
+        clock_roll(seconds, zone)
+    return Wanted(chosen, {"seconds": seconds, "bytes": config.roll_bytes, "aligned": zone})
+
+
+def mode_of(config: RecordingConfig) -> dict[str, Any]:
+    """Return the configuration's mode as `record_start` takes it."""
+    values: dict[str, Any] = to_builtins(config.mode)
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _with_triggers(mode: Triggered, triggers: Mapping[str, TriggerConfig], *, has_max: bool) -> Triggered:
+    """Check the names, and keep as much of the past as the longest of their windows asks for."""
+    for name in mode.triggers or ():
+        if name not in triggers:
+            raise CommandRejected(f"there is no trigger {name!r}; {nearest(name, triggers)}", code="unknown_trigger")
+    chosen = [triggers[name] for name in mode.triggers or triggers]
+    if mode.pre_us is None and mode.post_us is None and mode.triggers and not any(any(t.window_us) for t in chosen):
+        names = ", ".join(mode.triggers)
+        raise ConfigError(f"{names} only marks: give the recording pre_s and post_s, or the trigger a window")
+    if mode.pre_us is not None or has_max:
+        return mode
+    return replace(mode, max_pre_us=max([mode.max_pre_us, *(t.window_us[0] for t in chosen)]))
+
+
+async def wall_clock_reaches(utc_s: float) -> None:
+    """Wait for a time of the wall clock, which may be set meanwhile."""
+    while True:
+        left_s = utc_s - time.time()
+        if left_s <= 0:
+            return
+        await asyncio.sleep(min(left_s, _LOOK_AT_CLOCK_S))
+
+
+def local_zone() -> str:
+    """Return the name of this computer's time zone.
+
+    Raises
+    ------
+    ConfigError
+        It has one without a name.
+    """
+    name = os.environ.get("TZ", "").lstrip(":")
+    if not name:
+        path = Path("/etc/localtime")
+        if not path.exists():
+            return "UTC"
+        _, found, name = str(path.resolve()).partition("zoneinfo/")
+        if not found:
+            raise ConfigError("the time zone of this computer has no name; give one such as Europe/Berlin, or UTC")
+    return "UTC" if name in ("Etc/UTC", "UTC", "Etc/UCT", "Universal", "Zulu") else name.removeprefix("posix/")
