@@ -83,6 +83,10 @@ class RecordingCommands:
             journal = self._journals.get(member.name)
             if journal is not None:
                 journal.note(host_now_ns(), text, who)
+                if journal.writer.failing:
+                    # It is held in memory until there is room, which is no promise.
+                    message = f"the journal of {member.name} cannot be written, and the note may be lost; make room"
+                    raise CommandRejected(message, code="store")
                 member.outlet.note(text, who)
                 noted += 1
         if not noted:
