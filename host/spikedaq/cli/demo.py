@@ -74,7 +74,7 @@ def run_demo(arguments: argparse.Namespace) -> int:
     out = console()
     data = arguments.data.absolute()
     with contextlib.ExitStack() as stack:
-        stop = stack.enter_context(_ended_by_signals())
+        stop = stack.enter_context(ended_by_signals())
         sockets = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="spikedaq-")))
         devices = demo_devices(rate_hz=arguments.rate, synapses=arguments.synapses, sockets=sockets)
         _say(out, f"starting {len(devices)} virtual Spikelings at {arguments.rate} Hz and the daemon, data in {data}")
@@ -138,7 +138,7 @@ def _wait_until_running(daemon: DaemonChild, names: list[str], stop: threading.E
 
 
 @contextlib.contextmanager
-def _ended_by_signals() -> Iterator[threading.Event]:
+def ended_by_signals() -> Iterator[threading.Event]:
     """Yield an event that Ctrl-C, a hang-up or a TERM sets; what is going on is then ended in order."""
     stop = threading.Event()
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

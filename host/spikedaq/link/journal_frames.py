@@ -40,20 +40,37 @@ Place = tuple[int, int]
 class JournalFrames:
     """The device's messages of a journal folder, in order, from any place on.
 
+    Parameters
+    ----------
+    first, last : int
+        Journal offsets between which it is read. What lies before, in the same segment, counts as a snapshot: it says
+        what the board is and how it is set.
+
     Raises
     ------
     ConfigError
-        The folder holds no journal.
+        The folder holds no journal, or nothing between the offsets.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, first: int = 0, last: int | None = None) -> None:
         self.folder = folder
+        self._first = first
+        self._last = last
         self._segments = sorted(path for path in folder.glob("*.spj") if path.stem.isdecimal())
         if not self._segments:
             raise ConfigError(f"{folder} holds no journal; give a folder with .spj files, such as DATA/journal/alpha")
+        bases = [int(path.stem) for path in self._segments]
+        used = [
+            path
+            for path, base, end in zip(self._segments, bases, [*bases[1:], None], strict=True)
+            if (end is None or end > first) and (last is None or base < last)
+        ]
+        if not used:
+            raise ConfigError(f"{folder} holds nothing between the offsets {first} and {last}: it was deleted since")
+        self._segments = used
 
     def messages(self, place: Place = (0, 0)) -> Iterator[tuple[Place, bytes, bool]]:
-        """Yield (place, message, whether it is a snapshot). Damage is passed over."""
+        """Yield (place, message, whether it is a snapshot or lies before the first offset). Damage is passed over."""
         first, position = place
         for index in range(first, len(self._segments)):
             decoder = FrameDecoder(_RECORD_FRAME_BYTES)
@@ -68,8 +85,12 @@ class JournalFrames:
                     for frame in decoder.feed(data):
                         if isinstance(frame, Frame):
                             at = (index, position + frame.offset)
+                            offset = int(self._segments[index].stem) + at[1]
+                            if self._last is not None and offset >= self._last:
+                                return
                             inner = _snapshot(frame.message)
-                            yield at, frame.message if inner is None else inner, inner is not None
+                            is_before = inner is not None or offset < self._first
+                            yield at, frame.message if inner is None else inner, is_before
             position = 0
 
 
@@ -123,7 +144,7 @@ def learn_boot(frames: JournalFrames, place: Place, hello: Hello) -> BootFacts:
     """Read on from a boot's hello until all is known that a board must know of itself."""
     facts = BootFacts(hello)
     n_bytes = 0
-    for _, message, _ in frames.messages(place):
+    for _, message, is_before in frames.messages(place):
         n_bytes += len(message)
         found = decoded(message)
         if isinstance(found, Hello) and found.boot_id != hello.boot_id:
@@ -132,7 +153,7 @@ def learn_boot(frames: JournalFrames, place: Place, hello: Hello) -> BootFacts:
             facts.descriptions.setdefault((found.kind, found.index), found)
         elif isinstance(found, Pong | Status) and facts.near_tick is None:
             facts.near_tick = found.tick
-        elif isinstance(found, BlockMessage) and facts.first_tick is None:
+        elif isinstance(found, BlockMessage) and facts.first_tick is None and not is_before:
             facts.first_tick, facts.first_step = found.first_tick, found.first_step
         complete = facts.first_tick is not None and facts.near_tick is not None and not facts.missing()
         if complete or n_bytes > _FACTS_BYTES:

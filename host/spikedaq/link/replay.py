@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 from pathlib import Path
 
 from spikedaq.link.base import OnBytes, OnLost, host_now_ns
@@ -21,7 +22,7 @@ _ended: dict[str, str] = {}
 
 
 async def open_replay(url: LinkUrl) -> ReplayLink:
-    """Open ``replay:/path/to/journal/alpha?speed=max&loop=1``.
+    """Open ``replay:/path/to/journal/alpha?speed=max&loop=1&from=0&to=100000``; the last two are journal offsets.
 
     Raises
     ------
@@ -32,7 +33,9 @@ async def open_replay(url: LinkUrl) -> ReplayLink:
         raise LinkOpenError(_ended[url.text], url=url.text)
     speed = url.option("speed", "1")
     try:
-        frames = await asyncio.to_thread(JournalFrames, Path(url.target))
+        last = url.option("to", "")
+        read = partial(JournalFrames, first=int(url.option("from", "0")), last=int(last) if last else None)
+        frames = await asyncio.to_thread(read, Path(url.target))
         return ReplayLink(
             url.text,
             frames,

@@ -43,7 +43,7 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "pty": ("id", "dialect"),
     "tcp": ("id", "dialect"),
     "sim": (*SIM_OPTIONS, *SIM_SWITCHES),
-    "replay": ("speed", "loop"),
+    "replay": ("speed", "loop", "from", "to"),
 }
 _EXAMPLES = "serial:/dev/ttyUSB0?baud=500000, pty:/path, tcp:host:port or sim:NAME?preset=0&rate=10000"
 _FAULT_EXAMPLE = "fault:flip=1e-5,seed=7;serial:/dev/ttyUSB0"
@@ -155,6 +155,8 @@ def _check_option(url: str, scheme: str, name: str, value: str) -> None:
         raise LinkOpenError(f"the dialect {value!r} in {url!r} is none of {names}", url=url)
     if name == "speed" and value != "max" and not _is_positive(value):
         raise LinkOpenError(f"the speed {value!r} in {url!r} is neither a positive number nor 'max'", url=url)
+    if name in ("from", "to") and not value.isdecimal():
+        raise LinkOpenError(f"{name!r} in {url!r} is {value!r}; give a journal offset, a whole number", url=url)
     if name == "id" and scheme != "sim" and not re.fullmatch("(?:[0-9a-fA-F]{2}){4,16}", value):
         raise LinkOpenError(f"the id {value!r} in {url!r} is not a board's: 8 to 32 hex digits", url=url)
 
