@@ -8,7 +8,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -65,41 +65,54 @@ class Remote:
         assert self.process.wait(60) == 0, self.log_path.read_text()[-3000:]
 
 
-def samples_by_step(folder: Path, device: str) -> dict[tuple[int, int], np.ndarray]:
-    """All samples of a device in closed files by boot and step; a step that is there twice fails."""
-    found: dict[tuple[int, int], np.ndarray] = {}
+Samples = dict[int, tuple[np.ndarray, np.ndarray]]
+"""By boot: steps, and samples of shape (n, 8)."""
+
+
+def collected(pieces: Iterable[tuple[int, int, np.ndarray]]) -> Samples:
+    """Put blocks (boot, first step, samples) together; a step that comes twice or out of order fails."""
+    by_boot: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
+    for boot_id, first_step, samples in pieces:
+        by_boot.setdefault(boot_id, []).append((np.arange(first_step, first_step + len(samples)), samples))
+    found = {}
+    for boot_id, parts in by_boot.items():
+        steps = np.concatenate([part[0] for part in parts])
+        assert (np.diff(steps) > 0).all()
+        found[boot_id] = steps, np.concatenate([part[1] for part in parts])
+    return found
+
+
+def in_files(folder: Path, device: str) -> Samples:
+    """All samples of a device in closed files."""
+    pieces = []
     for path in find_files(folder, device):
         with open_recording(path) as file:
             samples, at = file.samples(), 0
             for row in file.blocks:
-                for k in range(int(row["n_samples"])):
-                    key = int(row["boot_id"]), int(row["first_step"]) + k
-                    assert key not in found
-                    found[key] = samples[at]
-                    at += 1
-    return found
+                n = int(row["n_samples"])
+                pieces.append((int(row["boot_id"]), int(row["first_step"]), samples[at : at + n]))
+                at += n
+    return collected(pieces)
 
 
 def check_against_journal(daemon: DaemonProcess, folder: Path) -> None:
     """Between its first and its last sample a remote recording has all that the daemon's journal has."""
     for device in DEVICES:
-        found = samples_by_step(folder, device)
-        keys = list(found)
-        assert len(keys) > 5000
+        found = in_files(folder, device)
+        journal = collected((b, f, s) for b, _, f, s in journal_blocks(daemon.data / "journal" / device))
+        boots = [boot_id for boot_id in journal if boot_id in found]
+        assert boots == list(found)
+        assert boots == list(journal)[list(journal).index(boots[0]) : list(journal).index(boots[-1]) + 1]
         n = 0
-        began = False
-        for boot_id, _, first_step, samples in journal_blocks(daemon.data / "journal" / device):
-            for k in range(len(samples)):
-                key = boot_id, first_step + k
-                began = began or key == keys[0]
-                if began:
-                    np.testing.assert_array_equal(found[key], samples[k])
-                    n += 1
-                if key == keys[-1]:
-                    break
-            if key == keys[-1]:
-                break
-        assert n == len(found)
+        for boot_id in boots:
+            steps, samples = journal[boot_id]
+            first = found[boot_id][0][0] if boot_id == boots[0] else 0
+            last = found[boot_id][0][-1] if boot_id == boots[-1] else 2**62
+            chosen = (steps >= first) & (steps <= last)
+            np.testing.assert_array_equal(found[boot_id][0], steps[chosen])
+            np.testing.assert_array_equal(found[boot_id][1], samples[chosen])
+            n += int(chosen.sum())
+        assert n > 5000
 
 
 def test_local_and_remote_files_hold_the_same_samples(daemon: DaemonProcess, tmp_path: Path) -> None:
@@ -114,12 +127,12 @@ def test_local_and_remote_files_hold_the_same_samples(daemon: DaemonProcess, tmp
     remote.stop()
     check_against_journal(daemon, remote.folder)
     for device in DEVICES:
-        here = samples_by_step(daemon.data / "recordings" / "away", device)
-        there = samples_by_step(remote.folder, device)
-        both = here.keys() & there.keys()
-        assert len(both) > 2000
-        for key in both:
-            np.testing.assert_array_equal(here[key], there[key])
+        here = in_files(daemon.data / "recordings" / "away", device)
+        there = in_files(remote.folder, device)
+        (boot_id,) = here
+        _, ours, theirs = np.intersect1d(here[boot_id][0], there[boot_id][0], return_indices=True)
+        assert len(ours) > 2000
+        np.testing.assert_array_equal(here[boot_id][1][ours], there[boot_id][1][theirs])
     session = json.loads((remote.folder / "session.json").read_text())
     assert session["state"] == "complete"
     assert not (remote.folder / "journal").exists()

@@ -15,6 +15,7 @@ from spikedaq.bus.control import (
 )
 from spikedaq.bus.message import BUS_VERSION, MAX_HEADER_BYTES, MAX_TOPIC_BYTES, Message, decode, encode
 from spikedaq.bus.misses import MissCounter
+from spikedaq.bus.order import DeviceOrder, Position, Unavailable, Wanted
 from spikedaq.bus.samples import (
     decode_mode,
     decode_samples,
@@ -22,6 +23,7 @@ from spikedaq.bus.samples import (
     event_header,
     gap_header,
     mode_header,
+    payload_of,
     samples_header,
 )
 from spikedaq.bus.status import DeviceStatus, FileStatus, RecordingStatus, status_header
@@ -40,14 +42,18 @@ __all__ = [
     "SAMPLES",
     "STATUS",
     "BadRequest",
+    "DeviceOrder",
     "DeviceStatus",
     "FileStatus",
     "Message",
     "MissCounter",
+    "Position",
     "RecordingStatus",
     "Reply",
     "Request",
     "Topic",
+    "Unavailable",
+    "Wanted",
     "alarms_header",
     "decode",
     "decode_mode",
@@ -62,6 +68,7 @@ __all__ = [
     "event_header",
     "gap_header",
     "mode_header",
+    "payload_of",
     "samples_header",
     "split_topic",
     "status_header",

@@ -51,7 +51,12 @@ def samples_header(block: Block, *, n: int, epoch: str, t_ns: int | None, u_ns: 
 def encode_samples(topic: str, block: Block, *, n: int, epoch: str, t_ns: int | None, u_ns: int | None) -> bytes:
     """Encode one block as a bus message; parameters as for `samples_header`."""
     header = samples_header(block, n=n, epoch=epoch, t_ns=t_ns, u_ns=u_ns)
-    return encode(topic, header, np.asarray(block.samples.T, dtype="<i2").tobytes())
+    return encode(topic, header, payload_of(block))
+
+
+def payload_of(block: Block) -> bytes:
+    """Return the samples of a block as they go on the bus."""
+    return np.asarray(block.samples.T, dtype="<i2").tobytes()
 
 
 def decode_samples(message: Message) -> npt.NDArray[np.int16]:

@@ -13,10 +13,11 @@ from spikedaq.bus import (
     STATUS,
     DeviceStatus,
     encode,
-    encode_samples,
     event_header,
     gap_header,
     mode_header,
+    payload_of,
+    samples_header,
     status_header,
     topic_for,
 )
@@ -73,7 +74,9 @@ class DeviceOutlet:
                 self._send_event(mode_header(block, n=self._n_events, epoch=self._epoch, t_ns=t_ns, u_ns=u_ns))
             self._mode = block.mode
         topic = self._samples_topic
-        self._publish(topic, encode_samples(topic, block, n=self._n_samples, epoch=self._epoch, t_ns=t_ns, u_ns=u_ns))
+        header = samples_header(block, n=self._n_samples, epoch=self._epoch, t_ns=t_ns, u_ns=u_ns)
+        header[EVENTS] = self._n_events
+        self._publish(topic, encode(topic, header, payload_of(block)))
         self._n_samples += 1
 
     def event(self, event: Event, clock_map: ClockMap | None) -> None:
@@ -162,6 +165,7 @@ class DeviceOutlet:
         self._send_event({**head, **values})
 
     def _send_event(self, header: dict[str, Any]) -> None:
+        header[SAMPLES] = self._n_samples
         self._publish(self._events_topic, encode(self._events_topic, header))
         self._n_events += 1
 

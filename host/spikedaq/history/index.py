@@ -11,8 +11,8 @@ from spikedaq.journal import ReceivedAt, Segment, SegmentStart, Snapshot, decode
 from spikedaq.model import RemoteProtocolError
 from spikedaq.wire import BlockMessage, Frame, FrameType, Hello, decode_message
 
-MARK_BYTES = 256 * 1024
-"""Between two marks: some two seconds of 10 kHz. A 2 GiB journal has 8192, about 2 MB of memory."""
+MARK_BYTES = 128 * 1024
+"""Between two marks: one to ten seconds of 10 kHz. A 2 GiB journal has 16384, about 3 MB of memory."""
 _READ_BYTES = 4 * 2**20
 _SHORT_ARRAY = 0x90  # msgpack: an array of at most 15 items; a hello has 19
 _RECEIVED, _SNAPSHOT = 65, 74  # docs/reference/journal.md, Records
@@ -51,6 +51,7 @@ class SegmentIndex:
         self._position = 0
         self._mark_at = 0
         self._t_raw: bytes = b""
+        self._newest: tuple[bytes, bytes, int] | None = None
 
     def extend(self, *, first_only: bool = False) -> None:
         """Take in what has come; with ``first_only`` no more than what the first block needs."""
@@ -77,6 +78,7 @@ class SegmentIndex:
                 if kind == _RECEIVED:
                     self._t_raw = raw
                 elif kind == _BLOCK:
+                    self._newest = raw, self._t_raw, position
                     if position >= self._mark_at:
                         self._mark(raw, position)
                 elif kind is None or kind == _SNAPSHOT:
@@ -93,15 +95,23 @@ class SegmentIndex:
             self.host_boot_id = record.host_boot_id
 
     def _mark(self, raw: bytes, position: int) -> None:
+        mark = self._made(raw, self._t_raw, position)
+        if mark is not None:
+            self.marks.append(mark)
+            self._mark_at = position + MARK_BYTES
+
+    def newest(self) -> Mark | None:
+        """Return the newest block of this segment."""
+        self.extend()
+        return self._made(*self._newest) if self._newest is not None else None
+
+    def _made(self, raw: bytes, t_raw: bytes, position: int) -> Mark | None:
         message = _typed(_content(raw))
         if not isinstance(message, BlockMessage):
-            return
-        received = decode_record(content) if (content := _content(self._t_raw)) is not None else None
+            return None
+        received = decode_record(content) if (content := _content(t_raw)) is not None else None
         t_ns = received.t_host_ns if isinstance(received, ReceivedAt) else 0
-        self.marks.append(
-            Mark(self.segment.base_offset + position, self._boot_id, message.seq, message.first_step, t_ns)
-        )
-        self._mark_at = position + MARK_BYTES
+        return Mark(self.segment.base_offset + position, self._boot_id, message.seq, message.first_step, t_ns)
 
     def _boot(self, raw: bytes, position: int) -> None:
         message = _content(raw)
@@ -131,11 +141,11 @@ class JournalIndex:
         return None
 
     def newest(self) -> Mark | None:
-        """Return a block near the journal's end."""
+        """Return the newest block."""
         for index in reversed(self._listed()):
-            index.extend()
-            if index.marks:
-                return index.marks[-1]
+            mark = index.newest()
+            if mark is not None:
+                return mark
         return None
 
     def find_seq(self, boot_id: int, seq: int) -> int | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from spikedaq.bus import BUS_VERSION, EVENTS, SAMPLES, encode, encode_samples, event_header, gap_header, mode_header
-from spikedaq.journal import Item, JournalSource, NoteRecord, TriggerRecord
-from spikedaq.model import Block, ClampMode, Event, Gap
+from spikedaq.journal import Item, JournalGap, JournalSource, NoteRecord, TriggerRecord
+from spikedaq.model import Block, ClampMode, Event, Gap, GapCause
 from spikedaq.wire import Log
 
 MAX_ITEMS = 4000
@@ -86,6 +86,7 @@ class Past:
         self._bounds = bounds
         self._topics = topics
         self._source = JournalSource(folder, offset)
+        self._journal_gap = False
         self._pending: deque[Item] = deque(maxlen=MAX_PENDING)
 
     def read(self, max_bytes: int) -> list[bytes]:
@@ -110,6 +111,7 @@ class Past:
                 self.done = True
                 break
             self._source.pop()
+            self._journal_gap = self._journal_gap or isinstance(item.content, JournalGap)
             n_items += 1
             self.offset = item.end_offset
             self._take(item, told)
@@ -184,12 +186,15 @@ class Past:
     def _tell(self, item: Item, told: list[bytes]) -> None:
         content = item.content
         if isinstance(content, Block):
+            self._journal_gap = False
             self._tell_block(content, told)
         elif isinstance(content, Event):
             t_ns, u_ns = self._time_of(content)
             self._event(event_header(content, n=0, epoch="", t_ns=t_ns, u_ns=u_ns), told)
         elif isinstance(content, Gap):
             t_ns, u_ns = self._time_of(content)
+            if self._journal_gap and content.cause is GapCause.LOST:
+                content = replace(content, cause=GapCause.DROPPED)
             self._event(gap_header(content, n=0, epoch="", t_ns=t_ns, u_ns=u_ns), told)
         elif isinstance(content, NoteRecord):
             self._own("note", content.t_host_ns, told, text=content.text, origin=content.origin)

@@ -3,6 +3,7 @@
 from spikedaq.inlet.bench import Bench, LiveBlock, connect, control_url
 from spikedaq.inlet.clocks import ClockReading, read_clock
 from spikedaq.inlet.control import DEFAULT_CONTROL_URL, ControlClient
+from spikedaq.inlet.follow import Follower
 from spikedaq.inlet.history import HistoryClient, JournalPiece, Reading
 from spikedaq.inlet.security import default_name, new_key_pair
 from spikedaq.inlet.subscriber import Subscriber
@@ -12,6 +13,7 @@ __all__ = [
     "Bench",
     "ClockReading",
     "ControlClient",
+    "Follower",
     "HistoryClient",
     "JournalPiece",
     "LiveBlock",

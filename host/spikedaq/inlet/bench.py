@@ -14,6 +14,7 @@ import numpy.typing as npt
 from spikedaq.bus import EVENTS, SAMPLES, STATUS, Message, decode_mode, decode_samples, topic_for
 from spikedaq.inlet.address import reached_by
 from spikedaq.inlet.control import DEFAULT_CONTROL_URL, ControlClient
+from spikedaq.inlet.follow import Follower
 from spikedaq.inlet.history import HistoryClient
 from spikedaq.inlet.subscriber import Subscriber
 from spikedaq.keys import ClientKey
@@ -141,6 +142,17 @@ class Bench:
         url = reached_by(self.client.url, endpoint)
         client = ControlClient(url, timeout_s=self.client.timeout_s, key=self.client.key, name=self.client.name)
         return HistoryClient(client)
+
+    def follow(
+        self,
+        device: str,
+        *,
+        since: tuple[int, int] | None = None,
+        patience_s: float = 30.0,
+        timeout_s: float | None = None,
+    ) -> Follower:
+        """Return an iterator over blocks and events, as `Message`, that fetches what was missed; see `Follower`."""
+        return Follower(self, device, since=since, patience_s=patience_s, timeout_s=timeout_s)
 
     def blocks(self, device: str, *, timeout_s: float | None = None) -> Iterator[LiveBlock]:
         """Yield the device's blocks as they come; ends when ``timeout_s`` seconds pass without one."""
