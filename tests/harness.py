@@ -53,10 +53,14 @@ def wait_for(what: str, condition: Callable[[], object], timeout_s: float = 20.0
 class DaemonProcess:
     """One spikedaqd on loopback ports of its own; may be killed and started again on the same data."""
 
-    def __init__(self, data: Path, devices: dict[str, str], *, bench: str = "bench") -> None:
+    def __init__(self, data: Path, devices: dict[str, str], *, bench: str = "bench", config: str = "") -> None:
         self.data = data
         self.devices = devices
         self.bench = bench
+        self.config_path: Path | None = None
+        if config:
+            self.config_path = data.parent / f"{data.name}.toml"
+            self.config_path.write_text(config, "utf-8")
         self.control_port, self.publish_port = free_ports(2)
         self.log_path = data.parent / f"{data.name}-daemon.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -68,7 +72,8 @@ class DaemonProcess:
 
     def arguments(self) -> list[str]:
         """What is said on its command line."""
-        arguments = ["--data", str(self.data), "--bench", self.bench]
+        arguments = ["--config", str(self.config_path)] if self.config_path is not None else []
+        arguments += ["--data", str(self.data), "--bench", self.bench]
         arguments += ["--control", self.url, "--publish", f"tcp://127.0.0.1:{self.publish_port}"]
         for name, url in self.devices.items():
             arguments += ["--device", f"{name}={url}"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from spikedaq.daemon.disk import Growth, duration_text, time_left_s
+from spikedaq.daemon.disk import Growth, time_left_s
+from spikedaq.model import duration_text
 
 
 @pytest.mark.parametrize(
@@ -28,13 +29,13 @@ def test_time_left(room: float, files: float, journals: list[tuple[float, float]
 
 
 def test_growth_is_that_of_the_last_minute() -> None:
-    """No rate before five seconds, none of what has just appeared, and an old burst is forgotten."""
+    """No rate before twenty seconds, none of what has just appeared, and an old burst is forgotten."""
     growth = Growth()
     assert growth.update(0.0, {"a": 0}) is None
-    assert growth.update(4.0, {"a": 400}) is None
-    assert growth.update(10.0, {"a": 1000, "b": 7_000}) == {"a": 100, "b": 0}
-    for t_s in range(11, 200):
-        rates = growth.update(float(t_s), {"a": 1000 + (t_s - 10) * 10})
+    assert growth.update(19.0, {"a": 1900}) is None
+    assert growth.update(20.0, {"a": 2000, "b": 7_000}) == {"a": 100, "b": 0}
+    for t_s in range(21, 200):
+        rates = growth.update(float(t_s), {"a": 2000 + (t_s - 20) * 10})
     assert rates == {"a": pytest.approx(10)}
 
 

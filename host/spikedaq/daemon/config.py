@@ -213,7 +213,7 @@ class DiskConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             ge=0, le=_MOST, description="and where the disk lasts for less than so many seconds as it fills now",
             extra=RELOADED,
         ),
-    ] = 86400.0  # fmt: skip
+    ] = 6 * 3600.0  # fmt: skip
 
     @property
     def restart_bytes(self) -> int:

@@ -18,12 +18,13 @@ from spikedaq.daemon.journals import Journals
 from spikedaq.daemon.live_config import LiveConfig
 from spikedaq.daemon.sessions import Sessions
 from spikedaq.link import host_now_ns
+from spikedaq.model import duration_text
 
 PERIOD_S = 0.5
 """An alarm is raised within 2 s of its cause."""
 RATE_WINDOW_S = 60.0
 """Files grow by a chunk a second and journals at every block: over a minute the rate stands still."""
-_LEAST_WINDOW_S = 5.0
+_LEAST_WINDOW_S = 20.0
 _TRIM_PERIOD_S = 10.0
 
 log = structlog.get_logger(__name__)
@@ -211,11 +212,3 @@ class DiskWatch:
         for session in self._sessions.all():
             counted[f"file {session.name}"] = sum(file.bytes for file in session.recorder.files.values())
         return counted
-
-
-def duration_text(seconds: float) -> str:
-    """Return a time as ``3 days``, ``5 h``, ``12 min`` or ``40 s``."""
-    for unit, length_s in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
-        if seconds >= 2 * length_s:
-            return f"{seconds / length_s:.0f} {unit}"
-    return f"{seconds:.0f} s"

@@ -30,6 +30,7 @@ from spikedaq.model.errors import (
 )
 from spikedaq.model.names import check_session_name
 from spikedaq.model.stream import Block, BlockFlag, Event, EventKind, Gap, GapCause
+from spikedaq.model.texts import duration_text
 
 __all__ = [
     "Block",
@@ -63,4 +64,5 @@ __all__ = [
     "StoreError",
     "Trait",
     "check_session_name",
+    "duration_text",
 ]
