@@ -18,7 +18,9 @@ from spikedaq.recorder import verify
 from spikedaq.store import find_files, open_recording
 
 EPISODES = int(os.environ.get("SPIKEDAQ_FULL_DISKS", "3"))
-ALARM_S, RESUME_S = 2.0, 10.0
+SLACK = float(os.environ.get("SPIKEDAQ_SLACK", "1"))
+"""More on a computer that is busy with other things."""
+ALARM_S, RESUME_S = 2.0 * SLACK, 10.0 * SLACK
 DISK_BYTES = (48 + EPISODES) * 2**20
 RESERVE_BYTES = 3 * 2**20
 CONFIG = f"""

@@ -93,3 +93,27 @@ def test_a_full_journal_disk(tmp_path: Path, small_disk: Path) -> None:
         assert process.returncode == 0
     (file,) = check_files(folder, kept)
     assert [(g.gap.cause, g.gap.n_steps) for g in file.gaps] == [("dropped", 100 * n_lost)]
+
+
+def test_a_full_disk_has_the_next_segment_reserved(small_disk: Path) -> None:
+    """With nothing free a journal goes on to the end of its segment and through all of the next."""
+    device = FakeDevice()
+    errors: list[OSError] = []
+    writer = JournalWriter(
+        small_disk / "alpha", device="alpha", unique_id="01", segment_bytes=500_000, on_error=errors.append
+    )
+    device.introduce(writer)
+    writer.sync()
+    writer.prepare()
+    with (small_disk / "ballast").open("wb", buffering=0) as ballast:
+        try:
+            while ballast.write(bytes(65_536)):
+                pass
+        except OSError:
+            pass
+    while writer.offset < 950_000:
+        writer.append_frames(device.t_host_ns, [device.block()])
+        writer.prepare()
+    assert errors == []
+    assert len(list((small_disk / "alpha").glob("*.spj"))) == 2
+    writer.close()

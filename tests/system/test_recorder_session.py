@@ -451,3 +451,26 @@ def test_after_a_restart_of_the_computer_times_go_on_by_utc(tmp_path: Path) -> N
     files = check_files(bench.folder, device.produced)
     assert [f.n_samples for f in files] == [2000, 2000]
     assert files[1].timestamps()[0] == pytest.approx(60.0, abs=1e-5)
+
+
+def test_blocks_before_a_clock_map_are_timed_by_the_first_one(tmp_path: Path) -> None:
+    """Not by the newest that happens to be there: when a recorder comes by must not matter."""
+    device = FakeDevice()
+    writer = JournalWriter(tmp_path / "journal" / "alpha", device="alpha", unique_id="01")
+    device.introduce(writer, clock=False)
+    writer.append(SessionStart(0, "s", 0, "{}"))
+    maps = []
+    for uncertainty_ns in (900_000, 500_000, 100_000):
+        for _ in range(5):
+            writer.append_frames(device.t_host_ns, [device.block()])
+        maps.append(device.clock_map(uncertainty_ns))
+        writer.append(maps[-1])
+    writer.append(SessionStop(0, "s", "asked"))
+    folder = tmp_path / "recordings" / "s"
+    record_plan(folder, "s", {"alpha": tmp_path / "journal" / "alpha"})
+    with recorder_process(folder) as process:
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    (file,) = check_files(folder, device.produced)
+    assert [m.uncertainty_ns for m in file.clock_maps] == [m.map.uncertainty_ns for m in maps]
+    assert (file.timestamps()[1:] > file.timestamps()[:-1]).all()

@@ -272,7 +272,9 @@ class JournalWriter:
         """Write what was held back and then ``pieces`` with one os.write; keep count of what did not fit."""
         if self._fd < 0:
             raise StoreError(f"the journal in {self.folder} is closed")
-        if self._size >= self._roll_at and not self._failing:
+        n_bytes = sum(len(piece.raw) for piece in pieces)
+        # What goes beyond the space that is reserved may be refused, while the next segment has its own.
+        if self._size + n_bytes > self._roll_at and (not self._failing or self._spare_fd >= 0):
             self._roll()
         gap = []
         if self._frames_missing:

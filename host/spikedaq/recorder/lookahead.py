@@ -89,7 +89,12 @@ class Lookahead:
                     return None
                 break
             for entry in entries:
-                if self._is_end(entry.item):
+                before = (self._state.revision, self._state.clock_map)
+                # Nothing behind the place where they are complete: how much one poll returns must not matter.
+                if self._is_end(entry.item) or (
+                    before != (self._state.revision, self._state.clock_map)
+                    and is_complete(facts_of(self._state, self.boot_id))
+                ):
                     self._ended = True
                     break
             self._ended = self._ended or self._reader.offset > self._limit
