@@ -26,6 +26,7 @@ PYTEST = (sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider")
 FIGURE = re.compile(
     r"^(\d[\d,]* (?:x |blocks|samples|kills|bytes|runs|inputs|units).*|\d+ (?:passed|failed).*)$", re.IGNORECASE
 )
+DISK_AND_KILLS = ("test_kill_daemon_and_recorder.py", "test_full_disk_episodes.py", "test_power_cut.py")
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,26 @@ class Outcome:
 def stages() -> list[Stage]:
     """Return every stage, the longest first."""
     kills = [str(path) for path in sorted((ROOT / "tests" / "fault").glob("test_*.py"))]
-    own = [path for path in kills if Path(path).name in ("test_link_faults.py", "test_lossless_link.py")]
+    alone = ("test_link_faults.py", "test_lossless_link.py", *DISK_AND_KILLS)
+    own = [path for path in kills if Path(path).name in alone]
     rest = tuple(path for path in kills if path not in own)
     truth = str(ROOT / "tests" / "system" / "test_recording_truth.py")
     return [
         Stage("unplug, rename, reboot", (*PYTEST, "tests/fault/test_link_faults.py"), {"SPIKEDAQ_LINK_CYCLES": "200"}),
         Stage("kills, full disk, slow clients", (*PYTEST, *rest, truth), {"SPIKEDAQ_KILLS": "20"}),
+        # A fifth of what is to be run by hand: 1000 and 200 kills, 50 full disks, 50 power cuts.
+        Stage(
+            "kill -9, full disks, power cuts",
+            (*PYTEST, "-o", "timeout=0", *(f"tests/fault/{name}" for name in DISK_AND_KILLS)),
+            {
+                "SPIKEDAQ_RECORDER_KILLS": "200",
+                "SPIKEDAQ_DAEMON_KILLS": "40",
+                "SPIKEDAQ_BENCHES": "4",
+                "SPIKEDAQ_FULL_DISKS": "10",
+                "SPIKEDAQ_POWER_CUTS": "10",
+                "SPIKEDAQ_SLACK": "3",
+            },
+        ),  # fmt: skip
         # 10^6 blocks take a core for over ten minutes; run them by hand.
         Stage("lossless link", (*PYTEST, "tests/fault/test_lossless_link.py"), {"SPIKEDAQ_LINK_BLOCKS": "200000"}),
         Stage("clock truth", (*PYTEST, "tests/system/test_clock_truth.py"), {"SPIKEDAQ_CLOCK_HOURS": "8"}),
