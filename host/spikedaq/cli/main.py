@@ -20,6 +20,7 @@ from spikedaq.cli import (
     record,
     replay,
     selftest,
+    service,
     sim,
     status,
     trigger,
@@ -44,6 +45,7 @@ _GROUPS = (
     lease,
     lesson,
     keys,
+    service,
     sim,
 )
 
