@@ -31,6 +31,8 @@ class AlarmKind(StrEnum):
     """A recording cannot be written."""
     JOURNAL_FAILED = "journal_failed"
     """A journal cannot be written: samples are being lost."""
+    JOURNAL_REMOVED = "journal_removed"
+    """Somebody deleted a journal while it was being written; another was begun."""
     DISK_LOW = "disk_low"
     DISK_FULL = "disk_full"
     RETENTION = "retention"

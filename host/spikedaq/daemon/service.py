@@ -142,6 +142,7 @@ class Daemon:
             self.alarms,
             bench=bench,
             sessions=sessions,
+            journals=journals,
             disk=disk,
             publisher=publisher,
             control=control,
@@ -156,6 +157,7 @@ class Daemon:
         tasks: list[asyncio.Task[None]] = []
         try:
             await health.start()
+            commands.status.metrics_url = health.metrics_url
             async with asyncio.TaskGroup() as group:
                 tasks.append(group.create_task(control.run(), name="control"))
                 tasks.append(group.create_task(history.run(), name="history"))

@@ -432,6 +432,8 @@ class Sessions:
 
     async def resume(self) -> None:
         """Take up what an earlier daemon left unfinished. What cannot be taken up is reported and left as it is."""
+        if unreadable := await asyncio.to_thread(_unreadable, self._data):
+            self.failed[unreadable[0]] = unreadable[1]
         for folder in await asyncio.to_thread(_unfinished, self._data):
             try:
                 plan = json.loads(await asyncio.to_thread((folder / SESSION_FILE).read_text, "utf-8"))
@@ -495,6 +497,29 @@ def _make_folder(parent: Path, target: Path, name: str, needed_bytes: int) -> No
         raise StoreError(f"session {name!r} exists already in {parent}; choose another name") from error
     except OSError as error:
         raise StoreError(f"the session folder {target} cannot be made ({error.strerror})") from error
+
+
+def _unreadable(data: DataFolder) -> tuple[str, str] | None:
+    """Name the session that was under way when the last daemon ended, and why nobody can read what it was."""
+    pointer = data.path / _POINTER_FILE
+    try:
+        folder = Path(json.loads(pointer.read_text("utf-8"))["folder"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return "unknown", f"a session was under way, and {pointer}, which names it, cannot be read ({error})"
+    try:
+        json.loads((folder / SESSION_FILE).read_text("utf-8"))["state"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, FileNotFoundError) and folder.is_dir() and not any(folder.iterdir()):
+            return None  # the daemon was ended before it had begun
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        text = f"session {folder.name} was under way, and {folder / SESSION_FILE} cannot be read ({reason})"
+        return (
+            folder.name,
+            f"{text}: it is not recorded. Mount its disk, or put the file back, and start spikedaqd again",
+        )
+    return None
 
 
 def _unfinished(data: DataFolder) -> list[Path]:

@@ -165,6 +165,27 @@ class JournalWriter:
         return self._state.clock_map, tick
 
     @property
+    def segment(self) -> Path:
+        """The segment that is being written."""
+        return segment_path(self.folder, self._base)
+
+    def renew(self) -> bool:
+        """Begin another segment because somebody deleted the present one; whether that could be done.
+
+        What it held is lost to everybody who has not opened it yet.
+        """
+        with self._lock:
+            if self._spare_fd >= 0:
+                os.close(self._spare_fd)
+                self._spare_fd = -1
+        try:
+            make_folder(self.folder)
+            self._start_segment(self.offset, self._boottime_ns())
+        except OSError:
+            return False
+        return True
+
+    @property
     def failing(self) -> bool:
         """Whether the last append could not be written."""
         return self._failing

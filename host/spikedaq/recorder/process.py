@@ -208,4 +208,11 @@ def run(folder: Path, *, stdin: int = 0, stdout: int = 1) -> int:
     except (StoreError, OSError) as e:
         sys.stderr.write(f"spikedaq recorder: {e}\n")
         return EXIT_DISK
-    return recorder.run()
+    try:
+        return recorder.run()
+    except (StoreError, OSError) as e:
+        # Between files rather than in one: somebody removed a folder, or a file that is open. As after any error, what
+        # is open is left as it is.
+        sys.stderr.write(f"spikedaq recorder: {e}\n")
+        sys.stderr.flush()
+        os._exit(EXIT_DISK)

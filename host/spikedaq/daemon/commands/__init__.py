@@ -70,13 +70,14 @@ class Commands:
         self._publish_url = publish_url
         self._history = history
         self._stop = stop
+        self.status = StatusCommands(bench, sessions, data, alarms, disk, leases=leases, epoch=epoch)
         self._operations: dict[str, Operation] = {
             "hello": Operation(self._hello),
             "list": Operation(self._list),
             "operations": Operation(self._tell_operations),
             "clock": Operation(self._clock),
             "shutdown": Operation(self._shutdown, changes=True, every_lease=True),
-            **StatusCommands(bench, sessions, data, alarms, disk, leases=leases, epoch=epoch).operations(),
+            **self.status.operations(),
             **DeviceCommands(bench).operations(),
             **ConfigurationCommands(reloader).operations(),
             **LeaseCommands(bench, leases).operations(),

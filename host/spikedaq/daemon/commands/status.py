@@ -40,6 +40,7 @@ class StatusCommands:
         self._leases = leases
         self._epoch = epoch
         self._started_s = time.monotonic()
+        self.metrics_url: str | None = None
 
     def operations(self) -> dict[str, Operation]:
         """Return the operations by name."""
@@ -58,6 +59,7 @@ class StatusCommands:
             "data": str(self._data.path),
             "free_bytes": self._data.free_bytes(),
             "disk": self._disk.status.to_map(),
+            "metrics": self.metrics_url,
             "tasks": len(asyncio.all_tasks()),
             "devices": [{"name": name, **status.to_map()} for name, status in statuses],
             "recording": recording.status().to_map() if recording else None,

@@ -24,6 +24,7 @@ class FileLook:
 
     mtime_ns: int | None
     n_bytes: int = 0
+    inode: int = 0
     error: str = ""
 
 
@@ -74,7 +75,7 @@ def look_at(path: Path) -> FileLook:
     """Ask the file system about a file."""
     try:
         found = path.stat()
-        return FileLook(found.st_mtime_ns, found.st_size)
+        return FileLook(found.st_mtime_ns, found.st_size, found.st_ino)
     except OSError as error:
         return FileLook(None, error=error.strerror or str(error))
 
@@ -87,7 +88,7 @@ class GrowthWatch:
     text : str
         Why it is stalled; "" where it is not.
     gone : bool
-        The file that is being written has no name any more.
+        The file that is being written has no name any more, or was cut.
     """
 
     def __init__(self, frozen_s: float) -> None:
@@ -98,6 +99,7 @@ class GrowthWatch:
         self._grown_s = 0.0
         self._mtime_ns: int | None = None
         self._mtime_s = 0.0
+        self._look: tuple[str, FileLook] | None = None
 
     def judge(
         self,
@@ -144,10 +146,12 @@ class GrowthWatch:
             self._mtime_ns, self._mtime_s = look.mtime_ns if look else None, now_s
         frozen_s = max(self.frozen_s, _CHUNKS * chunk_s)
         idle_s, untouched_s = now_s - self._grown_s, now_s - self._mtime_s
-        if look is not None and look.mtime_ns is None:
+        if look is not None and (harm := self._harm(file.file, look)) and ended is None:
             self.gone = True
-            self.text = f"{file.file} is being written and is not there any more ({look.error})"
+            self.text = f"{file.file} is being written and {harm}; it is made again from the journal"
         elif ended is not None:
+            # What the next recorder finds, or makes, is another file of the same name.
+            self._look = None
             self.text = f"{file.file} does not grow: {ended}"
         elif closing and silent_s < CLOSING_S:
             return "waiting" if idle_s > frozen_s else file.state
@@ -163,3 +167,13 @@ class GrowthWatch:
         elif untouched_s > frozen_s + _MTIME_SLACK_S:
             self.text = f"{file.file} has not been written for {untouched_s:.1f} s although samples come in"
         return "stalled" if self.text else file.state
+
+    def _harm(self, name: str, look: FileLook) -> str:
+        """Say what somebody did to a file that is being written."""
+        before = self._look[1] if self._look is not None and self._look[0] == name else None
+        if look.mtime_ns is None:
+            return f"is not there any more ({look.error})"
+        if before is None or (before.inode == look.inode and before.n_bytes <= look.n_bytes):
+            self._look = (name, look)
+            return ""
+        return "was replaced by another" if before.inode != look.inode else "was cut"

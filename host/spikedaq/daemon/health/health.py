@@ -15,6 +15,7 @@ from spikedaq.daemon.health.announce import Announcer
 from spikedaq.daemon.health.command import AlarmCommand
 from spikedaq.daemon.health.life import is_alive, summary
 from spikedaq.daemon.health.watcher import PERIOD_S, Watcher
+from spikedaq.daemon.journals import Journals
 from spikedaq.daemon.service_manager import ServiceManager
 from spikedaq.daemon.sessions import Sessions
 from spikedaq.daemon.version import version
@@ -40,6 +41,7 @@ class Health:
         *,
         bench: Bench,
         sessions: Sessions,
+        journals: Journals,
         disk: DiskWatch,
         publisher: Publisher,
         control: ControlServer,
@@ -54,7 +56,7 @@ class Health:
         self._disk = disk
         self._publisher = publisher
         self._control = control
-        self._watcher = Watcher(config.alarms, alarms, bench, sessions, publisher)
+        self._watcher = Watcher(config.alarms, alarms, bench, sessions=sessions, journals=journals, viewers=publisher)
         self._announcer = Announcer(publisher, bench.name, epoch, alarms, host_now_ns)
         self._command = AlarmCommand(config.alarms, bench.name)
         self._started_s = time.monotonic()

@@ -16,6 +16,7 @@ from spikedaq.daemon.config import AlarmsConfig
 from spikedaq.daemon.health.devices import DeviceSight, DeviceWatch
 from spikedaq.daemon.health.files import FileLooks, GrowthWatch
 from spikedaq.daemon.health.passing import PassingAlarm
+from spikedaq.daemon.journals import Journal, Journals
 from spikedaq.daemon.sessions import Session, Sessions
 from spikedaq.link import host_now_ns
 
@@ -63,9 +64,10 @@ class Watcher:
         config: AlarmsConfig,
         alarms: Alarms,
         bench: Bench,
-        sessions: Sessions,
-        viewers: Viewers,
         *,
+        sessions: Sessions,
+        journals: Journals,
+        viewers: Viewers,
         now_s: Callable[[], float] = time.monotonic,
         utc_ns: Callable[[], int] = time.time_ns,
     ) -> None:
@@ -73,6 +75,7 @@ class Watcher:
         self._alarms = alarms
         self._bench = bench
         self._sessions = sessions
+        self._journals = journals
         self._viewers = viewers
         self._now_s = now_s
         self._utc_ns = utc_ns
@@ -86,6 +89,7 @@ class Watcher:
         self._late = PassingAlarm(alarms, AlarmKind.DAEMON_LATE, "")
         self._dropping = PassingAlarm(alarms, AlarmKind.VIEWER_DROPPING, "")
         self._restarted: dict[str, PassingAlarm] = {}
+        self._removed: dict[str, PassingAlarm] = {}
         self._drops = viewers.viewer_drops
         self._unresumed: frozenset[str] = frozenset()
         self._ended: str | None = None
@@ -140,7 +144,10 @@ class Watcher:
                 growth = {device: GrowthWatch(self._config.frozen_s) for device in session.recorder.files}
                 self._recordings[name] = _SessionWatch(session, growth, session.recorder.restarts)
             paths += [Path(f.file) for f in session.recorder.files.values() if f.file and f.state == "recording"]
-        self._files.take(paths)
+        journals = self._journals.all()
+        self._files.take([*paths, *(journal.writer.segment for journal in journals.values())])
+        for name, journal in journals.items():
+            self._look_at_journal(name, journal, now_s)
         for watch in self._recordings.values():
             self._judge(watch, now_s)
 
@@ -150,7 +157,7 @@ class Watcher:
         for device, growth in watch.growth.items():
             growth.frozen_s = self._config.frozen_s
             file = recorder.files[device]
-            session.shown[device] = state = growth.judge(
+            state = growth.judge(
                 file,
                 self._files.found,
                 now_s,
@@ -161,6 +168,10 @@ class Watcher:
                 ended=recorder.error,
                 closing=closing,
             )
+            if state == file.state:
+                session.shown.pop(device, None)
+            else:
+                session.shown[device] = state
             gone = gone or growth.gone
             if state == "stalled":
                 self._alarms.put(AlarmKind.FILE_FROZEN, device, growth.text)
@@ -181,6 +192,20 @@ class Watcher:
         if gone and now_s - watch.healed_s > _HEAL_S:
             watch.healed_s = now_s
             self._sessions.begin_anew(session)
+
+    def _look_at_journal(self, device: str, journal: Journal, now_s: float) -> None:
+        removed = self._removed.setdefault(device, PassingAlarm(self._alarms, AlarmKind.JOURNAL_REMOVED, device))
+        segment = journal.writer.segment
+        look = self._files.found.get(segment)
+        if look is not None and look.mtime_ns is None:
+            renewed = journal.writer.renew()
+            text = (
+                f"{segment}, the journal of {device}, was deleted while it was being written. What no recording had of "
+                "it "
+                + ("is lost; another segment was begun" if renewed else "is lost, and no other segment can be begun")
+            )
+            removed.put(text, now_s)
+        removed.clear(now_s, self._config.hold_s)
 
     def _forget(self, watch: _SessionWatch) -> None:
         for device in watch.growth:
