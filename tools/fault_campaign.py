@@ -77,7 +77,7 @@ def stages() -> list[Stage]:
                 "SPIKEDAQ_POWER_CUTS": "10",
                 "SPIKEDAQ_SLACK": "3",
             },
-        ),  # fmt: skip
+        ),
         # 10^6 blocks take a core for over ten minutes; run them by hand.
         Stage("lossless link", (*PYTEST, "tests/fault/test_lossless_link.py"), {"SPIKEDAQ_LINK_BLOCKS": "200000"}),
         Stage("clock truth", (*PYTEST, "tests/system/test_clock_truth.py"), {"SPIKEDAQ_CLOCK_HOURS": "8"}),
