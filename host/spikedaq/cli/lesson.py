@@ -21,6 +21,7 @@ from spikedaq.inlet import ClockReading, ControlClient, control_url, read_clock
 from spikedaq.link import host_now_ns
 from spikedaq.model import CommandRejected, CommandTimeout, ConfigError, SpikedaqError, StoreError, check_session_name
 
+_ENDED = ("complete", "interrupted")
 _LOOPBACK = ("127.", "[::1]", "localhost")
 
 
@@ -114,7 +115,7 @@ def _seat(url: str, arguments: argparse.Namespace) -> Seat:
     with ControlClient(url, key=arguments.key) as client:
         hello, entries = client.call("hello"), client.call("list")
         recording = client.call("record_status")
-    if recording is not None and recording["state"] in ("recording", "stopping"):
+    if recording is not None and recording["state"] not in _ENDED:
         raise CommandRejected(f"bench {hello['bench']} records session {recording['session']!r} already", code="busy")
     without = {text.partition("/")[2] for text in arguments.without if text.partition("/")[0] == hello["bench"]}
     wanted = [e for e in entries if e.get("record", True) and e["name"] not in without]
