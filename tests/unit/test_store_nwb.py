@@ -19,9 +19,11 @@ import pynwb
 import pytest
 from nwbinspector import inspect_nwbfile
 
-from spikedaq.model import ClampMode, GapCause, StoreError
-from spikedaq.store import RecordingWriter, create, open_recording, specifications_path
+from spikedaq.model import ClampMode, ClockMap, Gap, GapCause, StoreError
+from spikedaq.store import Epoch, RecordingWriter, create, open_recording, specifications_path
 from store_data import CLAMP_META, META, PARAMETERS, Entry, apply, expected_samples, make_journal, meta_for, record
+
+OUTSIDE = GapCause.OUTSIDE
 
 
 @pytest.fixture
@@ -60,6 +62,31 @@ def quiet(n_blocks: int, **how: Any) -> list[Entry]:
     return make_journal(n_blocks, seed=4, events=False, gaps=False, **how)
 
 
+def windows(path: Path) -> None:
+    """Windows with nothing between them, and epochs that begin in another order than they fire, one only a mark."""
+    entries = quiet(300)
+    writer = RecordingWriter.create(path, META, 990)
+    clock = ClockMap(77, 0, META.reference_host_ns, 1000.0, 1000)
+    left_out = 0
+    for k, entry in enumerate(entries):
+        if entry.block is not None and (100 <= k < 200 or 220 <= k < 230):
+            left_out += entry.block.n_samples
+            continue
+        if left_out and entry.block is not None:
+            first_step, tick = entry.block.first_step - left_out, entry.block.first_tick - left_out * 100
+            writer.append_gap(Gap(77, 0, first_step, left_out, tick, OUTSIDE), clock, entry.offset)
+            left_out = 0
+        entry.put(writer)
+        if k % 50 == 7:
+            t_ns = META.reference_host_ns + k * 10**7
+            for pre_ms, post_ms, device in ((10, 20, "alpha"), (300, 1, ""), (0, 0, "beta"), (300, 1, "")):
+                times = (t_ns - pre_ms * 10**6, t_ns + post_ms * 10**6, t_ns)
+                writer.append_epoch(
+                    Epoch("level", device, *times, float(k) if device else float("nan"), 77, k, k), entry.offset
+                )
+    writer.close("stopped")
+
+
 MAKERS = {
     "plain": lambda p: record(p, quiet(150)),
     "gaps and events": lambda p: record(p, make_journal(400, seed=2)),
@@ -67,6 +94,7 @@ MAKERS = {
     "slow motion": lambda p: record(p, quiet(40, step_us=2000, n=50), meta_for(2000, 50)),
     "a second at 1 kHz": lambda p: record(p, quiet(10, step_us=1000), meta_for(1000)),
     "voltage clamp": lambda p: record(p, make_journal(150, seed=5, mode=ClampMode.VOLTAGE), CLAMP_META),
+    "windows": windows,
     "no notes, nobody": lambda p: record(p, quiet(20), meta_for(notes="", experimenter=None)),
 }
 
@@ -79,6 +107,26 @@ def test_valid_and_inspected(tmp_path: Path, kind: str) -> None:
     MAKERS[kind](path)
     assert pynwb.validate(path=str(path)) == []
     assert messages(path) == []
+
+
+def test_epochs_as_others_see_them(tmp_path: Path) -> None:
+    """PyNWB shows them as intervals, by start; so does a file that is resumed after it was closed."""
+    path = tmp_path / "a.nwb"
+    windows(path)
+    for _ in range(2):
+        with pynwb.NWBHDF5IO(str(path), "r") as io:
+            table = io.read().intervals["trigger_epochs"]
+            starts, stops = table["start_time"][:], table["stop_time"][:]
+            assert len(table) == 16
+            assert (np.diff(starts) >= 0).all()
+            assert (stops > starts).all()
+            assert set(table["trigger"][:]) == {b"level"}
+            assert sorted(set(table["device"][:])) == [b"", b"alpha", b"beta"]
+        with open_recording(path) as recording:
+            assert [e.start_s for e in recording.epochs] == list(starts)
+            assert [g.gap.cause for g in recording.gaps] == [OUTSIDE] * 2
+            assert {e.value is None for e in recording.epochs if e.device is None} == {True}
+        RecordingWriter.resume(path).close("again")
 
 
 @pytest.mark.usefixtures("schema")
