@@ -93,4 +93,29 @@ def test_a_look_at_a_file_says_what_is_there(tmp_path: Path) -> None:
     path = tmp_path / "a.nwb"
     assert look_at(path) == FileLook(None, error="No such file or directory")
     path.write_bytes(b"abc")
-    assert look_at(path) == FileLook(path.stat().st_mtime_ns, 3)
+    assert look_at(path) == FileLook(path.stat().st_mtime_ns, 3, path.stat().st_ino)
+
+
+@pytest.mark.parametrize(
+    ("look", "words"),
+    [
+        (FileLook(6, 3, inode=1), "was cut"),
+        (FileLook(6, 6, inode=2), "was replaced by another"),
+        (FileLook(None, error="No such file or directory"), "is not there any more"),
+    ],
+)
+def test_what_is_done_to_a_file_is_seen_and_forgotten_with_the_next_recorder(look: FileLook, words: str) -> None:
+    """Until a recorder was started anew; what that one writes may be smaller, and is another file."""
+    watch = GrowthWatch(2.0)
+    assert watch.judge(recording(30_000), {PATH: FileLook(5, 5, inode=1)}, 3.0, **FINE) == "recording"
+    assert watch.judge(recording(40_000), {PATH: look}, 3.5, **FINE) == "stalled"
+    assert watch.gone and words in watch.text
+    assert watch.judge(recording(40_000), {PATH: look}, 3.7, **FINE, ended="killed") == "stalled"
+    assert not watch.gone
+    assert watch.judge(recording(10_000), {PATH: FileLook(7, 2, inode=3)}, 4.0, **FINE) == "recording"
+
+
+def test_a_recorder_that_stands_still_between_windows_is_told() -> None:
+    watch = grown()
+    assert watch.judge(recording(0, "armed"), {}, 6.0, **FINE) == "armed"
+    assert watch.judge(recording(0, "armed"), {}, 9.0, **{**FINE, "silent_s": 1.6}) == "stalled"

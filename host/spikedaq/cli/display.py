@@ -71,6 +71,8 @@ def file_text(status: DeviceStatus, growth: Growth) -> tuple[str, str, bool]:
         return name, _WAITING, True
     if file.state in ("closed", "closing"):
         return name, f"{size} {file.state}", True
+    if file.state == "armed":
+        return name, f"{size} armed", True
     if file.state == "stalled":
         return name, f"{size} frozen", False
     stalled_s = growth.stalled_s(status.device)

@@ -89,7 +89,7 @@ class Session:
         for device, status in recorder.files.items():
             devices[device] = status.to_map()
             devices[device]["error"] = status.error or recorder.error
-            if status.state in ("recording", "closing"):
+            if status.state in ("recording", "closing", "armed"):
                 devices[device]["state"] = self.shown.get(device, status.state)
         return RecordingStatus(
             session=self.name,

@@ -139,7 +139,10 @@ class GrowthWatch:
             self._seen, self._grown_s = size, now_s
         if file.state != "recording" or file.file is None:
             self._grown_s = self._mtime_s = now_s
-            if file.state == "closing" and silent_s > CLOSING_S:
+            if file.state == "armed" and silent_s > (CLOSING_S if closing else RECORDER_SILENT_S):
+                # It would not notice the next trigger either.
+                self.text = f"the recorder has not moved for {silent_s:.1f} s; no window would be recorded"
+            elif file.state == "closing" and silent_s > CLOSING_S:
                 self.text = f"{file.file} has been being closed for {silent_s:.0f} s; its disk is stuck"
             return "stalled" if self.text else file.state
         if look is None or look.mtime_ns != self._mtime_ns:
