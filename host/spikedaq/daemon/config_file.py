@@ -177,9 +177,10 @@ def _check_keys(table: type[Struct], values: Mapping[str, Any], source: str, pat
     known = {info.encode_name: info.name for info in fields(table)}
     for key in values:
         if key not in known:
-            near = difflib.get_close_matches(key, list(known), n=1, cutoff=0.5)
+            word = str(key)[:80]  # a request may bring anything
+            near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-            raise ConfigError(f"unknown key {key!r} in {_where(source, path)}; {hint}")
+            raise ConfigError(f"unknown key {word!r} in {_where(source, path)}; {hint}")
     hints = get_type_hints(table)
     for key, value in values.items():
         inner = next(_tables_in(hints[known[key]]), None)
@@ -233,9 +234,9 @@ def _in_words(error: str, source: str, table: type[Struct]) -> str:
     wrong = re.match(r"Invalid enum value '(.*)'", text)
     if wrong is not None:
         choices = [str(word) for word in get_args(_kind_at(table, path))]
-        near = difflib.get_close_matches(wrong[1], choices, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(wrong[1][:80], choices, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(choices)}"
-        return f"{key!r} in {_where(source, parent)} cannot be {wrong[1]!r}; {hint}"
+        return f"{key!r} in {_where(source, parent)} cannot be {wrong[1][:80]!r}; {hint}"
     expected = re.search(r"[Ee]xpected `(.+?)`", text)
     if expected is None:
         return f"{key!r} in {_where(source, parent)} cannot be used: {text}"

@@ -149,7 +149,7 @@ class ClockFitRecord:
 
 @dataclass(frozen=True, slots=True)
 class TriggerRecord:
-    """A trigger fired. It follows the block that made it fire, in the journal of every device that it concerns.
+    """A trigger fired. It follows the block or event that made it fire, in the journal of every device concerned.
 
     Attributes
     ----------

@@ -83,7 +83,7 @@ class Commands:
             **LeaseCommands(bench, leases).operations(),
             **ports.operations(),
             **RecordingCommands(bench, sessions, journals, triggers).operations(),
-            **TriggerCommands(bench, triggers, data.path).operations(),
+            **TriggerCommands(bench, triggers, leases, data.path).operations(),
         }
 
     @property

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from spikedaq.daemon.bench import Bench
-from spikedaq.daemon.commands.operation import Operation, flag, text
+from spikedaq.daemon.commands.operation import Operation, flag, shown, text
 from spikedaq.daemon.config_file import trigger_from
+from spikedaq.daemon.leases import Leases
 from spikedaq.daemon.trigger_config import EVERY, TriggerConfig
 from spikedaq.daemon.triggers import SavedTriggers, Trigger, TriggerEngine
 from spikedaq.daemon.triggers.saved import save
@@ -16,6 +17,7 @@ from spikedaq.daemon.triggers.tap import channels_of, watch_of
 from spikedaq.device import nearest
 from spikedaq.device.parameters import checked_pairs
 from spikedaq.model import CommandRejected, ConfigError
+from spikedaq.outlet import Peer
 
 MAX_TRIGGERS = 100
 """Each costs a few microseconds per block of each device that it looks at."""
@@ -30,22 +32,23 @@ class TriggerCommands:
         The data folder.
     """
 
-    def __init__(self, bench: Bench, engine: TriggerEngine, folder: Path) -> None:
+    def __init__(self, bench: Bench, engine: TriggerEngine, leases: Leases, folder: Path) -> None:
         self._bench = bench
         self._engine = engine
+        self._leases = leases
         self._folder = folder
         self._turn = asyncio.Lock()
 
     def operations(self) -> dict[str, Operation]:
         """Return the operations by name."""
         return {
-            "trigger_arm": Operation(self._arm, (), ("name", "trigger"), changes=True, every_lease=True),
+            "trigger_arm": Operation(self._arm, (), ("name", "trigger"), changes=True, wants_peer=True),
             "trigger_disarm": Operation(self._disarm, ("name",), ("forget",), changes=True),
-            "trigger_fire": Operation(self._fire, ("name",), changes=True, every_lease=True),
+            "trigger_fire": Operation(self._fire, ("name",), changes=True, wants_peer=True),
             "trigger_list": Operation(self._list),
         }
 
-    async def _arm(self, _: str, name: Any = None, trigger: Any = None) -> dict[str, Any]:
+    async def _arm(self, peer: Peer, name: Any = None, trigger: Any = None) -> dict[str, Any]:
         if (name is None) is (trigger is None):
             raise CommandRejected(
                 "'trigger_arm' needs the 'name' of a trigger that is defined, or a 'trigger' with its definition",
@@ -54,19 +57,21 @@ class TriggerCommands:
         async with self._turn:
             if trigger is None:
                 found = self._trigger(name)
+                self._check_leases(found, peer)
                 if not found.armed:
                     await self._change({**self._engine.triggers, found.name: found}, armed=found.name)
                     found.armed = True
                     self._engine.refresh()
                 return self._map(found)
-            return self._map(await self._define(trigger))
+            return self._map(await self._define(trigger, peer))
 
-    async def _define(self, values: Any) -> Trigger:
+    async def _define(self, values: Any, peer: Peer) -> Trigger:
         if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
             raise CommandRejected("'trigger' must be a map, as a table [[trigger]] would be", code="bad_arguments")
         config = trigger_from(values, source="the trigger")
         new = Trigger(config, is_configured=False)
         self._check(new)
+        self._check_leases(new, peer)
         old = self._engine.triggers.get(config.name)
         if old is not None and old.config == config and old.armed:
             return old
@@ -116,6 +121,13 @@ class TriggerCommands:
             except ConfigError as error:
                 raise ConfigError(f"trigger {trigger.name!r} on {name}: {error}") from None
 
+    def _check_leases(self, trigger: Trigger, peer: Peer) -> None:
+        """Refuse commands to a device that somebody else has the lease of."""
+        config = trigger.config
+        for command in config.commands:
+            for name in [command.device] if command.device else config.devices or tuple(self._bench.members):
+                self._leases.check(name, peer.holder)
+
     async def _disarm(self, _: str, name: str, forget: Any = False) -> dict[str, Any]:
         forgets = flag(forget, "forget")
         async with self._turn:
@@ -130,12 +142,13 @@ class TriggerCommands:
             self._engine.use(list(after.values()))
             return self._map(trigger)
 
-    async def _fire(self, _: str, name: str) -> dict[str, Any]:
+    async def _fire(self, peer: Peer, name: str) -> dict[str, Any]:
         trigger = self._trigger(name)
         if not trigger.armed:
             raise CommandRejected(
                 f"the trigger {name!r} is disarmed; arm it first: spikedaq trigger arm {name}", code="wrong_state"
             )
+        self._check_leases(trigger, peer)
         return self._engine.fire(trigger)
 
     async def _list(self, _: str) -> list[dict[str, Any]]:
@@ -147,7 +160,7 @@ class TriggerCommands:
     def _trigger(self, name: Any) -> Trigger:
         found = self._engine.triggers.get(text(name, "name"))
         if found is None:
-            message = f"there is no trigger {name!r}; {nearest(name, self._engine.triggers)}"
+            message = f"there is no trigger {shown(name)}; {nearest(name[:80], self._engine.triggers)}"
             raise CommandRejected(message, code="unknown_trigger")
         return found
 

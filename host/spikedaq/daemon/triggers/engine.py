@@ -139,7 +139,7 @@ class TriggerEngine:
     def _went(self, member: Member) -> None:
         tap = self._taps.pop(member.name)
         tap.use([])
-        del self._orders[member.name]
+        self._orders.pop(member.name).close()
         task = self._tasks.pop(member.name, None)
         if task is not None:
             task.cancel()

@@ -55,6 +55,11 @@ class OrderQueue:
         except asyncio.QueueFull:
             self._failed(order, "dropped", f"{MAX_WAITING} commands of triggers wait for it already; fire more seldom")
 
+    def close(self) -> None:
+        """Count what waits as not carried out: the device is being removed."""
+        while not self._waiting.empty():
+            self._waiting.get_nowait().trigger.commands["failed"] += 1
+
     async def run(self) -> None:
         """Send what is to be sent until cancelled."""
         while True:
@@ -66,6 +71,9 @@ class OrderQueue:
                 continue
             try:
                 await carry_out(self._member.device, order.command, origin=f"trigger {order.trigger.name}")
+            except asyncio.CancelledError:
+                order.trigger.commands["failed"] += 1
+                raise
             except SpikedaqError as error:
                 self._failed(order, "failed", str(error))
             except Exception as error:
