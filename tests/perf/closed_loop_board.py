@@ -1,7 +1,8 @@
 """A virtual board whose membrane crosses the level now and then, and that notes when the command for it arrives.
 
-It speaks the real protocol over a pseudo-terminal at 10 kHz x 8 channels, blocks of 100. Lines ``t_written_ns
-t_command_ns`` (CLOCK_BOOTTIME; the second 0 where no command came before the next crossing) go to a file at its end.
+The crossings begin with the first command, which somebody else sends. It speaks the real protocol over a pseudo-terminal
+at 10 kHz x 8 channels, blocks of 100. Lines ``t_written_ns t_command_ns`` (CLOCK_BOOTTIME; the second 0 where no command
+came) go to a file at its end.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def main() -> None:
     t0 = now_ns()
     stamps: list[list[int]] = []
     value, holder = 0.0, 0
-    sends = 0
+    begun, sends, answered = False, 0, 0
 
     def send(kind: int, *fields: object) -> None:
         nonlocal seq
@@ -50,7 +51,7 @@ def main() -> None:
         seq += 1
 
     def handle(message: list[object]) -> None:
-        nonlocal running, next_block_ns, value, holder
+        nonlocal running, next_block_ns, value, holder, begun, answered
         kind, request = message[0], message[1] if len(message) > 1 else None
         if kind == 32:
             send(1, 1, 0, "bench", "bench", "bench", identity, 7, 100, N, 8, 1, 0, 0, 0, 1, 512, running)
@@ -65,8 +66,10 @@ def main() -> None:
         elif kind == 34:
             send(5, request, (now_ns() - t0) // 1000, step)
         elif kind == 36:
-            if stamps and not stamps[-1][1]:
-                stamps[-1][1] = now_ns()
+            begun = True
+            if answered < len(stamps):  # commands come in the order of the crossings
+                stamps[answered][1] = now_ns()
+                answered += 1
             value, holder = message[2][1], 1
             send(6, request, 0, None)
         elif kind in (37, 38):
@@ -84,9 +87,9 @@ def main() -> None:
                 if raw:
                     handle(msgpack.unpackb(cobs.decode(raw)[:-4]))
         if running and now_ns() >= next_block_ns:
-            sends += 1
-            crosses = sends % between == 0 and sends // between <= crossings
-            tick = (now_ns() - t0) // 1000 - N * 100
+            sends += begun
+            crosses = begun and sends % between == 0 and sends // between <= crossings
+            tick = (next_block_ns - t0) // 1000 - N * 100  # when they were sampled, however late they are sent
             data = frame([3, seq, 0, step, tick & 0xFFFFFFFF, 100, N, 0, high if crosses else low, 4 * (step == 0)])
             os.write(master, data)
             if crosses:
