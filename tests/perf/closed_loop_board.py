@@ -1,8 +1,8 @@
 """A virtual board whose membrane crosses the level now and then, and that notes when the command for it arrives.
 
-The crossings begin with the first command, which somebody else sends. It speaks the real protocol over a pseudo-terminal
-at 10 kHz x 8 channels, blocks of 100. Lines ``t_written_ns t_command_ns`` (CLOCK_BOOTTIME; the second 0 where no command
-came) go to a file at its end.
+The crossings begin with the first command, which somebody else sends. It speaks the real protocol over a
+pseudo-terminal at 10 kHz x 8 channels, blocks of 100. Lines ``t_written_ns t_command_ns`` (CLOCK_BOOTTIME; the second 0
+where no command came) go to a file at its end.
 """
 
 from __future__ import annotations
