@@ -16,6 +16,7 @@ from fake_stream import recorder_process
 from trigger_stream import TriggeredJournal, check_windows, fire_at_random
 
 from spikedaq.journal import NoteRecord
+from spikedaq.recorder import recover
 from spikedaq.store import find_files, open_recording
 
 TRIGGERS = int(os.environ.get("SPIKEDAQ_TRIGGERS", "1000"))
@@ -139,13 +140,17 @@ def test_notes_between_windows_are_kept_and_spikes_are_not(tmp_path: Path) -> No
     note("after")
     journal.blocks(1000)
     journal.fire(journal.device.step - 1, 1.0, 1.0)
-    journal.blocks(100)
+    journal.blocks(1000)
+    note("at the end")
+    journal.fire(journal.device.step - 1, name="mark")
+    journal.blocks(1000)
     journal.stop()
-    folder = journal.plan(tmp_path / "recordings" / "s", AS_ASKED)
+    folder = journal.plan(tmp_path / "recordings" / "s", AS_ASKED, roll_s=250)
     record(folder)
     wanted = journal.wanted()
     (file,) = check_windows(folder, journal, wanted)
-    assert [n.text for n in file.notes] == ["before", "within", "after"]
+    assert [n.text for n in file.notes] == ["before", "within", "after", "at the end"]
+    assert [e.trigger for e in file.epochs] == ["t", "t", "mark"]
     spikes = [e.step for e in file.events]
     assert spikes
     assert wanted[spikes].all()
@@ -228,3 +233,28 @@ def test_rolls_spare_windows(tmp_path: Path) -> None:
     assert len(files) == 5
     assert [round(f.n_samples * 0.002) for f in files] == [7, 10, 10, 10, 1]
     assert lines[-1]["windows"] == 2
+
+
+@pytest.mark.parametrize("kind", ["triggered", "by the clock"])
+def test_damaged_files_are_made_again(tmp_path: Path, kind: str) -> None:
+    """Windows and cut blocks too: the first, a middle and the last file come back from the journal as they were."""
+    triggered = kind == "triggered"
+    journal = TriggeredJournal(tmp_path, block_samples=50 if triggered else 333)
+    if triggered:
+        fire_at_random(journal, 150, random.Random(1))
+    else:
+        journal.blocks(100)
+    journal.stop()
+    plan = {"mode": AS_ASKED, "roll_s": 20} if triggered else {"mode": None, "roll_s": 20, "aligned": "UTC"}
+    folder = journal.plan(tmp_path / "recordings" / "s", **plan)
+    record(folder)
+    session = json.loads((folder / "session.json").read_text())
+    (folder / "session.json").write_text(json.dumps({**session, "state": "complete"}))
+    wanted = journal.wanted() if triggered else np.ones(journal.device.step, bool)
+    paths = [f.path for f in check_windows(folder, journal, wanted)]
+    assert len(paths) > 2
+    for path in (paths[0], paths[1], paths[-1]):
+        path.write_bytes(b"x" * 3000)
+        assert [deed.is_well for deed in recover(folder)] == [True]
+    files = check_windows(folder, journal, wanted)
+    assert sorted(e.value for f in files for e in f.epochs) == sorted(t.value for t in journal.triggers)

@@ -45,7 +45,8 @@ class Files:
     rows : callable
         Puts the rows that wait for it into a file.
     closing : callable
-        Called with the place in the journal between a file's closing and its entry in the manifest.
+        Called between a file's closing and its entry in the manifest; returns the journal offset from which the next
+        file is made.
 
     Attributes
     ----------
@@ -71,7 +72,7 @@ class Files:
         plan: SessionPlan,
         device: DevicePlan,
         rows: Callable[[RecordingWriter], None],
-        closing: Callable[[], None],
+        closing: Callable[[], int],
     ) -> None:
         self.folder = DeviceFolder(plan, device)
         self.roller = Roller(plan)
@@ -184,10 +185,18 @@ class Files:
         self.before_close()
         closed = self.writer.close(reason)
         self.writer = None
-        self._closing()
-        self.folder.check_in(closed, self.cursor)
+        self.folder.check_in(closed, self._closing())
         self.closing = self.in_window = False
         self.news = True
+
+    def reopen(self) -> None:
+        """Go on with the file that was closed last, if there is one, for what was noted after it."""
+        files = self.folder.manifest.files
+        path = self.folder.path / files[-1].name if files else None
+        if self.writer is None and path is not None and path.is_file():
+            files.pop()
+            self.folder.save()
+            self.writer = RecordingWriter.resume(path)
 
     def _roll_reason(self, part: Block, info: DeviceInfo, span: Span, k: int, *, begins: bool) -> str | None:
         """Why a part of a block belongs into a new file, None where it belongs into the present one."""

@@ -48,7 +48,7 @@ class Lane:
     def __init__(self, plan: SessionPlan, device: DevicePlan) -> None:
         self.device = device
         self._plan = plan
-        self._files = Files(plan, device, self._write_held, self._keep_progress)
+        self._files = Files(plan, device, self._write_held, self._closing)
         self._whole = self._files.roller.whole
         self._manifest = self._files.folder.manifest
         self.done = self._manifest.state == "complete"
@@ -329,6 +329,12 @@ class Lane:
 
     # -- the end, and what a later recorder needs
 
+    def _closing(self) -> int:
+        """Write down how far this is, as a file is closed; return where the next one's rows and samples begin."""
+        self._keep_progress()
+        waiting = [item.offset for item in self._held if rows.is_kept(item)]
+        return min([self._files.cursor, *waiting])
+
     def _keep_progress(self) -> None:
         """Put into the manifest what a later recorder needs to know of what was left out."""
         if self._whole or self._selection is None:
@@ -352,6 +358,10 @@ class Lane:
 
     def _finish(self, reason: str) -> None:
         """End the session for this device."""
+        if any(map(rows.is_kept, self._held)):
+            self._files.reopen()
+            if self._files.writer is not None:
+                self._write_held(self._files.writer)
         self._files.close(f"session stopped: {reason}" if reason else "session stopped")
         manifest = self._manifest
         if not manifest.files:
