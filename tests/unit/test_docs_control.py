@@ -24,9 +24,10 @@ SOURCES = "\n".join(
 
 
 def rows(heading: str) -> list[list[str]]:
-    """Return the cells of the table under a heading."""
+    """Return the cells of the first table under a heading."""
     part = PAGE.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
-    lines = [line for line in part.splitlines() if line.startswith("| ") or line.startswith("|--")]
+    table = re.split(r"\n(?!\|)", part[part.index("\n|") + 1 :], maxsplit=1)[0]
+    lines = table.splitlines()
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if not line.startswith("|--")][1:]
 
 
