@@ -23,7 +23,7 @@ from spikedaq.cli.main import main
 from spikedaq.journal import JournalWriter, NoteRecord, SessionStart, SessionStop
 from spikedaq.model import StoreError
 from spikedaq.recorder import Finding, Verdict, mark_deleted, read_manifest, recover, verify
-from spikedaq.store import check_file, find_files, open_recording
+from spikedaq.store import check, check_file, find_files, open_recording
 
 FLIPS = int(os.environ.get("SPIKEDAQ_FLIPS", "200"))
 N_FILES = 4
@@ -334,6 +334,23 @@ def test_a_file_that_crashes_hdf5_does_not_crash_us(made: Made) -> None:
         path.write_bytes(spoilt)
         (finding,) = verify([path])
         assert finding.verdict in (Verdict.DAMAGED, Verdict.WRONG, Verdict.UNCHECKED)
+
+
+def test_a_damaged_file_that_was_never_closed_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HDF5 would wait for the end of a write that nobody is making."""
+    monkeypatch.setattr(check, "PATIENCE_S", 5.0)
+    root = tmp_path / "data"
+    made = Made(root, record(root, stop=False))
+    (finding,) = made.problems()
+    content = bytearray(finding.path.read_bytes())
+    # An object header in the first pages; its checksum no longer fits.
+    at = content.index(b"OHDR", 100)
+    content[at + 20 : at + 30] = bytes(10)
+    finding.path.write_bytes(content)
+    assert {f.verdict for f in made.problems()} == {Verdict.DAMAGED}
+    assert all(d.is_well for d in recover(made.session))
+    assert made.problems() == []
+    check_files(made.session, made.produced)
 
 
 def test_the_commands(made: Made, capsys: pytest.CaptureFixture[str]) -> None:

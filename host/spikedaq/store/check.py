@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spikedaq.model import DamagedFileError, SpikedaqError
+from spikedaq.model import DamagedFileError, SpikedaqError, StoreError
 from spikedaq.store.closing import read_ending
 from spikedaq.store.extent import beyond, columns, read_extent, read_rows, series_datasets
 from spikedaq.store.hdf5 import open_to_read, translated
@@ -22,6 +22,9 @@ from spikedaq.store.meta import meta_from_json
 
 PIECE_SAMPLES = 1 << 18
 """Read at a time: 2 MiB of timestamps."""
+PATIENCE_S, LEAST_BYTES_PER_S = 30.0, 1e6
+"""HDF5 takes damage in a file that is marked as growing for a write under way, and looks again a hundred times, after
+twice as long each time: for centuries. Reading a whole file takes a tenth of this on a slow computer."""
 Span = tuple[int, int]
 """First step, and the step after the last one."""
 
@@ -163,17 +166,25 @@ def between(expected_step: int, first_step: int, missing: list[Span]) -> str | N
 
 
 def check_apart(path: Path) -> FileCheck:
-    """Do as :func:`check_file` does in a process of its own, which damage may end.
+    """Do as :func:`check_file` does in a process of its own, which damage may end or hold up for good.
 
     Raises
     ------
     DamagedFileError
-        As there; also where reading it ended that process.
+        As there; also where reading it ended that process, or does not end.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", "spikedaq.store.check", str(path)],
-        stdin=subprocess.DEVNULL, capture_output=True, check=False,
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "spikedaq.store.check", str(path)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=PATIENCE_S + path.stat().st_size / LEAST_BYTES_PER_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise DamagedFileError(f"{path}: reading it does not end; it is damaged") from error
+    except FileNotFoundError as error:
+        raise StoreError(f"cannot read {path}: no such file or folder") from error
     try:
         found = json.loads(done.stdout)
         if "error" in found:
