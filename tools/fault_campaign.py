@@ -58,12 +58,13 @@ class Outcome:
 def stages() -> list[Stage]:
     """Return every stage, the longest first."""
     kills = [str(path) for path in sorted((ROOT / "tests" / "fault").glob("test_*.py"))]
-    alone = ("test_link_faults.py", "test_lossless_link.py", *DISK_AND_KILLS)
+    alone = ("test_injected_failures.py", "test_link_faults.py", "test_lossless_link.py", *DISK_AND_KILLS)
     own = [path for path in kills if Path(path).name in alone]
     rest = tuple(path for path in kills if path not in own)
     truth = str(ROOT / "tests" / "system" / "test_recording_truth.py")
     return [
         Stage("unplug, rename, reboot", (*PYTEST, "tests/fault/test_link_faults.py"), {"SPIKEDAQ_LINK_CYCLES": "200"}),
+        Stage("kinds of failure", (*PYTEST, "tests/fault/test_injected_failures.py"), {"SPIKEDAQ_FAILURES": "all"}),
         Stage("kills, full disk, slow clients", (*PYTEST, *rest, truth), {"SPIKEDAQ_KILLS": "20"}),
         # A fifth of what is to be run by hand: 1000 and 200 kills, 50 full disks, 50 power cuts.
         Stage(

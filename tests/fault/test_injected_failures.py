@@ -2,7 +2,8 @@
 
 Printed is, for each, the time from the failure until the daemon raised the alarm. Where the daemon cannot know at once
 (a board that keeps silent may have long blocks; a viewer that stopped has buffers that fill first), it counts from when
-it could. ``SPIKEDAQ_FAILURES=all`` runs every kind, otherwise those run that are marked as quick.
+it could. ``SPIKEDAQ_SLACK`` multiplies the two seconds for a computer that is busy otherwise.
+``SPIKEDAQ_FAILURES=all`` runs every kind, otherwise those run that are marked as quick.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from helpers.faulty_device import FaultyDevice
 from spikedaq.link import find_device_program
 from spikedaq.model import CommandError
 
-LIMIT_S = 2.0
+LIMIT_S = 2.0 * float(os.environ.get("SPIKEDAQ_SLACK", "1"))
 SIM = "sim:alpha?param.i_clamp=15"
 Failure = Callable[[Path], None]
 
@@ -340,7 +341,9 @@ def journal_deleted(tmp_path: Path) -> None:
 def disk_full(tmp_path: Path) -> None:
     disk = tmp_path / "small"
     disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400m", "tmpfs", str(disk)], check=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400m", "tmpfs", str(disk)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()}")
     try:
         with bench(tmp_path, config="[disk]\nreserve_bytes = 60_000_000\n") as daemon:
             daemon.running("alpha")
@@ -475,9 +478,9 @@ def history_killed(tmp_path: Path) -> None:
             found = children(daemon.pid, b"spikedaq.history")
             return found and found != [pid]
 
-        with contextlib.suppress(AssertionError):
-            told("history killed", *daemon.alarm_after(("history_failed",), at, timeout_s=3))
+        # One that is killed is started again at once; the alarm is for one that does not come back.
         wait_for("another", again)
+        print(f"1 x history killed: another runs after {time.monotonic() - at:.2f} s")
         wait_for("no alarm", lambda: "history_failed" not in daemon.alarms())
 
 

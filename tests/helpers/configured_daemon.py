@@ -11,6 +11,9 @@ from pathlib import Path
 
 from harness import DaemonProcess, wait_for
 
+START_S = 90.0
+"""For a computer on which everything else runs as well."""
+
 
 class ConfiguredDaemon(DaemonProcess):
     """Devices are in the file rather than on the command line.
@@ -51,7 +54,7 @@ class ConfiguredDaemon(DaemonProcess):
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **self.environment})
         if wait:
-            wait_for("the daemon to answer", lambda: self.call("hello"))
+            wait_for("the daemon to answer", lambda: self.call("hello"), START_S)
 
     # ---- what it says ----
 
@@ -68,7 +71,7 @@ class ConfiguredDaemon(DaemonProcess):
     def running(self, *names: str) -> None:
         """Wait until devices stream."""
         for name in names or tuple(self.devices):
-            wait_for(f"{name} to stream", lambda n=name: self.device(n)["samples"] > 0)
+            wait_for(f"{name} to stream", lambda n=name: self.device(n)["samples"] > 0, START_S)
 
     def device(self, name: str) -> dict[str, object]:
         """Return a device's status."""
