@@ -16,7 +16,7 @@ from spikedaq.bus import FileStatus
 from spikedaq.cli.common import add_json_option, bytes_text, gaps_text, positive_seconds, print_json
 from spikedaq.daemon.log_setup import set_up_logging
 from spikedaq.inlet import Bench, connect
-from spikedaq.model import CommandRejected, ConfigError, StoreError
+from spikedaq.model import CommandRejected, StoreError
 from spikedaq.remote import Progress, RemoteRecording, RemoteSession, find_unfinished
 from spikedaq.remote.session import begin, resume
 
@@ -38,14 +38,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--notes", default="", help="with --from: free text that goes into the files")
     parser.add_argument("--seconds", type=positive_seconds, metavar="N", help="with --from: end after this long")
     add_json_option(parser)
-    parser.set_defaults(run=run_from)
+    parser.set_defaults(run=run_from, refuse=parser.error)
 
 
 def run_from(arguments: argparse.Namespace) -> int:
     """Record from another computer until Ctrl-C; 0 where everything is in closed files."""
     if arguments.source is None:
-        text = "record needs an action, start, stop or status; or --from URL, to record here what a daemon acquires"
-        raise ConfigError(text)
+        arguments.refuse("name what to do: start, stop or status; or --from URL, to record here what a daemon acquires")
     set_up_logging(level=logging.WARNING)
     session = _session(arguments)
     try:
