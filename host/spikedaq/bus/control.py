@@ -15,10 +15,10 @@ from spikedaq.model import LocalProtocolError, RemoteProtocolError
 MAX_CONTROL_BYTES = 1 << 20
 MAX_ID_CHARS = 64
 MAX_CLIENT_CHARS = 32
-# No operation has a map of more entries than a board has parameters, nor a longer list than a waveform of this many
-# rows; what a request of a mebibyte can make us allocate is bounded by this.
+# No operation has a map of more entries than a board has parameters, nor a longer list than the bytes above can hold;
+# what a request can make us allocate is bounded by this.
 _MAX_MAP = 4096
-_MAX_ARRAY = 1 << 19
+_MAX_ARRAY = 1 << 20
 # An error's text is for people; what somebody sent is quoted in some of them, up to a mebibyte of it.
 _MAX_TEXT_CHARS = 2000
 
