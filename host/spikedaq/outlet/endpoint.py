@@ -137,17 +137,6 @@ def holder_of(endpoint: str) -> str | None:
     return None
 
 
-def unsent_bytes(endpoint: str) -> list[int]:
-    """Return, for each connection to a TCP endpoint of ours, how many bytes wait in the system to be sent."""
-    match = _TCP.fullmatch(endpoint)
-    # Columns of proc(5): 3 the state, 01 is ESTABLISHED; 4 the queues, sending first.
-    return [
-        int(columns[4].split(":")[0], 16)
-        for columns in (_sockets(int(match[2])) if match is not None and match[2] != "*" else ())
-        if columns[3] == "01"
-    ]
-
-
 def _listening_inodes(port: int) -> set[str]:
     return {f"socket:[{columns[9]}]" for columns in _sockets(port) if columns[3] == "0A"}  # 0A is LISTEN
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import socket
+import sys
+import termios
+from collections.abc import Iterator
 from typing import Any
 
 import structlog
@@ -110,23 +114,48 @@ def cut(descriptor: int, endpoint: str) -> bool:
     bool
         False where the descriptor is not, or no longer, a connection to this endpoint.
     """
-    port = endpoint.rpartition(":")[2]
-    try:
-        # Of our own before it is looked at: the number may stand for another file by now.
-        own = os.dup(descriptor)
-    except OSError:
-        return False
-    with contextlib.ExitStack() as stack:
-        try:
-            connection = stack.enter_context(socket.socket(fileno=own))
-        except OSError:
-            os.close(own)
+    with _connection(descriptor, endpoint) as connection:
+        if connection is None:
             return False
         try:
-            is_tcp = connection.family in (socket.AF_INET, socket.AF_INET6)
-            if not is_tcp or str(connection.getsockname()[1]) != port:
-                return False
             connection.shutdown(socket.SHUT_RDWR)
         except OSError:
             return False
     return True
+
+
+def unsent_bytes(descriptor: int, endpoint: str) -> int:
+    """Return how much waits in the system to be sent over a connection of ours to a bound TCP endpoint; else 0."""
+    # /proc/net/tcp says it as well, and takes 30 ms where there are a few thousand sockets.
+    with _connection(descriptor, endpoint) as connection:
+        if connection is None:
+            return 0
+        try:
+            return int.from_bytes(fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+        except OSError:
+            return 0
+
+
+@contextlib.contextmanager
+def _connection(descriptor: int, endpoint: str) -> Iterator[socket.socket | None]:
+    """Yield a connection by its descriptor; None where that is not, or no longer, one to this endpoint."""
+    port = endpoint.rpartition(":")[2]
+    with contextlib.ExitStack() as stack:
+        try:
+            # Of our own before it is looked at: the number may stand for another file by now.
+            own = os.dup(descriptor)
+        except OSError:
+            yield None
+            return
+        try:
+            connection = stack.enter_context(socket.socket(fileno=own))
+        except OSError:
+            os.close(own)
+            yield None
+            return
+        try:
+            is_tcp = connection.family in (socket.AF_INET, socket.AF_INET6)
+            is_ours = is_tcp and str(connection.getsockname()[1]) == port
+        except OSError:
+            is_ours = False
+        yield connection if is_ours else None

@@ -10,8 +10,8 @@ import zmq
 from zmq.auth.asyncio import AsyncioAuthenticator
 
 from spikedaq.bus import MAX_TOPIC_BYTES
-from spikedaq.outlet.endpoint import bind, unsent_bytes
-from spikedaq.outlet.gate import Gate, connection_of, cut, user_id
+from spikedaq.outlet.endpoint import bind
+from spikedaq.outlet.gate import Gate, connection_of, cut, unsent_bytes, user_id
 from spikedaq.outlet.subscriptions import MAX_PER_CONNECTION, Subscriptions
 
 log = structlog.get_logger(__name__)
@@ -127,7 +127,9 @@ class Publisher:
 
     def stalled_viewers(self) -> int:
         """Return how many subscribers take nothing now, as the system's send queues show (TCP on Linux; else 0)."""
-        return sum(n_bytes > _STALLED_BYTES for n_bytes in unsent_bytes(self.endpoint))
+        self._drain()
+        connections = self._subscriptions.connections()
+        return sum(unsent_bytes(descriptor, self.endpoint) > _STALLED_BYTES for descriptor in connections)
 
     @property
     def subscriptions(self) -> frozenset[str]:

@@ -57,6 +57,10 @@ class Subscriptions:
         """Forget a connection that was ended."""
         self._of.pop(descriptor, None)
 
+    def connections(self) -> list[int]:
+        """Return the descriptors of the connections that subscribed, some of which may have ended."""
+        return list(self._of)
+
     def unwelcome(self, is_allowed: Callable[[str], bool]) -> Iterator[int]:
         """Return the descriptors of connections whose key is not allowed any more."""
         verdicts = {name: is_allowed(name) for name in {name for name, _ in self._of.values()}}
