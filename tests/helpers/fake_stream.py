@@ -69,6 +69,10 @@ class FakeDevice:
     """Is in voltage clamp: blocks say so."""
     produced: list[tuple[int, int, int]] = field(default_factory=list)
 
+    def next_seq(self) -> int:
+        """Use up a sequence number."""
+        return self._take()
+
     def _take(self) -> int:
         seq = self.seq
         self.seq = (seq + 1) % 2**32

@@ -34,6 +34,8 @@ _MAX_PARAMETERS = 256  # a hello counts them in a u8; what an event says is a u3
 _STALE_US = 10_000_000
 """A block is never under way for longer than this; a device whose newest one is older is stopped."""
 
+_TIMINGS = frozenset({Pong, Status})
+
 
 class Receiver:
     """What came from a device, over all its links.
@@ -189,10 +191,24 @@ class Receiver:
             else:
                 for t_read_ns, run in itertools.groupby(frames, key=lambda frame: frame.t_host_ns):
                     journal.frames(t_read_ns, list(run))
+        # The frames are in the journal by now, timed by the map as it is: what may change it comes after the blocks.
+        timings: list[Received] = []
         for item in received:
-            handler = self._handlers.get(item.__class__)
+            kind = item.__class__
+            if kind in _TIMINGS:
+                timings.append(item)
+                continue
+            if kind is Rebooted:
+                self._handle(timings, t_host_ns)
+                timings.clear()
+            handler = self._handlers.get(kind)
             if handler is not None:
                 handler(item, t_host_ns)
+        self._handle(timings, t_host_ns)
+
+    def _handle(self, received: list[Received], t_host_ns: int) -> None:
+        for item in received:
+            self._handlers[item.__class__](item, t_host_ns)
 
     def _recover(self) -> None:
         """Ask for what is missing, or give it up; again when the time comes."""
