@@ -1,5 +1,6 @@
 """The receiving end of the bus, and the client of the control socket."""
 
+from spikedaq.bus import Unavailable
 from spikedaq.inlet.bench import Bench, LiveBlock, connect, control_url
 from spikedaq.inlet.clocks import ClockReading, read_clock
 from spikedaq.inlet.control import DEFAULT_CONTROL_URL, ControlClient
@@ -19,6 +20,7 @@ __all__ = [
     "LiveBlock",
     "Reading",
     "Subscriber",
+    "Unavailable",
     "connect",
     "control_url",
     "default_name",
