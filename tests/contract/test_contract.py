@@ -295,7 +295,8 @@ def continued(contract: Contract, session: str, end_boot: Any, begin_boot: Any) 
     begin_boot()
     after = contract.wait_running(other_than=before["boot"])
     assert after["unique_id"] == before["unique_id"]
-    assert contract.daemon.call("record_status")["state"] == "recording"
+    # Only while the files grow: a board in a simulator may take its time.
+    wait_for("the recording to go on", lambda: contract.daemon.call("record_status")["state"] == "recording")
 
     def both_on_disk() -> bool:
         # The file of the new boot is readable, too.
