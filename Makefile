@@ -8,7 +8,7 @@ SOURCES := pyproject.toml CMakeLists.txt tools/make_specifications.py \
            $(shell find host/spikedaq firmware/lib firmware/boards firmware/src -type f \
                    \( -name '*.py' -o -name '*.h' -o -name '*.cpp' -o -name '*.txt' -o -name '*.typed' \) 2>/dev/null)
 
-.PHONY: help demo test test-cpp test-python check bench fault fuzz-cpp fuzz-python firmware firmware-v1 firmware-cm4 \
+.PHONY: soak help demo test test-cpp test-python check bench fault fuzz-cpp fuzz-python firmware firmware-v1 firmware-cm4 \
         firmware-xtensa simulator sizes contract format docs configuration-docs clean
 help:
 	@echo "make demo      a virtual bench of two Spikelings, the daemon and a recording; Ctrl-C ends it"
@@ -18,6 +18,7 @@ help:
 	@echo "make fault     the fault campaign: bad cables, unplugging, kills, full disks, fuzzing; at most 15 minutes"
 	@echo "make fuzz-python FUZZ_BYTES=100000000   random and mutated bytes into the decoders of the host"
 	@echo "make fuzz-cpp  the firmware's fuzzers, FUZZ_SECONDS=60 each"
+	@echo "make soak      stream faster than any board, and watch memory, descriptors, threads; SOAK=\"--minutes 60\""
 	@echo "make bench     CPU per device, latency, the closed loop, and the naive script for comparison"
 	@echo "make firmware  the virtual device, in $(BUILD)/firmware"
 	@echo "make firmware-v1, firmware-cm4   the images of v1 and of the stand-in for QEMU, in $(BUILD)/firmware-*"
@@ -75,6 +76,10 @@ fuzz-python: $(VENV)/.dev $(VENV)/.installed
 bench: $(VENV)/.dev $(VENV)/.installed
 	$(PY) tests/perf/bench.py $(BENCH)
 	$(PY) tests/perf/closed_loop.py $(CLOSED_LOOP)
+
+# Faster than any board, for as long as wished: SOAK="--minutes 60".
+soak: $(VENV)/.dev $(VENV)/.installed
+	$(PY) tests/perf/soak.py $(SOAK)
 
 check: $(VENV)/.dev
 	$(VENV)/bin/ruff check host tests tools

@@ -29,6 +29,8 @@ from spikedaq.recorder import UNFINISHED, Scheduled, mode_from, read_manifest
 
 START_TIMEOUT_S = 10.0
 """How long a recorder has to bring the first block of every device to the disk."""
+START_PER_DEVICE_S = 1.0
+"""And so much more for each: making a file takes 0.1 s of a processor, and a computer may be busy."""
 MAX_START_RESTARTS = 2
 STOP_TIMEOUT_S = 60.0
 SESSION_FILE = "session.json"
@@ -212,7 +214,7 @@ class Sessions:
         ConfigError, StoreError, CommandRejected
             A name, folder or device that cannot be used; a session that exists or still runs.
         CommandTimeout
-            No block on disk within `START_TIMEOUT_S`; what was begun is undone.
+            No block on disk within `START_TIMEOUT_S` and `START_PER_DEVICE_S`; what was begun is undone.
         """
         async with self._turn:
             check_session_name(name)
@@ -302,8 +304,9 @@ class Sessions:
 
     async def _first_blocks(self, session: Session) -> None:
         recorder = session.recorder
+        patience_s = START_TIMEOUT_S + START_PER_DEVICE_S * len(recorder.files)
         try:
-            async with asyncio.timeout(START_TIMEOUT_S):
+            async with asyncio.timeout(patience_s):
                 while any(not _is_begun(file) for file in recorder.files.values()):
                     if recorder.restarts > MAX_START_RESTARTS or recorder.finished.is_set():
                         raise StoreError(f"session {session.name!r} cannot be recorded: {recorder.error}")
@@ -313,7 +316,7 @@ class Sessions:
             missing = ", ".join(name for name, file in recorder.files.items() if not _is_begun(file))
             why = f" ({recorder.error})" if recorder.error else "; do they stream, and is the disk fast enough?"
             raise CommandTimeout(
-                f"session {session.name!r} was not begun: nothing of {missing} is on disk after {START_TIMEOUT_S:.0f} s"
+                f"session {session.name!r} was not begun: nothing of {missing} is on disk after {patience_s:.0f} s"
                 f"{why}",
                 code="no_data",
             ) from error

@@ -22,8 +22,8 @@ MAX_REPLY_BYTES = 3 * 2**18
 """Of payload in one reply; a control message has at most a mebibyte."""
 MAX_WAIT_S = 10.0
 _POLL_S = 0.05
-_MAX_OPEN = 32
-"""Readers kept where a request ended, for the one that goes on there. Each holds a file and a piece of it."""
+_MAX_OPEN = 8
+"""Readers kept where a request ended, for the one that goes on there. Each holds a file and a MiB of it, decoded."""
 
 
 class Requests:
