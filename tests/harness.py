@@ -21,6 +21,8 @@ from cobs import cobs
 from helpers.packed import block_samples
 from spikedaq.inlet import ControlClient
 
+START_S = 20.0 * float(os.environ.get("SPIKEDAQ_SLACK", "1"))
+"""More on a computer that is busy with other things."""
 TRUTH_ROW = np.dtype([("step", "<u8"), ("tick", "<u8"), ("values", "<i2", (8,)), ("voltage_clamp", "?")])
 _STORED_ROW = np.dtype([("step", "<u8"), ("tick", "<u8"), ("values", "<i2", (8,))])
 
@@ -85,7 +87,11 @@ class DaemonProcess:
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
         if wait:
-            wait_for("the daemon to answer", lambda: self.call("hello"))
+            try:
+                wait_for("the daemon to answer", lambda: self.call("hello"), START_S)
+            except AssertionError:
+                self.kill()
+                raise
 
     def call(self, op: str, timeout_s: float = 20.0, **args: object) -> object:
         """Make one control request."""
