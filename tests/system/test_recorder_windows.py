@@ -49,7 +49,7 @@ def test_a_thousand_triggers(tmp_path: Path, seed: int) -> None:
     journal = TriggeredJournal(tmp_path)
     fire_at_random(journal, TRIGGERS, random.Random(seed))
     journal.stop()
-    folder = journal.plan(tmp_path / "recordings" / "s", AS_ASKED, roll_s=600)
+    folder = journal.plan(tmp_path / "recordings" / "s", AS_ASKED, roll_s=0.6 * TRIGGERS)
     lines = record(folder)
     wanted = journal.wanted()
     files = check_windows(folder, journal, wanted)
