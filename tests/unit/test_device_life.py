@@ -193,7 +193,7 @@ def test_unplugged_and_back() -> None:
             r.board.unplug()
             await r.state(DeviceState.LOST)
             with pytest.raises(CommandRejected, match="takes no commands now") as caught:
-                await r.device.set({"i_clamp": 1})
+                await r.device.commands.set({"i_clamp": 1})
             assert caught.value.code == "not_connected"
             await r.state(DeviceState.RUNNING)
             r.board.block(skip_frames=1, skip_steps=10)
@@ -213,7 +213,7 @@ def test_reboot_is_seen_and_streaming_goes_on() -> None:
     async def test() -> None:
         async with rig() as r:
             await r.state(DeviceState.RUNNING)
-            await r.device.set({"i_clamp": 5.0})
+            await r.device.commands.set({"i_clamp": 5.0})
             first = len(r.board.seen)
             r.board.parameters[0][6:8] = [0.0, 0]
             r.board.reboot()
@@ -306,12 +306,12 @@ def test_unanswered_request_is_sent_again_with_the_same_id_then_times_out() -> N
             await r.state(DeviceState.RUNNING)
             r.board.deaf.add(Get)
             with pytest.raises(CommandTimeout, match=r"alpha did not answer 'get i_clamp' \(4 tries"):
-                await r.device.get("i_clamp")
+                await r.device.commands.get("i_clamp")
             ids = [m.request_id for m in r.board.seen if isinstance(m, Get)]
             assert len(ids) == 4
             assert len(set(ids)) == 1
             r.board.deaf.clear()
-            assert await r.device.get("i_clamp") == (0.0, Holder.KNOB)
+            assert await r.device.commands.get("i_clamp") == (0.0, Holder.KNOB)
 
     run(test)
 
@@ -324,7 +324,7 @@ def test_refusal_carries_the_boards_reason() -> None:
             await r.state(DeviceState.RUNNING)
             r.board.refuse[Set] = (5, "the waveform plays")
             with pytest.raises(CommandRejected, match=r"alpha refused 'set i_clamp': the waveform plays") as caught:
-                await r.device.set({"i_clamp": 1})
+                await r.device.commands.set({"i_clamp": 1})
             assert caught.value.code == "wrong_state"
 
     run(test)
@@ -336,10 +336,10 @@ def test_set_is_read_back_and_handed_back() -> None:
     async def test() -> None:
         async with rig() as r:
             await r.state(DeviceState.RUNNING)
-            assert await r.device.set({"i_clamp": 12.5}) == {"i_clamp": (12.5, Holder.HOST)}
+            assert await r.device.commands.set({"i_clamp": 12.5}) == {"i_clamp": (12.5, Holder.HOST)}
             assert r.device.info is not None
             assert r.device.info.parameters[0].value == 12.5
-            assert await r.device.set({"i_clamp": None}) == {"i_clamp": (0.0, Holder.KNOB)}
+            assert await r.device.commands.set({"i_clamp": None}) == {"i_clamp": (0.0, Holder.KNOB)}
             r.board.parameter_event(1, 3.0)
             await r.until(lambda: r.device.info is not None and r.device.info.parameters[1].value == 3.0)
 
@@ -367,7 +367,7 @@ def test_bad_values_are_refused_before_anything_is_sent(values: dict[str, Any], 
         async with rig() as r:
             await r.state(DeviceState.RUNNING)
             with pytest.raises(CommandRejected) as caught:
-                await r.device.set(values)
+                await r.device.commands.set(values)
             assert (caught.value.code, words in str(caught.value)) == (code, True), str(caught.value)
             assert not any(isinstance(m, Set) for m in r.board.seen)
 
@@ -380,8 +380,8 @@ def test_a_limit_that_is_not_a_float32_can_be_set() -> None:
     async def test() -> None:
         async with rig() as r:
             await r.state(DeviceState.RUNNING)
-            await r.device.set({"photo_decay": 0.1})
-            assert await r.device.set({"gate": True}) == {"gate": (1, Holder.HOST)}
+            await r.device.commands.set({"photo_decay": 0.1})
+            assert await r.device.commands.set({"gate": True}) == {"gate": (1, Holder.HOST)}
 
     run(test)
 
@@ -393,7 +393,7 @@ def test_stimulus_goes_in_pieces_that_fit() -> None:
     async def test() -> None:
         async with rig() as r:
             await r.state(DeviceState.RUNNING)
-            await r.device.stimulus(rows, loop=True)
+            await r.device.commands.stimulus(rows, loop=True)
             stimulus = [m for m in r.board.seen if type(m) in (StimulusBegin, StimulusData, StimulusPlay)]
             assert stimulus[0].n_rows == 300
             got = b"".join(m.rows for m in stimulus[1:-1])
@@ -403,7 +403,7 @@ def test_stimulus_goes_in_pieces_that_fit() -> None:
             assert max(map(len, sent)) + 4 <= r.board.max_request_bytes
             for bad, code in ((list(range(1001)), "too_large"), ([], "bad_arguments"), ([10001], "out_of_range")):
                 with pytest.raises(CommandRejected) as caught:
-                    await r.device.stimulus(bad, loop=False)
+                    await r.device.commands.stimulus(bad, loop=False)
                 assert caught.value.code == code
 
     run(test)

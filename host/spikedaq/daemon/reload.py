@@ -97,7 +97,7 @@ class Reloader:
                 raise ConfigError(f"the bench has a device {name!r} already, which nobody named; choose another name")
         for device in devices.adjusted:
             if device.name in members:
-                members[device.name].device.check_settings(device.parameters)
+                members[device.name].device.commands.check_settings(device.parameters)
         return [*map(str, keys), *devices.lines()], devices
 
     def _superseded(self, devices: DeviceChanges) -> list[str]:
@@ -117,7 +117,7 @@ class Reloader:
             member.config, member.device.settings = device, device.parameters
             if added and member.device.info is not None:
                 try:
-                    await member.device.set(added, origin="configuration")
+                    await member.device.commands.set(added, origin="configuration")
                 except (CommandError, RemoteProtocolError) as error:
                     # It is set when the device is connected next.
                     log.warning("not set yet", device=device.name, reason=str(error))

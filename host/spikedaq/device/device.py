@@ -1,24 +1,21 @@
-"""One device: its link opened again and again, identified, described, started, watched, commanded."""
+"""One device: its link opened again and again, identified, described, started, watched."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, NoReturn
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NoReturn
 
 import structlog
 
 from spikedaq.device.clock import ClockKeeper
+from spikedaq.device.commands import Commands
 from spikedaq.device.greet import greet
 from spikedaq.device.identify import Identification
-from spikedaq.device.parameters import checked_pairs, parameter_index
 from spikedaq.device.receive import Receiver
 from spikedaq.device.requests import Requests
 from spikedaq.device.seams import DeviceListener, DeviceState, JournalOpener, Timing
-from spikedaq.device.selftest import read_inputs
-from spikedaq.device.stimulus import upload
 from spikedaq.device.stock_link import StockLink
 from spikedaq.device.translate import Translator
 from spikedaq.link import Finder, Link, PortFinder, host_now_ns, open_link
@@ -27,29 +24,19 @@ from spikedaq.model import (
     CommandRejected,
     ConfigError,
     DeviceInfo,
-    Holder,
-    InputReading,
     LinkLostError,
     LinkOpenError,
     ProtocolError,
     RemoteProtocolError,
     StoreError,
-    Trait,
 )
 from spikedaq.wire import (
     Connection,
-    Describe,
-    DescriptionKind,
-    Get,
     Hello,
     HelloRequest,
     Ping,
     Reply,
-    Reset,
-    Set,
     Start,
-    StimulusPlay,
-    StimulusStop,
     Stop,
     check_version,
     device_info,
@@ -57,11 +44,8 @@ from spikedaq.wire import (
     encode_message,
 )
 
-RESET_SCOPES = {"neuron": 0, "parameters": 1, "reboot": 2}
 _WATCH_S = 0.25
 """How often the watchdog looks. Counters, not the blocks themselves, tell it that something came."""
-_SET_OVERHEAD_BYTES = 16
-_PAIR_BYTES = 7  # index (2) and f32 (5)
 
 log = structlog.get_logger(__name__)
 
@@ -98,6 +82,8 @@ class Device:
         One clear line about the state.
     info : DeviceInfo or None
         What the device said of itself in its present boot, parameters at their newest values.
+    commands : Commands
+        What else can be asked of it.
     wanted : bool
         Whether it is to stream: started again after a reconnect or a reboot.
     reconnects : int
@@ -133,11 +119,11 @@ class Device:
         self._requests = Requests(name, self._timing)
         self.clock = ClockKeeper()
         self.received = Receiver(listener, self._requests, self.clock, self._timing)
+        self.commands = Commands(name, self._requests, self.received, refusal=self._refusal)
         self._finder = finder or PortFinder(url)
         self.settings: Mapping[str, float] = dict(settings or {})
         self._unique_id: str | None = None
         self._opened = 0
-        self._info: DeviceInfo | None = None
         self._link: Link | None = None
         self._lost: LinkLostError | None = None
         self._log = log.bind(device=name)
@@ -161,69 +147,12 @@ class Device:
 
     @property
     def info(self) -> DeviceInfo | None:
-        """Return the description, with the newest parameter values."""
-        if self._info is None:
-            return None
-        parameters = list(self._info.parameters)
-        for index, value in self.received.values.items():
-            if index < len(parameters):
-                parameters[index] = replace(parameters[index], value=value)
-        return replace(self._info, parameters=tuple(parameters))
-
-    async def get(self, name: str, *, origin: str = "") -> tuple[float, Holder]:
-        """Read a parameter from the device: its value and who holds it."""
-        info = self._described()
-        index = parameter_index(self.name, info, name)
-        answer = await self._requests.call(lambda i: Get(i, index), what=f"get {name}", origin=origin)
-        value = answer.value if isinstance(answer, Reply) else None
-        if not isinstance(value, tuple | list) or len(value) < 2 or not isinstance(value[0], int | float):
-            raise RemoteProtocolError(
-                f"{self.name} answered 'get {name}' with {value!r}, not with a value and its holder"
-            )
-        holder = Holder.HOST if value[1] else Holder.KNOB
-        self._remember(index, float(value[0]), holder)
-        return float(value[0]), holder
-
-    async def set(self, values: Mapping[str, Any], *, origin: str = "") -> dict[str, tuple[float, Holder]]:
-        """Set parameters (None hands one back to its knob) and read them back.
-
-        Everything is checked before anything is sent; a board with short requests gets several, in the order given.
-        """
-        self._described()
-        return await self._set_described(values, origin=origin)
-
-    def check_settings(self, values: Mapping[str, float]) -> None:
-        """Raise `CommandRejected` for values that the device, as it described itself, would refuse."""
-        if self._info is not None and values:
-            checked_pairs(self.name, self._info, values)
-
-    async def _set_described(self, values: Mapping[str, Any], *, origin: str) -> dict[str, tuple[float, Holder]]:
-        info = self.info
-        if info is None:
-            raise CommandRejected(f"{self.name} has not been described yet", code="not_connected")
-        pairs = checked_pairs(self.name, info, values)
-        per_request = max(1, (info.max_request_bytes - _SET_OVERHEAD_BYTES) // _PAIR_BYTES)
-        what = "set " + ", ".join(values)
-        for first in range(0, len(pairs), per_request):
-            flat = tuple(item for pair in pairs[first : first + per_request] for item in pair)
-            await self._requests.call(lambda i, flat=flat: Set(i, flat), what=what, origin=origin)  # type: ignore[misc]
-        return {name: await self._described_anew(name, info, origin=origin) for name in values}
-
-    async def _described_anew(self, name: str, info: DeviceInfo, *, origin: str) -> tuple[float, Holder]:
-        """Read a parameter back as a description, so that the journal knows its new holder, too."""
-        index = parameter_index(self.name, info, name)
-        what = f"describe {name}"
-        await self._requests.call(lambda i: Describe(i, DescriptionKind.PARAMETER, index), what=what, origin=origin)
-        hello = self.connection.info
-        if hello is None:
-            raise RemoteProtocolError(f"{self.name} rebooted while {name} was being set; set it again")
-        parameter = device_info(hello, self.connection.descriptions.values()).parameters[index]
-        self._remember(index, parameter.value, parameter.holder)
-        return parameter.value, parameter.holder
+        """Return the description, with the newest parameter values; None before there is one."""
+        return self.commands.info
 
     async def start(self, *, origin: str = "") -> int:
         """Start the blocks; return the first step. The device is kept started from now on."""
-        self._described()
+        self.commands.checked()
         answer = await self._requests.call(lambda i: Start(i, 0), what="start", origin=origin)
         self.wanted = True
         self._set_state(DeviceState.RUNNING, "")
@@ -232,7 +161,7 @@ class Device:
 
     async def stop(self, *, origin: str = "") -> int:
         """Stop the blocks; return the first step not sent. The device is kept stopped from now on."""
-        self._described()
+        self.commands.checked()
         wanted, self.wanted = self.wanted, False
         try:
             answer = await self._requests.call(Stop, what="stop", origin=origin)
@@ -243,35 +172,9 @@ class Device:
         self.received.attention.set()
         return answer.value if isinstance(answer, Reply) and isinstance(answer.value, int) else 0
 
-    async def reset(self, scope: str, *, origin: str = "") -> None:
-        """Reset the neuron, its parameters too, or reboot the board."""
-        self._described()
-        if scope not in RESET_SCOPES:
-            raise CommandRejected(f"there is no reset {scope!r}; use {', '.join(RESET_SCOPES)}", code="bad_arguments")
-        number = RESET_SCOPES[scope]
-        await self._requests.call(lambda i: Reset(i, number), what=f"reset {scope}", origin=origin)
-
-    async def stimulus(self, rows: Sequence[int], *, loop: bool, origin: str = "") -> None:
-        """Upload a waveform (0.01 % per row) and play it from the next step on."""
-        await upload(self.name, self._described(), self._requests, rows, loop=loop, origin=origin)
-
-    async def stimulus_play(self, *, loop: bool, origin: str = "") -> None:
-        """Play the waveform that was uploaded last from the next step on."""
-        self._described()
-        await self._requests.call(lambda i: StimulusPlay(i, loop), what="stimulus play", origin=origin)
-
-    async def stimulus_stop(self, *, origin: str = "") -> None:
-        """Go back to the square wave."""
-        self._described()
-        await self._requests.call(StimulusStop, what="stimulus stop", origin=origin)
-
-    async def self_test(self, *, origin: str = "") -> list[InputReading]:
-        """Read every input of the board once; it changes nothing."""
-        return await read_inputs(self.name, self._described(), self._requests, origin=origin)
-
     async def ping(self) -> int | None:
         """Measure one round trip, in nanoseconds; None where no answer came within `Timing.ping_patience_s`."""
-        self._described()
+        self.commands.checked()
         token = self._ping()
         try:
             async with asyncio.timeout(self._timing.ping_patience_s):
@@ -283,19 +186,9 @@ class Device:
             return None
         return self.clock.round_trip_ns
 
-    def _described(self) -> DeviceInfo:
-        info = self.info
-        if info is None or self._link is None or self.state not in _CONNECTED:
-            why = self.detail or f"it is {self.state}"
-            raise CommandRejected(f"{self.name} takes no commands now: {why}", code="not_connected")
-        return info
-
-    def _remember(self, index: int, value: float, holder: Holder) -> None:
-        self.received.values[index] = value
-        if self._info is not None and index < len(self._info.parameters):
-            parameters = list(self._info.parameters)
-            parameters[index] = replace(parameters[index], value=value, holder=holder)
-            self._info = replace(self._info, parameters=tuple(parameters))
+    def _refusal(self) -> str | None:
+        """Return why it takes no commands now, None where it does."""
+        return None if self._link is not None and self.state in _CONNECTED else self.detail or f"it is {self.state}"
 
     # ---- its life ----
 
@@ -412,17 +305,10 @@ class Device:
         hello = self.connection.info
         if hello is None:
             raise RemoteProtocolError(f"{self.name} sent no hello that can be used")
-        self._info = None
+        self.commands.described(None)
         self.received.values.clear()
         self._ping()
-        counts = [(DescriptionKind.CHANNEL, hello.n_channels), (DescriptionKind.PARAMETER, hello.n_parameters),
-                  (DescriptionKind.PRESET, hello.n_presets)]  # fmt: skip
-        if hello.traits & Trait.VOLTAGE_CLAMP:
-            counts.append((DescriptionKind.CLAMP_CHANNEL, hello.n_channels))
-        for kind, count in counts:
-            for index in range(count):
-                what = f"describe {kind.name.lower()} {index}"
-                await self._requests.call(lambda i, k=kind, n=index: Describe(i, k, n), what=what, origin="connect")  # type: ignore[misc]
+        await self.commands.describe(hello)
         for number in range(self._timing.quick_pings):
             if number:
                 await asyncio.sleep(self._timing.quick_ping_s)
@@ -433,7 +319,7 @@ class Device:
                     await self.received.pong.wait()
             except TimeoutError:
                 self.check_lost()
-        self._info = device_info(hello, self.connection.descriptions.values())
+        self.commands.described(device_info(hello, self.connection.descriptions.values()))
         unset = await self._apply_settings()
         # A device that runs already (only this daemon was restarted) is left running: a start would turn what was lost
         # meanwhile into samples that nobody asked for.
@@ -448,7 +334,7 @@ class Device:
         refused = []
         for name, value in self.settings.items():
             try:
-                await self._set_described({name: value}, origin="configuration")
+                await self.commands.set_described({name: value}, origin="configuration")
             except CommandRejected as error:
                 refused.append(str(error))
         return f"its configuration asks for what it cannot do: {'; '.join(refused)}" if refused else ""

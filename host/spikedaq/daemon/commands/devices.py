@@ -47,13 +47,13 @@ class DeviceCommands:
         return {"name": device, "url": found.url, **value}
 
     async def _get(self, who: str, device: str, name: str) -> dict[str, Any]:
-        value, holder = await self._device(device).get(text(name, "name"), origin=who)
+        value, holder = await self._device(device).commands.get(text(name, "name"), origin=who)
         return {"value": value, "holder": holder.name.lower()}
 
     async def _set(self, who: str, device: str, values: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
             raise CommandRejected("'values' must be a map of parameter names to numbers", code="bad_arguments")
-        found = await self._device(device).set(values, origin=who)
+        found = await self._device(device).commands.set(values, origin=who)
         return {name: {"value": value, "holder": holder.name.lower()} for name, (value, holder) in found.items()}
 
     async def _start(self, who: str, device: str) -> dict[str, Any]:
@@ -63,22 +63,22 @@ class DeviceCommands:
         return {"next_step": await self._device(device).stop(origin=who)}
 
     async def _reset(self, who: str, device: str, scope: str = "neuron") -> None:
-        await self._device(device).reset(text(scope, "scope"), origin=who)
+        await self._device(device).commands.reset(text(scope, "scope"), origin=who)
 
     async def _stimulus(
         self, who: str, device: str, rows: Any = None, loop: Any = True, stop: Any = False
     ) -> dict[str, Any]:
         found = self._device(device)
         if flag(stop, "stop"):
-            await found.stimulus_stop(origin=who)
+            await found.commands.stimulus_stop(origin=who)
             return {"rows": 0}
         if not isinstance(rows, list):
             raise CommandRejected("'rows' must be a list of whole numbers of 0.01 %", code="bad_arguments")
-        await found.stimulus(rows, loop=flag(loop, "loop"), origin=who)
+        await found.commands.stimulus(rows, loop=flag(loop, "loop"), origin=who)
         return {"rows": len(rows)}
 
     async def _self_test(self, who: str, device: str) -> list[dict[str, Any]]:
-        return [asdict(reading) for reading in await self._device(device).self_test(origin=who)]
+        return [asdict(reading) for reading in await self._device(device).commands.self_test(origin=who)]
 
     async def _ping(self, _: str, device: str) -> dict[str, Any]:
         return {"round_trip_ns": await self._device(device).ping()}

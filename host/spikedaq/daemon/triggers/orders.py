@@ -93,14 +93,14 @@ async def carry_out(device: Device, command: TriggerCommand, *, origin: str) -> 
     """Do one command; raises `CommandError` or `ProtocolError` as the device does."""
     match command.do:
         case "set":
-            await device.set(command.values or {}, origin=origin)
+            await device.commands.set(command.values or {}, origin=origin)
         case "start":
             await device.start(origin=origin)
         case "stop":
             await device.stop(origin=origin)
         case "stimulus":
-            await device.stimulus(command.rows or (), loop=command.loop, origin=origin)
+            await device.commands.stimulus(command.rows or (), loop=command.loop, origin=origin)
         case "play":
-            await device.stimulus_play(loop=command.loop, origin=origin)
+            await device.commands.stimulus_play(loop=command.loop, origin=origin)
         case "stimulus_stop":
-            await device.stimulus_stop(origin=origin)
+            await device.commands.stimulus_stop(origin=origin)
