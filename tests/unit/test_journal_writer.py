@@ -17,6 +17,7 @@ from cobs import cobs
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 from fake_stream import FakeDevice
 
+import spikedaq.journal.tail as tail_module
 import spikedaq.journal.writer as writer_module
 from spikedaq.journal import (
     ClockMapRecord,
@@ -330,7 +331,7 @@ def test_a_segment_that_cannot_be_made_does_not_stop_the_present_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     device, writer = FakeDevice(), make(tmp_path / "j")
-    monkeypatch.setattr(writer_module, "segment_path", lambda folder, base: folder / "absent" / f"{base:020d}.spj")
+    monkeypatch.setattr(tail_module, "segment_path", lambda folder, base: folder / "absent" / f"{base:020d}.spj")
     sent = [device.block() for _ in range(100)]
     for frame in sent:
         writer.append_frames(1, [frame])

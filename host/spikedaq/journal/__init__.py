@@ -31,13 +31,14 @@ from spikedaq.journal.segments import (
     kept_range,
     list_segments,
     make_folder,
+    read_host_boot_id,
     segment_path,
     sync_folder,
     sync_segments,
 )
 from spikedaq.journal.source import WARM_UP_BYTES, Item, JournalSource, known
 from spikedaq.journal.state import JournalState, carries_state
-from spikedaq.journal.writer import JournalCounters, JournalWriter, read_host_boot_id
+from spikedaq.journal.writer import JournalCounters, JournalWriter
 
 __all__ = [
     "MAX_RECORD_BYTES",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from spikedaq.journal.records import MAX_RECORD_BYTES
+from spikedaq.model import StoreError
 from spikedaq.wire import BadFrame, Frame, FrameDecoder, sequence_number
 
 _NAME = re.compile(r"(\d{20})\.spj")
@@ -138,6 +140,31 @@ def sync_folder(folder: Path) -> None:
             os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def lock_folder(folder: Path) -> int:
+    """Lock a journal folder for this process; the lock ends with the descriptor."""
+    fd = os.open(folder / ".writer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as e:
+        os.close(fd)
+        raise StoreError(
+            f"the journal in {folder} is being written by another process; stop the other daemon, or give this one "
+            "another data folder"
+        ) from e
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def read_host_boot_id() -> str:
+    """Identity of this boot of the computer, empty where the system has none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _libc() -> ctypes.CDLL | None:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import fcntl
 import os
-import shutil
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -28,13 +23,12 @@ from spikedaq.journal.segments import (
     good_end,
     last_number,
     list_segments,
+    lock_folder,
     make_folder,
-    release,
-    reserve,
-    segment_path,
-    sync_folder,
+    read_host_boot_id,
 )
 from spikedaq.journal.state import JournalState, recall
+from spikedaq.journal.tail import JournalTail
 from spikedaq.model import ClockMap, StoreError
 from spikedaq.wire import Pong, Status, decode_message, encode_frame
 
@@ -44,11 +38,8 @@ RETAIN_SLACK_BYTES = 2**20
 """Kept below what a reader needs: a reader that resumes reads a little before its offset to know what preceded it."""
 _BOOT_STRIDE_BYTES = 2**30  # After a power cut offsets go on at the next multiple; a segment is always shorter.
 _MAX_PENDING_RECORDS = 1000  # Host records kept while the disk is full: some 100 kB; beyond it the oldest go.
-_ROLL_RETRY_BYTES = 2**20  # A segment that could not be followed by another grows by this before the next attempt.
 _STATUS_SLACK_US = 2_000_000  # A running device says its 64-bit tick every second, and a block is shorter than one.
-_SPARE = "next.tmp"
 _NUMBERS = 2**32  # The sequence numbers of frames wrap here.
-_MAX_RETIRED = 8  # Closed segments waiting for sync(); beyond it they are closed without, so no caller can leak files.
 
 
 @dataclass(slots=True)
@@ -133,16 +124,10 @@ class JournalWriter:
         self._pending: deque[_Piece] = deque()
         self._frames_missing = 0  # dropped since the last journal_gap record
         self._failing = False
-        self._lock = threading.Lock()  # guards _fd and _retired against sync() in another thread
-        self._retired: list[int] = []
-        self._fd = -1
-        self._spare_fd = -1
-        self._base = 0
-        self._roll_at = segment_bytes
-        self._size = 0
+        self._tail = JournalTail(folder, segment_bytes)
         try:
             make_folder(folder)
-            self._lock_fd = _lock_folder(folder)
+            self._lock_fd = lock_folder(folder)
         except OSError as e:
             raise StoreError(
                 f"the journal folder {folder} cannot be written: {e.strerror}; free it or use another"
@@ -156,7 +141,7 @@ class JournalWriter:
     @property
     def offset(self) -> int:
         """Journal offset after everything written so far."""
-        return self._base + self._size
+        return self._tail.offset
 
     def timed(self) -> tuple[ClockMap | None, int]:
         """Return the newest clock map and a device tick that no sample before `offset` lies beyond."""
@@ -167,17 +152,14 @@ class JournalWriter:
     @property
     def segment(self) -> Path:
         """The segment that is being written."""
-        return segment_path(self.folder, self._base)
+        return self._tail.path
 
     def renew(self) -> bool:
         """Begin another segment because somebody deleted the present one; whether that could be done.
 
         What it held is lost to everybody who has not opened it yet.
         """
-        with self._lock:
-            if self._spare_fd >= 0:
-                os.close(self._spare_fd)
-                self._spare_fd = -1
+        self._tail.forget_spare()
         try:
             make_folder(self.folder)
             self._start_segment(self.offset, self._boottime_ns())
@@ -220,35 +202,14 @@ class JournalWriter:
 
     def sync(self) -> None:
         """Bring what is written to the disk itself (fdatasync). May be called in another thread, one at a time."""
-        with self._lock:
-            if self._fd < 0:
-                return
-            current = os.dup(self._fd)
-            retired, self._retired = self._retired, []
-        for fd in [*retired, current]:
-            with contextlib.suppress(OSError):
-                os.fdatasync(fd)
-            os.close(fd)
+        self._tail.sync()
 
     def prepare(self) -> None:
         """Reserve the space of the segment after this one, where there is enough. For the thread that syncs.
 
         The next segment is then there whatever fills the disk meanwhile.
         """
-        spare = self.folder / _SPARE
-        try:
-            # Without room for two it would take the last of it from the segment at hand.
-            if self._spare_fd >= 0 or shutil.disk_usage(self.folder).free < 2 * self._segment_bytes:
-                return
-            fd = os.open(spare, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        except OSError:
-            return
-        with self._lock:
-            if self._fd >= 0 and reserve(fd, self._segment_bytes):
-                self._spare_fd = fd
-                return
-        os.close(fd)
-        spare.unlink(missing_ok=True)
+        self._tail.prepare()
 
     def retain(self, needed_from: int, ring_bytes: int | None = None) -> None:
         """Delete whole segments that are older than the ring and that nobody needs.
@@ -265,7 +226,7 @@ class JournalWriter:
         limit = min(needed_from - RETAIN_SLACK_BYTES, self.offset - ring_bytes)
         segments = list_segments(self.folder)
         for segment, following in pairwise(segments):
-            if following.base_offset > limit or segment.base_offset >= self._base:
+            if following.base_offset > limit or segment.base_offset >= self._tail.base:
                 break
             try:
                 segment.path.unlink()
@@ -275,27 +236,19 @@ class JournalWriter:
 
     def close(self) -> None:
         """Write what is pending if there is space, sync, and give the folder back."""
-        if self._fd < 0:
+        if not self._tail.is_open:
             return
         self._put([], self._boottime_ns())
-        release(self._fd)
-        self.sync()
-        with self._lock:
-            os.close(self._fd)
-            self._fd = -1
-            if self._spare_fd >= 0:
-                os.close(self._spare_fd)
-                self._spare_fd = -1
-                (self.folder / _SPARE).unlink(missing_ok=True)
+        self._tail.close()
         os.close(self._lock_fd)
 
     def _put(self, pieces: list[_Piece], t_host_ns: int) -> None:
         """Write what was held back and then ``pieces`` with one os.write; keep count of what did not fit."""
-        if self._fd < 0:
+        if not self._tail.is_open:
             raise StoreError(f"the journal in {self.folder} is closed")
         n_bytes = sum(len(piece.raw) for piece in pieces)
         # What goes beyond the space that is reserved may be refused, while the next segment has its own.
-        if self._size + n_bytes > self._roll_at and (not self._failing or self._spare_fd >= 0):
+        if self._tail.wants_next(n_bytes) and (not self._failing or self._tail.has_spare):
             self._roll()
         gap = []
         if self._frames_missing:
@@ -339,34 +292,18 @@ class JournalWriter:
             self._pending.append(piece)
 
     def _write_whole(self, raws: list[bytes]) -> int:
-        """Write frames with one os.write; return how many of them are whole on the file, the rest being cut off.
-
-        A reader may have seen the frames that arrived whole, so they stay.
-        """
-        try:
-            n_bytes = os.write(self._fd, b"".join(raws))
-            error = None
-        except OSError as e:
-            n_bytes, error = 0, e
-        n_whole = kept = 0
-        for raw in raws:
-            if kept + len(raw) > n_bytes:
-                break
-            kept += len(raw)
-            n_whole += 1
-        self._size += kept
-        self.counters.bytes_written += kept
-        if n_whole == len(raws):
+        """Write frames; return how many of them are whole on the file."""
+        size = self._tail.size
+        n_whole, error = self._tail.append(raws)
+        self.counters.bytes_written += self._tail.size - size
+        if error is None:
             self._failing = False
             return n_whole
-        if n_bytes > kept:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._fd, self._size)
         self.counters.write_errors += 1
         if not self._failing:
             self._failing = True
             if self._on_error is not None:
-                self._on_error(error or OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder)))
+                self._on_error(error)
         return n_whole
 
     def _roll(self) -> None:
@@ -375,10 +312,10 @@ class JournalWriter:
             # Frames may have waited for others and come with an earlier time, while the head connects now with UTC.
             self._start_segment(self.offset, self._boottime_ns())
         except OSError:
-            self._roll_at = self._size + _ROLL_RETRY_BYTES
+            self._tail.put_off()
 
     def _start_segment(self, base_offset: int, t_host_ns: int) -> None:
-        """Make a segment, under another name until its head is complete."""
+        """Begin a segment with all that its readers have to know of what came before."""
         start = SegmentStart(
             t_host_ns,
             JOURNAL_VERSION,
@@ -389,31 +326,7 @@ class JournalWriter:
             self._host_boot_id,
         )
         head = b"".join(encode_frame(encode_record(r)) for r in [start, *self._state.snapshot(t_host_ns)])
-        path = segment_path(self.folder, base_offset)
-        with self._lock:
-            fd, self._spare_fd = self._spare_fd, -1
-        temporary = self.folder / _SPARE if fd >= 0 else path.with_suffix(".tmp")
-        if fd < 0:
-            fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o644)
-            reserve(fd, self._segment_bytes)
-        try:
-            _write_all(fd, head)
-            temporary.rename(path)
-        except OSError:
-            os.close(fd)
-            temporary.unlink(missing_ok=True)
-            raise
-        sync_folder(self.folder)
-        with self._lock:
-            if self._fd >= 0:
-                release(self._fd)
-                self._retired.append(self._fd)
-            while len(self._retired) > _MAX_RETIRED:
-                os.close(self._retired.pop(0))
-            self._fd = fd
-        self._base = base_offset
-        self._roll_at = self._segment_bytes
-        self._size = len(head)
+        self._tail.start(base_offset, head)
         self.counters.bytes_written += len(head)
 
     def _reopen(self) -> None:
@@ -444,39 +357,6 @@ class JournalWriter:
             seen = last.base_offset + max(len(data), self._segment_bytes)
             self._start_segment((seen // _BOOT_STRIDE_BYTES + 1) * _BOOT_STRIDE_BYTES, t_host_ns)
         elif same_device:
-            fd = os.open(last.path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
-            reserve(fd, self._segment_bytes)
-            self._fd, self._base, self._size = fd, last.base_offset, end
+            self._tail.go_on(last, end)
         else:
             self._start_segment(last.base_offset + end, t_host_ns)
-
-
-def _lock_folder(folder: Path) -> int:
-    """Lock a journal folder for this process; the lock ends with the descriptor."""
-    fd = os.open(folder / ".writer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as e:
-        os.close(fd)
-        raise StoreError(
-            f"the journal in {folder} is being written by another process; stop the other daemon, or give this one "
-            "another data folder"
-        ) from e
-    except OSError:
-        os.close(fd)
-        raise
-    return fd
-
-
-def read_host_boot_id() -> str:
-    """Identity of this boot of the computer, empty where the system has none."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    """Write all of it, or raise OSError."""
-    if os.write(fd, data) != len(data):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
