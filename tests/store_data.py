@@ -125,11 +125,11 @@ def make_journal(
         nonlocal seq
         seq = (seq + 1) % 2**32
         item = Event(77, seq, kind, step - 7, tick - 7 * step_us, index, value)
-        add(lambda w, at, c=clock: w.append_event(item, c, at))  # type: ignore[misc]
+        add(lambda w, at, c=clock: w.rows.append_event(item, c, at))  # type: ignore[misc]
 
-    add(lambda w, at, c=clock: w.append_clock_map(c, REFERENCE_HOST_NS, at))  # type: ignore[misc]
+    add(lambda w, at, c=clock: w.rows.append_clock_map(c, REFERENCE_HOST_NS, at))  # type: ignore[misc]
     fit = (REFERENCE_HOST_NS, clock.boot_id, clock.tick0, clock.t_host0_ns, clock.ns_per_tick, 20_000, 3, 150_000)
-    add(lambda w, at: w.append_clock_fit(fit, at))
+    add(lambda w, at: w.rows.append_clock_fit(fit, at))
     for k in range(n_blocks):
         count = n if rng.random() < 0.97 else int(rng.integers(1, n + 1))
         flags, missing = BlockFlag(BlockFlag.VOLTAGE_CLAMP if mode is ClampMode.VOLTAGE else 0), []
@@ -150,7 +150,7 @@ def make_journal(
             w: RecordingWriter, at: int, block: Block = block, missing: list[Gap] = missing, c: ClockMap = clock
         ) -> None:
             for gap in missing:
-                w.append_gap(gap, c, at)
+                w.rows.append_gap(gap, c, at)
             w.append_block(block, c, at, REFERENCE_HOST_NS + at)
 
         add(put, block)
@@ -159,7 +159,7 @@ def make_journal(
             # The next piece starts where this one is: continuous, another slope.
             slope = 1000 + float(rng.normal(0, 0.02))
             clock = ClockMap(77, tick, clock.host_ns(tick), slope, int(rng.integers(9_000, 30_000)))
-            add(lambda w, at, c=clock, t=tick: w.append_clock_map(c, c.host_ns(t), at))  # type: ignore[misc]
+            add(lambda w, at, c=clock, t=tick: w.rows.append_clock_map(c, c.host_ns(t), at))  # type: ignore[misc]
         if not events:
             continue
         if rng.random() < 0.3:
@@ -173,10 +173,10 @@ def make_journal(
             event(int(rng.integers(3, 6)), 3, 1.0)
         if rng.random() < 0.01:
             text = "nöte " * int(rng.integers(1, 250))
-            add(lambda w, at, s=text, t=tick: w.append_note(REFERENCE_HOST_NS + t, s, "me", at))  # type: ignore[misc]
+            add(lambda w, at, s=text, t=tick: w.rows.append_note(REFERENCE_HOST_NS + t, s, "me", at))  # type: ignore[misc]
         if rng.random() < 0.01:
             value = None if rng.random() < 0.5 else 12.5
-            add(lambda w, at, v=value, t=tick: w.append_parameter(REFERENCE_HOST_NS + t, "i_clamp", v, "web", at))  # type: ignore[misc]
+            add(lambda w, at, v=value, t=tick: w.rows.append_parameter(REFERENCE_HOST_NS + t, "i_clamp", v, "web", at))  # type: ignore[misc]
     return entries
 
 

@@ -157,14 +157,14 @@ class Maker:
 
     def gap(self, first_step, n_steps, cause=GapCause.LOST):
         gap = Gap(self.info.boot_id, 0, first_step, n_steps, first_step * 100, cause)
-        self.writer.append_gap(gap, clock(self.info.boot_id), self.next_offset())
+        self.writer.rows.append_gap(gap, clock(self.info.boot_id), self.next_offset())
         return self
 
     def event(self, kind, step, *, index=0, value=0.0):
         boot = self.info.boot_id
         event = Event(boot, self.seq, kind, step, step * 100, index, float(np.float32(value)))
         self.seq += 1
-        self.writer.append_event(event, clock(boot), self.next_offset())
+        self.writer.rows.append_event(event, clock(boot), self.next_offset())
         return self
 
     def changed(self, name, step, value):
@@ -175,12 +175,12 @@ class Maker:
     def asked(self, name, wall_s, value, who="cli"):
         """A request of a host."""
         t_host_ns = REFERENCE_HOST_NS + round(wall_s * 1e9)
-        self.writer.append_parameter(t_host_ns, name, value, who, self.next_offset())
+        self.writer.rows.append_parameter(t_host_ns, name, value, who, self.next_offset())
         return self
 
     def note(self, wall_s, text, who="cli"):
         t_host_ns = REFERENCE_HOST_NS + round(wall_s * 1e9)
-        self.writer.append_note(t_host_ns, text, who, self.next_offset())
+        self.writer.rows.append_note(t_host_ns, text, who, self.next_offset())
         return self
 
     def close(self, reason="rolled"):

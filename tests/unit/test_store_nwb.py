@@ -74,14 +74,14 @@ def windows(path: Path) -> None:
             continue
         if left_out and entry.block is not None:
             first_step, tick = entry.block.first_step - left_out, entry.block.first_tick - left_out * 100
-            writer.append_gap(Gap(77, 0, first_step, left_out, tick, OUTSIDE), clock, entry.offset)
+            writer.rows.append_gap(Gap(77, 0, first_step, left_out, tick, OUTSIDE), clock, entry.offset)
             left_out = 0
         entry.put(writer)
         if k % 50 == 7:
             t_ns = META.reference_host_ns + k * 10**7
             for pre_ms, post_ms, device in ((10, 20, "alpha"), (300, 1, ""), (0, 0, "beta"), (300, 1, "")):
                 times = (t_ns - pre_ms * 10**6, t_ns + post_ms * 10**6, t_ns)
-                writer.append_epoch(
+                writer.rows.append_epoch(
                     Epoch("level", device, *times, float(k) if device else float("nan"), 77, k, k), entry.offset
                 )
     writer.close("stopped")
@@ -136,7 +136,7 @@ def test_tables_of_one_row(tmp_path: Path) -> None:
     writer = RecordingWriter.create(path, META)
     for _ in apply(writer, quiet(40)):
         pass
-    writer.append_note(META.reference_host_ns + 10**9, "one", "me", 10**6)
+    writer.rows.append_note(META.reference_host_ns + 10**9, "one", "me", 10**6)
     writer.close("stopped")
     assert pynwb.validate(path=str(path)) == []
     assert [m.split()[:2] for m in messages(path)] == [["BEST_PRACTICE_SUGGESTION", "check_single_row"]]

@@ -221,12 +221,12 @@ def test_events_wait_a_second_at_most(tmp_path: Path) -> None:
     """Rows of a device that sends no full chunk are on disk a second later, but not before the first block."""
     clock = ManualClock()
     writer = new_writer(tmp_path, clock)
-    writer.append_event(Event(77, 1, 0, 5, FIRST_TICK, 0, 30.0), CLOCK, 6)
+    writer.rows.append_event(Event(77, 1, 0, 5, FIRST_TICK, 0, 30.0), CLOCK, 6)
     clock.now_s = 5.0
     assert writer.flush() == 0
     writer.append_block(block(0), CLOCK, 10)
     writer.flush()
-    writer.append_event(Event(77, 2, 0, 6, FIRST_TICK + 100, 0, 30.0), CLOCK, 11)
+    writer.rows.append_event(Event(77, 2, 0, 6, FIRST_TICK + 100, 0, 30.0), CLOCK, 11)
     writer.flush()
     with open_recording(tmp_path / "a.nwb") as recording:
         assert len(recording.events) == 1
@@ -243,7 +243,7 @@ def test_gaps_are_counted_by_cause_and_kept_in_order(tmp_path: Path) -> None:
     writer = new_writer(tmp_path)
     writer.append_block(block(0), CLOCK, 10)
     for k, (cause, n) in enumerate([("lost", 5), ("overrun", 7), ("lost", 0), ("stopped", 1000)]):
-        writer.append_gap(Gap(77, 0, 100 + k, n, FIRST_TICK + (100 + k) * 100, GapCause(cause)), CLOCK, 20)
+        writer.rows.append_gap(Gap(77, 0, 100 + k, n, FIRST_TICK + (100 + k) * 100, GapCause(cause)), CLOCK, 20)
     writer.append_block(block(20), CLOCK, 20)
     assert writer.gap_samples == {"lost": 5, "overrun": 7, "dropped": 0, "stopped": 1000, "outside": 0}
     assert writer.gap_counts == {"lost": 2, "overrun": 1, "dropped": 0, "stopped": 1, "outside": 0}
@@ -260,7 +260,7 @@ def test_loops_are_from_trigger_to_trigger(tmp_path: Path) -> None:
     writer.append_block(block(0), CLOCK, 10)
     for k, (boot, loop) in enumerate([(77, 1), (77, 2), (77, 4), (77, 5), (78, 6)]):
         event = Event(boot, k, 1, 200 * k, FIRST_TICK + 20_000 * k, loop, float(k % 2))
-        writer.append_event(event, CLOCK, 20 + k)
+        writer.rows.append_event(event, CLOCK, 20 + k)
     writer.close("stopped")
     with h5py.File(tmp_path / "a.nwb") as file:
         loops = file["intervals/stimulus_loops"]
@@ -275,8 +275,8 @@ def test_notes_of_any_length(tmp_path: Path, text: str) -> None:
     """A note comes back whole, however many rows it takes; what is no text becomes a sign."""
     writer = new_writer(tmp_path)
     writer.append_block(block(0), CLOCK, 10)
-    writer.append_note(REFERENCE_HOST_NS + 2_000_000_000, text, "Jane", 11)
-    writer.append_note(REFERENCE_HOST_NS + 3_000_000_000, "second", "Jane", 12)
+    writer.rows.append_note(REFERENCE_HOST_NS + 2_000_000_000, text, "Jane", 11)
+    writer.rows.append_note(REFERENCE_HOST_NS + 3_000_000_000, "second", "Jane", 12)
     writer.close("stopped")
     with open_recording(tmp_path / "a.nwb") as recording:
         first, second = recording.notes
@@ -347,7 +347,7 @@ def test_misuse_is_refused(tmp_path: Path) -> None:
     writer.close("stopped")
     for call in (
         lambda: writer.append_block(block(1), CLOCK, 11),
-        lambda: writer.append_note(0, "x", "me", 11),
+        lambda: writer.rows.append_note(0, "x", "me", 11),
         writer.flush,
         lambda: writer.close("again"),
     ):

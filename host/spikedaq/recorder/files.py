@@ -142,9 +142,9 @@ class Files:
             before = [gap for gap in gaps if gap.first_step < part.first_step]
             gaps = gaps[len(before) :]
             for gap in self._with_outside(before, part, is_new=is_new):
-                writer.append_gap(gap, span.clock, offset)
+                writer.rows.append_gap(gap, span.clock, offset)
             if begins and not is_new:
-                writer.append_clock_map(span.clock, span.clock.host_ns(span.clock.tick0), offset)
+                writer.rows.append_clock_map(span.clock, span.clock.host_ns(span.clock.tick0), offset)
             writer.append_block(part, span.clock, offset, item.t_received_ns)
             self.cursor = offset
             self.place = Place(part.boot_id, part.next_step)
@@ -169,7 +169,7 @@ class Files:
         reason = self.roller.must(taken.block, taken.info, self._info, span.reference_ns, writer)
         if reason is None:
             for gap in taken.gaps:
-                writer.append_gap(gap, span.clock, span.offset)
+                writer.rows.append_gap(gap, span.clock, span.offset)
                 self.place = replace(self.place, next_step=gap.first_step + gap.n_steps)
             reason = self.roller.idle(span, writer)
         if not rows_wait:
@@ -229,7 +229,7 @@ class Files:
         path = folder.next_path(clock.host_ns(part.first_tick), span.reference_ns)
         self.writer = writer = RecordingWriter.create(path, meta, self.cursor)
         self._info = info
-        writer.append_clock_map(clock, clock.host_ns(clock.tick0), self.cursor)
+        writer.rows.append_clock_map(clock, clock.host_ns(clock.tick0), self.cursor)
         return writer
 
     def _with_outside(self, gaps: list[Gap], part: Block, *, is_new: bool) -> list[Gap]:

@@ -61,20 +61,20 @@ def write_row(
     if isinstance(content, Event):
         clock = clock_of(content.boot_id)
         if clock is not None:
-            writer.append_event(content, clock, offset)
+            writer.rows.append_event(content, clock, offset)
     elif isinstance(content, ClockMapRecord):
-        writer.append_clock_map(content.map, content.t_host_ns, offset)
+        writer.rows.append_clock_map(content.map, content.t_host_ns, offset)
     elif isinstance(content, ClockFitRecord):
-        writer.append_clock_fit(astuple(content), offset)
+        writer.rows.append_clock_fit(astuple(content), offset)
     elif isinstance(content, NoteRecord):
-        writer.append_note(content.t_host_ns, content.text, content.origin, offset)
+        writer.rows.append_note(content.t_host_ns, content.text, content.origin, offset)
     elif isinstance(content, LinkRecord):
         text = f"link {content.state}: {content.url}" + (f" ({content.detail})" if content.detail else "")
-        writer.append_note(content.t_host_ns, text, "link", offset)
+        writer.rows.append_note(content.t_host_ns, text, "link", offset)
     elif isinstance(content, RequestRecord):
         _write_request(writer, content, offset)
     elif isinstance(content, TriggerRecord):
-        writer.append_epoch(_epoch(content, device, clock_of, window_us, writer.meta.step_us), offset)
+        writer.rows.append_epoch(_epoch(content, device, clock_of, window_us, writer.meta.step_us), offset)
 
 
 def window_of(record: TriggerRecord, mode: Mode) -> tuple[int, int]:
@@ -115,7 +115,7 @@ def _write_request(writer: RecordingWriter, record: RequestRecord, offset: int) 
         infos = writer.meta.info.parameters
         for index, value in zip(message.pairs[::2], message.pairs[1::2], strict=False):
             name = infos[int(index or 0)].name if int(index or 0) < len(infos) else f"parameter {index}"
-            writer.append_parameter(record.t_host_ns, name, value, record.origin, offset)
+            writer.rows.append_parameter(record.t_host_ns, name, value, record.origin, offset)
         return
     if isinstance(message, Describe | Get | HelloRequest):
         return  # they ask and change nothing
@@ -123,7 +123,9 @@ def _write_request(writer: RecordingWriter, record: RequestRecord, offset: int) 
     if isinstance(message, StimulusData):
         fields["rows"] = message.rows.hex()
     words = "".join(c if c.islower() else f"_{c.lower()}" for c in type(message).__name__).lstrip("_")
-    writer.append_note(record.t_host_ns, json.dumps({"request": words, **fields}, default=str), record.origin, offset)
+    writer.rows.append_note(
+        record.t_host_ns, json.dumps({"request": words, **fields}, default=str), record.origin, offset
+    )
 
 
 def is_kept(item: Item) -> bool:

@@ -3,46 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
-from spikedaq.model import Block, BlockFlag, ClockMap, Event, EventKind, Gap, GapCause, StoreError
+from spikedaq.model import Block, BlockFlag, ClockMap, StoreError
 from spikedaq.store.closing import OPEN, describe_closed, finish
 from spikedaq.store.create import make_file, put_tables
-from spikedaq.store.ends import STANDING, LastTrigger, last_block, read_ends
+from spikedaq.store.ends import last_block, read_ends
 from spikedaq.store.extent import Extent, at_cursor, columns, cut, read_extent, series_datasets
-from spikedaq.store.hdf5 import Growing, fit_text, open_file, translated
+from spikedaq.store.hdf5 import Growing, open_file, translated
 from spikedaq.store.layout import (
     BLOCKS,
-    CLOCK_FITS,
-    CLOCK_MAPS,
     COMPLETE,
     ENDING,
-    EPOCHS,
-    GAPS,
-    LOOPS,
-    NAME_BYTES,
-    NOTE_BYTES,
-    NOTES,
-    OTHERS,
-    PARAMETERS,
-    SECONDS_GRID,
     SMALL_TABLES,
-    SPIKES,
     TABLES,
-    TRIGGERS,
     Table,
     channel_storages,
     chunk_blocks,
     chunk_samples,
 )
 from spikedaq.store.lock import WriteLock
-from spikedaq.store.meta import ClosedFile, Epoch, FileMeta, LastBlock
+from spikedaq.store.meta import ClosedFile, FileMeta, LastBlock
 from spikedaq.store.repair import read_meta, repair
+from spikedaq.store.rows import Rows
 from spikedaq.store.times import sample_seconds, seconds
 
 # Rows that are not samples (events, notes) wait at most this long for the next whole chunk of samples.
@@ -52,7 +40,6 @@ BLOCK_ROWS_WAIT_S = 2.0
 # Chunks of samples that may wait for flush(); beyond it append_block writes by itself, to bound memory.
 MAX_WAITING_CHUNKS = 8
 
-_EVENT_LABELS = {int(EventKind.OVERRUN): "overrun", int(EventKind.STIMULUS_END): "stimulus_end"}
 _SATURATED = int(BlockFlag.SATURATED)
 
 
@@ -67,6 +54,8 @@ class RecordingWriter:
     ----------
     path : Path
     meta : FileMeta
+    rows : Rows
+        Takes what is not a sample: gaps, events, notes, ...
     cursor : int
         Journal offset after the last block on disk: what to read on from. The start offset until there is a block.
     n_samples : int
@@ -125,8 +114,7 @@ class RecordingWriter:
         self._tail = np.empty((len(self._storages), 0), np.int16)
         self._tail_s = np.empty(0, np.float64)
         self._block_rows: list[tuple[int, ...]] = []
-        self._rows: dict[str, list[tuple[Any, ...]]] = {t.path: [] for t in SMALL_TABLES}
-        self._n_rows_waiting = 0
+        self.rows = Rows(self.meta, self._ends, self._start_offset, self._check)
         self._passed = 0
         self._last_flush_s = self._clock_s()
 
@@ -213,8 +201,7 @@ class RecordingWriter:
         t_received_ns : int
             CLOCK_BOOTTIME at which it arrived, 0 if unknown.
         """
-        if self._poison is not None or self._closed:
-            self._refuse()
+        self._check()
         n, n_channels = block.samples.shape
         if n == 0:
             return
@@ -227,7 +214,7 @@ class RecordingWriter:
         ends, flags = self._ends, int(block.flags)
         if ends.first_step is None:
             ends.first_step = block.first_step
-            self._put_initial(self._seconds(clock.host_ns(block.first_tick)))
+            self.rows.put_initial(seconds(clock.host_ns(block.first_tick), self.meta.reference_host_ns))
         self._waiting.append((block, clock))
         row = (
             block.boot_id,
@@ -250,132 +237,12 @@ class RecordingWriter:
         if self.n_samples - self._n_written > MAX_WAITING_CHUNKS * self._chunk:
             self.flush()
 
-    def append_gap(self, gap: Gap, clock: ClockMap, journal_offset: int) -> None:
-        """Take a gap, before the block after it and with that block's journal offset."""
-        ends = self._ends
-        step_us = ends.last_row[5] if ends.last_row else self.meta.step_us
-        # NWB asks for intervals in order and longer than nothing.
-        start_s = max(self._seconds(clock.host_ns(gap.first_tick)), ends.last_gap_s)
-        stop_s = self._seconds(clock.host_ns(gap.first_tick + gap.n_steps * step_us))
-        stop_s = max(stop_s, start_s + 1 / SECONDS_GRID)
-        cause = gap.cause.value
-        where = (gap.boot_id, gap.stream, gap.first_step, gap.n_steps, gap.first_tick)
-        self._row(GAPS, (start_s, stop_s, cause.encode(), *where, journal_offset))
-        ends.last_gap_s = start_s
-        ends.gap_samples[cause] += gap.n_steps
-        ends.gap_counts[cause] += 1
-        ends.gap_end = gap.first_step + gap.n_steps
-        if gap.cause is GapCause.OUTSIDE:
-            ends.n_inner += int(ends.first_step is not None)
-            ends.run_step = gap.first_step + gap.n_steps
-
-    def append_event(self, event: Event, clock: ClockMap, journal_offset: int, label: str = "") -> None:
-        """Take an event of the device. ``label`` names the parameter of a parameter event, or an unknown kind."""
-        time_s = self._seconds(clock.host_ns(event.tick))
-        when, whence = (time_s, event.step, event.tick), (event.boot_id, event.seq, journal_offset)
-        if event.kind == EventKind.SPIKE:
-            self._row(SPIKES, (*when, event.value, *whence))
-        elif event.kind == EventKind.TRIGGER:
-            self._row(TRIGGERS, (*when, event.index, int(event.value != 0), *whence))
-            self._end_loop(event, time_s, journal_offset)
-        elif event.kind == EventKind.PARAMETER:
-            infos = self.meta.info.parameters
-            name = label or (infos[event.index].name if event.index < len(infos) else f"parameter {event.index}")
-            self._parameter(time_s, (name, event.value, "device"), journal_offset, event)
-        else:
-            name = label or _EVENT_LABELS.get(int(event.kind), "unknown")
-            kind = (event.kind & 0xFF, fit_text(name, NAME_BYTES))
-            self._row(OTHERS, (time_s, *kind, event.step, event.tick, event.index, event.value, *whence))
-
-    def append_parameter(
-        self, t_host_ns: int, name: str, value: float | None, origin: str, journal_offset: int
-    ) -> None:
-        """Take a request to set a parameter; ``None`` hands it back to its knob. What came of it the device reports."""
-        self._parameter(self._seconds(t_host_ns), (name, value, origin or "unknown"), journal_offset)
-
-    def append_note(self, t_host_ns: int, text: str, origin: str, journal_offset: int) -> None:
-        """Take a note; a long one takes several rows."""
-        time_s, who = self._seconds(t_host_ns), fit_text(origin, NAME_BYTES)
-        rest = text
-        while True:
-            piece = fit_text(rest, NOTE_BYTES)
-            self._row(NOTES, (time_s, piece, who, t_host_ns, journal_offset))
-            rest = rest[len(piece.decode()) :]
-            if not rest:
-                return
-
-    def append_epoch(self, epoch: Epoch, journal_offset: int) -> None:
-        """Take a trigger and its window."""
-        start_s, stop_s, time_s = (self._seconds(t_ns) for t_ns in (epoch.start_ns, epoch.stop_ns, epoch.t_trigger_ns))
-        # The session begins at 0, and nothing was recorded before. NWB calls it an error if all epochs start alike.
-        start_s = max(start_s, 0.0)
-        if start_s == self._ends.last_epoch_s:
-            start_s += 1 / SECONDS_GRID
-        stop_s = max(stop_s, start_s + 1 / SECONDS_GRID)
-        names = (fit_text(epoch.trigger, NAME_BYTES), fit_text(epoch.device, NAME_BYTES))
-        where = (epoch.boot_id, epoch.step, epoch.tick, epoch.t_trigger_ns)
-        self._row(EPOCHS, (start_s, stop_s, time_s, *names, epoch.value, *where, journal_offset))
-        self._ends.last_epoch_s = start_s
-
     def pass_over(self, journal_offset: int) -> None:
         """Be told that what the journal has up to here is in the file, or belongs in none.
 
         Once all of that is on disk it is the cursor: what follows the last block need not be read again.
         """
         self._passed = max(self._passed, journal_offset)
-
-    def append_clock_map(self, clock: ClockMap, t_host_ns: int, journal_offset: int) -> None:
-        """Take a piece of the clock map as it comes into force."""
-        piece = (clock.boot_id, clock.tick0, clock.t_host0_ns, clock.ns_per_tick, clock.uncertainty_ns)
-        self._standing_row(CLOCK_MAPS, (t_host_ns, *piece, journal_offset))
-
-    def append_clock_fit(self, fit: Sequence[float], journal_offset: int) -> None:
-        """Take a device clock as measured: the values of CLOCK_FITS' columns but for the last."""
-        self._standing_row(CLOCK_FITS, (*fit, journal_offset))
-
-    def _standing_row(self, table: Table, row: tuple[Any, ...]) -> None:
-        self._row(table, row)
-        self._ends.only_rows[table.path] = None if table.path in self._ends.only_rows else row
-
-    def _parameter(
-        self, time_s: float, what: tuple[str, float | None, str], journal_offset: int, event: Event | None = None
-    ) -> None:
-        name, value, origin = what
-        step, tick, boot_id = (event.step, event.tick, event.boot_id) if event else (-1, -1, self.meta.info.boot_id)
-        number = float("nan") if value is None else float(value)
-        names = (fit_text(name, NAME_BYTES), number, fit_text(origin, NAME_BYTES))
-        self._row(PARAMETERS, (time_s, *names, step, tick, boot_id, journal_offset))
-
-    def _put_initial(self, time_s: float) -> None:
-        """Put the values that the file starts with before every change."""
-        if self._ends.has_initial_parameters:
-            return
-        changes, self._rows[PARAMETERS.path] = self._rows[PARAMETERS.path], []
-        for parameter in self.meta.info.parameters:
-            self._parameter(time_s, (parameter.name, parameter.value, "initial"), self._start_offset)
-        self._rows[PARAMETERS.path] += changes
-        self._ends.has_initial_parameters = True
-
-    def _end_loop(self, event: Event, time_s: float, journal_offset: int) -> None:
-        """End the loop before this trigger, if no trigger between the two is missing."""
-        before, self._ends.last_trigger = (
-            self._ends.last_trigger,
-            LastTrigger(event.boot_id, event.index, time_s, event.step),
-        )
-        if before is None or before.boot_id != event.boot_id or before.loop + 1 != event.index:
-            return
-        if before.time_s < time_s:
-            steps = (before.loop, before.step, event.step, event.boot_id)
-            self._row(LOOPS, (before.time_s, time_s, *steps, journal_offset))
-
-    def _row(self, table: Table, row: tuple[Any, ...]) -> None:
-        if self._poison is not None or self._closed:
-            self._refuse()
-        self._rows[table.path].append(row)
-        self._n_rows_waiting += 1
-
-    def _seconds(self, t_host_ns: int) -> float:
-        return seconds(t_host_ns, self.meta.reference_host_ns)
 
     # -- writing
 
@@ -390,8 +257,7 @@ class RecordingWriter:
         StoreError
             The disk refused, or did so earlier.
         """
-        if self._poison is not None or self._closed:
-            self._refuse()
+        self._check()
         if self.first_step is None and not force:
             # Rows are kept on a resume if a block vouches for them; without one they stay in the journal.
             return 0
@@ -399,7 +265,7 @@ class RecordingWriter:
         force = force or self._n_written == 0
         target = self.n_samples if force else max(self.n_samples // self._chunk * self._chunk, self._n_written)
         waited_s = now_s - self._last_flush_s
-        rows_are_late = waited_s >= ROWS_WAIT_S and self._n_rows_waiting > 0
+        rows_are_late = waited_s >= ROWS_WAIT_S and self.rows.n_waiting > 0
         blocks_are_late = waited_s >= BLOCK_ROWS_WAIT_S and self._first_row_is_written()
         if target == self._n_written and not (force or rows_are_late or blocks_are_late):
             return self.n_readable
@@ -407,8 +273,8 @@ class RecordingWriter:
         with self._poisoning("write to"):
             self._write_samples(target)
             for table in SMALL_TABLES:
-                self._write_rows(table, self._rows[table.path])
-                self._rows[table.path].clear()
+                self._write_rows(table, self.rows.waiting[table.path])
+                self.rows.waiting[table.path].clear()
             last_row = self._write_block_rows(force or blocks_are_late)
             self._file.flush()
             self._commit(last_row)
@@ -465,7 +331,7 @@ class RecordingWriter:
 
     def _commit(self, last_row: tuple[int, ...] | None) -> None:
         """Say that everything so far is on disk, now that it is."""
-        self._n_rows_waiting = 0
+        self.rows.n_waiting = 0
         n_samples, cursor = (last_row[8] + last_row[6], last_row[10]) if last_row else (self.n_readable, self.cursor)
         if n_samples == self.n_samples:
             cursor = max(cursor, self._passed)
@@ -483,10 +349,12 @@ class RecordingWriter:
             self._poison = str(error)
             raise
 
-    def _refuse(self) -> None:
+    def _check(self) -> None:
+        """Raise `StoreError` where nothing can be written any more."""
         if self._closed:
             raise StoreError(f"{self.path} is closed; nothing more can be written to it")
-        raise StoreError(f"{self.path} takes nothing after an error; resume it in a new process ({self._poison})")
+        if self._poison is not None:
+            raise StoreError(f"{self.path} takes nothing after an error; resume it in a new process ({self._poison})")
 
     # -- closing
 
@@ -495,14 +363,9 @@ class RecordingWriter:
 
         A kill at any moment leaves a file that can be resumed, or a closed one (see :func:`describe_closed`).
         """
-        if self._poison is not None or self._closed:
-            self._refuse()
-        self._put_initial(0.0)
-        for table in STANDING:
-            only = self._ends.only_rows.get(table.path)
-            if only is not None:
-                # NWB calls a table of one row bad practice; that it still held at the end is worth one.
-                self._standing_row(table, (*only[:-1], max(self.cursor, only[-1])))
+        self._check()
+        self.rows.put_initial(0.0)
+        self.rows.repeat_standing(self.cursor)
         self.flush(force=True)
         with self._poisoning("close"):
             self._file.close()
