@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from spikedaq.bus import DeviceStatus, FileStatus, RecordingStatus
+from spikedaq.bus import DeviceStatus, FileStatus, Message, RecordingStatus
 from spikedaq.cli import demo, sim
 from spikedaq.cli.common import bytes_text, clock_text, gaps_text, number_text
 from spikedaq.cli.devices import assignment
@@ -114,12 +114,55 @@ def test_the_table_fits_the_terminal_with_one_row_per_device(width: int) -> None
 def test_a_device_without_news_is_not_shown_as_running() -> None:
     clock = Clock()
     board = Board(clock)
-    board.take(status().to_map())
+    board.take(message("alpha", "status", status().to_map()))
     assert board.stale() == frozenset()
     clock.s = 10.0
     assert board.stale() == {"alpha"}
     assert "no news" in rendered(120, status(), stale=board.stale())[1]
-    assert board.take({"device": "alpha"}) is None
+    assert board.take(message("alpha", "status", {"device": "alpha"})) is None
+
+
+def message(device: str, stream: str, header: dict[str, object]) -> Message:
+    return Message(f"lab/{device}/{stream}/", header, b"")
+
+
+def alarms(*standing: dict[str, object], more: int = 0, **changes: object) -> Message:
+    return message(
+        "bench", "alarms", {"alarms": list(standing), "more": more, "raised": None, "ended": None, **changes}
+    )
+
+
+def shown(board: Board) -> str:
+    console = Console(file=io.StringIO(), width=120, force_terminal=False)
+    console.print(board.render("bench", 120))
+    return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
+
+
+def test_alarms_are_shown_while_they_stand_and_told_once() -> None:
+    alarm: dict[str, object] = {"kind": "disk_full", "subject": "s", "text": "make\x1b[31m room", "since_ns": 5}
+    board = Board(Clock())
+    assert board.lines(alarms(alarm, more=3, raised=alarm)) == ["ALARM disk_full s: make [31m room"]
+    assert board.lines(alarms(alarm, more=3)) == []
+    assert "disk_full s: make [31m room\nand 3 more alarms" in shown(board)
+    assert board.lines(alarms(ended=alarm)) == ["alarm ended: disk_full s: make [31m room"]
+    assert "disk_full" not in shown(board)
+
+
+def test_an_alarm_about_a_device_stands_for_the_detail_of_its_state() -> None:
+    board = Board(Clock())
+    board.take(message("alpha", "status", status(state="lost", detail="gone").to_map()))
+    assert "alpha: gone" in shown(board)
+    board.take(alarms({"kind": "device_lost", "subject": "alpha", "text": "no port", "since_ns": 5}))
+    assert "alpha: gone" not in shown(board)
+    assert "device_lost alpha: no port" in shown(board)
+
+
+def test_a_removed_device_is_not_shown_any_more() -> None:
+    board = Board(Clock())
+    board.take(message("alpha", "status", status().to_map()))
+    assert "alpha" in shown(board)
+    board.take(message("alpha", "status", status(state="removed").to_map()))
+    assert "alpha" not in shown(board)
 
 
 @pytest.mark.parametrize("width", [80, 100, 130, 200])

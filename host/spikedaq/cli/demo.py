@@ -18,7 +18,7 @@ from typing import Any
 
 from rich.console import Console
 
-from spikedaq.bus import STATUS, FileStatus, RecordingStatus
+from spikedaq.bus import FileStatus, RecordingStatus
 from spikedaq.cli.child import DaemonChild
 from spikedaq.cli.common import bytes_text, console, gaps_text, positive_seconds
 from spikedaq.cli.record import RECORD_TIMEOUT_S
@@ -114,8 +114,8 @@ def _show(out: Console, daemon: DaemonChild, stop: threading.Event, seconds: flo
 
     _say(out, f"elsewhere: SPIKEDAQ_URL={daemon.url} {command_name()} status")
     started_s = time.monotonic()
-    with connect(daemon.url) as bench, bench.subscribe(STATUS) as subscriber:
-        watch(subscriber, out, until=until, title=lambda: f"{time.monotonic() - started_s:.0f} s; Ctrl-C ends")
+    with connect(daemon.url) as bench:
+        watch(bench, out, until=until, title=lambda: f"{time.monotonic() - started_s:.0f} s; Ctrl-C ends")
 
 
 def _wait_until_running(daemon: DaemonChild, names: list[str], stop: threading.Event) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 from rich.text import Text
@@ -54,6 +55,17 @@ class Growth:
             return None
         idle_s = self._now_s() - old[1]
         return idle_s if idle_s >= STALLED_S else None
+
+
+def _printable(text: str) -> str:
+    """Return a text of others without what would move the terminal's cursor."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def alarm_text(alarm: Mapping[str, Any]) -> str:
+    """Return an alarm in one line, as `spikedaq status` shows it."""
+    about = f" {alarm['subject']}" if alarm["subject"] else ""
+    return _printable(f"{alarm['kind']}{about}: {alarm['text']}")
 
 
 def file_text(status: DeviceStatus, growth: Growth) -> tuple[str, str, bool]:
@@ -111,7 +123,7 @@ def status_line(status: DeviceStatus, growth: Growth) -> str:
         parts.append(f"link {link}")
     if status.state not in _GOOD_STATES and status.detail:
         parts.append(status.detail)
-    return "".join(c if c.isprintable() else " " for c in ", ".join(parts))
+    return _printable(", ".join(parts))
 
 
 def status_table(

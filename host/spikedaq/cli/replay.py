@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spikedaq.bus import STATUS
 from spikedaq.cli.child import DaemonChild
 from spikedaq.cli.common import add_json_option, console, gaps_text, print_json
 from spikedaq.cli.demo import command_name, ended_by_signals
@@ -156,12 +155,12 @@ def run_replay(arguments: argparse.Namespace) -> int:
             how = "as fast as possible" if arguments.speed == "max" else f"at {arguments.speed}x"
             out.print(f"replaying {', '.join(urls)} {how}; elsewhere: SPIKEDAQ_URL={daemon.url} {command_name()} watch")
         shown = _Progress(daemon, sizes)
-        with connect(daemon.url) as bench, bench.subscribe(STATUS) as subscriber:
+        with connect(daemon.url) as bench:
             if arguments.json:
                 while not (stop.wait(_LOOK_S) or shown.is_over()):
                     pass
             else:
-                watch(subscriber, out, until=lambda: stop.is_set() or shown.is_over(), title=shown.title)
+                watch(bench, out, until=lambda: stop.is_set() or shown.is_over(), title=shown.title)
         entries = shown.entries
     if arguments.json:
         print_json([{key: entry[key] for key in ("name", "state", "detail", "samples", "gaps")} for entry in entries])

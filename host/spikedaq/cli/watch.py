@@ -1,4 +1,4 @@
-"""`spikedaq watch`: what every device is doing, live."""
+"""`spikedaq watch`: what every device is doing and what is wrong, live."""
 
 from __future__ import annotations
 
@@ -11,20 +11,23 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from spikedaq.bus import STATUS, DeviceStatus
+from spikedaq.bus import ALARMS, STATUS, DeviceStatus, Message, split_topic
 from spikedaq.cli.common import add_json_option, add_url_option, console, positive_seconds, print_json
-from spikedaq.cli.display import Growth, status_line, status_table
-from spikedaq.inlet import Subscriber, connect
-from spikedaq.model import RemoteProtocolError
+from spikedaq.cli.display import Growth, alarm_text, status_line, status_table
+from spikedaq.inlet import Bench, Subscriber, connect
+from spikedaq.model import CommandError, RemoteProtocolError
 
 # Statuses come once a second; after this long without one the daemon is gone or stuck.
 STALE_S = 3.0
+# How often it asks for devices that were plugged in meanwhile.
+_LOOK_S = 2.0
 _POLL_S = 0.25
+_ASK_TIMEOUT_S = 1.0
 
 
 def add_commands(commands: Any) -> None:
     """Add this module's command."""
-    parser = commands.add_parser("watch", help="show rate, gaps, clock and files of every device, live")
+    parser = commands.add_parser("watch", help="show rate, gaps, clock and files of every device, and alarms, live")
     parser.add_argument("--seconds", type=positive_seconds, metavar="N", help="end after this long")
     add_url_option(parser)
     add_json_option(parser)
@@ -34,13 +37,12 @@ def add_commands(commands: Any) -> None:
 def run_watch(arguments: argparse.Namespace) -> int:
     """Watch until Ctrl-C."""
     end_s = None if arguments.seconds is None else time.monotonic() + arguments.seconds
-    with connect(arguments.url, key=arguments.key) as bench, bench.subscribe(STATUS) as subscriber:
-        out = console()
+    with connect(arguments.url, key=arguments.key) as bench:
         title = f"bench {bench.name}, {bench.client.url}; Ctrl-C ends"
         try:
             watch(
-                subscriber,
-                out,
+                bench,
+                console(),
                 until=lambda: end_s is not None and time.monotonic() >= end_s,
                 title=lambda: title,
                 as_json=arguments.json,
@@ -51,45 +53,90 @@ def run_watch(arguments: argparse.Namespace) -> int:
 
 
 def watch(
-    subscriber: Subscriber, out: Console, *, until: Callable[[], bool], title: Callable[[], str], as_json: bool = False
+    bench: Bench, out: Console, *, until: Callable[[], bool], title: Callable[[], str], as_json: bool = False
 ) -> None:
-    """Show statuses as they come until ``until`` says so: a live table on a terminal, lines elsewhere."""
+    """Show statuses and alarms as they come until ``until`` says so: a live table on a terminal, lines elsewhere."""
     board = Board()
-    if as_json or not out.is_terminal:
-        while not until():
-            message = subscriber.recv(_POLL_S)
-            if message is not None and as_json:
-                print_json(message.header)
-            elif message is not None and (status := board.take(message.header)) is not None:
-                print(status_line(status, board.growth), flush=True)
-        return
-    with Live(console=out, auto_refresh=False) as live:
-        while not until():
-            message = subscriber.recv(_POLL_S)
-            if message is not None:
-                board.take(message.header)
-            live.update(board.render(title(), out.width), refresh=True)
+    with bench.subscribe(STATUS, ALARMS) as subscriber:
+        news = _News(bench, subscriber)
+        if as_json or not out.is_terminal:
+            while not until():
+                message = news.next()
+                if message is not None and as_json:
+                    print_json(message.header)
+                elif message is not None:
+                    for line in board.lines(message):
+                        print(line, flush=True)
+            return
+        with Live(console=out, auto_refresh=False) as live:
+            while not until():
+                message = news.next()
+                if message is not None:
+                    board.take(message)
+                live.update(board.render(title(), out.width), refresh=True)
+
+
+class _News:
+    """Messages of a bench whose devices come and go."""
+
+    def __init__(self, bench: Bench, subscriber: Subscriber) -> None:
+        self._bench = bench
+        self._subscriber = subscriber
+        self._known = set(bench.devices)
+        self._looked_s = time.monotonic()
+
+    def next(self) -> Message | None:
+        """Return the next message, None where none comes for a moment."""
+        if time.monotonic() - self._looked_s > _LOOK_S:
+            self._look()
+        return self._subscriber.recv(_POLL_S)
+
+    def _look(self) -> None:
+        try:
+            entries = self._bench.client.call("list", timeout_s=_ASK_TIMEOUT_S)
+        except (CommandError, RemoteProtocolError):
+            entries = []  # the daemon is gone or busy; its silence is shown
+        for name in {entry["name"] for entry in entries} - self._known:
+            self._known.add(name)
+            self._subscriber.add(self._bench.topic(name, STATUS))
+        self._looked_s = time.monotonic()
 
 
 class Board:
-    """The newest status of each device."""
+    """The newest status of each device, and the alarms that stand."""
 
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         self._now_s = now_s
         self.growth = Growth(now_s)
         self.statuses: dict[str, DeviceStatus] = {}
+        self.alarms: list[dict[str, Any]] = []
+        self._more = 0
         self._arrived_s: dict[str, float] = {}
 
-    def take(self, header: dict[str, Any]) -> DeviceStatus | None:
-        """Take the header of a status message; None where it is not complete."""
+    def take(self, message: Message) -> DeviceStatus | None:
+        """Take a message; the status where it is one, and complete."""
+        if split_topic(message.topic).stream == ALARMS:
+            self.alarms, self._more = list(message.header["alarms"]), int(message.header["more"])
+            return None
         try:
-            status = DeviceStatus.from_map(header)
+            status = DeviceStatus.from_map(message.header)
         except RemoteProtocolError:
             return None
-        self.statuses[status.device] = status
         self._arrived_s[status.device] = self._now_s()
+        if status.state == "removed":
+            self.statuses.pop(status.device, None)
+            return None
+        self.statuses[status.device] = status
         self.growth.update(status)
         return status
+
+    def lines(self, message: Message) -> list[str]:
+        """Take a message, and return what is to be printed of it where there is no terminal."""
+        status = self.take(message)
+        if status is not None:
+            return [status_line(status, self.growth)]
+        told = (("ALARM", message.header.get("raised")), ("alarm ended:", message.header.get("ended")))
+        return [f"{what} {alarm_text(alarm)}" for what, alarm in told if alarm]
 
     def stale(self) -> frozenset[str]:
         """Devices from which no status came for `STALE_S`."""
@@ -97,13 +144,17 @@ class Board:
         return frozenset(name for name, arrived_s in self._arrived_s.items() if now_s - arrived_s > STALE_S)
 
     def render(self, title: str, width: int) -> Group:
-        """Return the table, with a line for each device that has something to say."""
+        """Return the table, with a line for each alarm and for each device that has something to say."""
         statuses = [self.statuses[name] for name in sorted(self.statuses)]
         stale = self.stale()
-        details = [
+        told = {alarm["subject"] for alarm in self.alarms}
+        details = [Text(alarm_text(alarm), style="red") for alarm in self.alarms]
+        if self._more:
+            details.append(Text(f"and {self._more} more alarms: spikedaq status", style="red"))
+        details += [
             Text(f"{status.device}: {status.detail}", style="red")
             for status in statuses
-            if status.detail and status.state not in ("running", "stopped")
+            if status.detail and status.state not in ("running", "stopped") and status.device not in told
         ]
         if not statuses:
             details.append(Text("waiting for the first status ...", style="dim"))

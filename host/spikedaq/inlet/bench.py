@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from spikedaq.bus import EVENTS, SAMPLES, STATUS, Message, decode_mode, decode_samples, topic_for
+from spikedaq.bus import ALARMS, BENCH, EVENTS, SAMPLES, STATUS, Message, decode_mode, decode_samples, topic_for
 from spikedaq.inlet.address import reached_by
 from spikedaq.inlet.control import DEFAULT_CONTROL_URL, ControlClient
 from spikedaq.inlet.follow import Follower
@@ -121,10 +121,17 @@ class Bench:
         return value
 
     def subscribe(self, *streams: str, devices: Sequence[str] = ()) -> Subscriber:
-        """Subscribe to streams (``samples``, ``events``, ``status``) of some devices, or of all."""
+        """Subscribe to streams (``samples``, ``events``, ``status``) of some devices, or of all that are there now.
+
+        ``alarms`` are those of the whole bench. `topic` names what can be added to the subscription later.
+        """
         names = list(devices) or self.devices
-        topics = [topic_for(self.name, name, stream) for name in names for stream in streams]
+        topics = [self.topic(name, stream) for stream in streams for name in (names if stream != ALARMS else [BENCH])]
         return Subscriber(self.publish_url, topics, key=self.client.key)
+
+    def topic(self, device: str, stream: str) -> str:
+        """Topic of a device's stream, for `Subscriber.add`."""
+        return topic_for(self.name, device, stream)
 
     def history(self) -> HistoryClient:
         """Return a client of what was before; close it.

@@ -72,6 +72,10 @@ class Subscriber:
         """Messages missed so far, by topic."""
         return {topic: counter.missed for topic, counter in self.counters.items()}
 
+    def add(self, topic: str) -> None:
+        """Subscribe to one more topic prefix."""
+        self._socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
+
     def recv(self, timeout_s: float | None = None) -> Message | None:
         """Return the next message, or None when ``timeout_s`` seconds have passed without one."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
