@@ -378,6 +378,19 @@ def unreadable_session(tmp_path: Path) -> None:
         seconds, kind = daemon.alarm_after(("recording_ended",), time.monotonic())
         told("session cannot be taken up", max(0.0, seconds), kind)
         assert daemon.call("status")["recording"] is None
+        refused(
+            "dismiss what did not end",
+            daemon,
+            "no recording 'other' ended by itself; s did",
+            "record_dismiss",
+            session="other",
+        )
+        assert daemon.call("record_dismiss") == ["s"]
+        wait_for("the alarm to end", lambda: "recording_ended" not in daemon.alarms())
+        assert daemon.call("record_dismiss") == []
+        daemon.kill()
+        daemon.start()
+        daemon.alarm_after(("recording_ended",), time.monotonic())
         daemon.running("alpha")
         daemon.call("record_start", session="another")
         wait_for("the alarm to end", lambda: "recording_ended" not in daemon.alarms())

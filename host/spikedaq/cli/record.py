@@ -1,4 +1,4 @@
-"""`spikedaq record start|stop|status` and `spikedaq note`."""
+"""`spikedaq record start|stop|status|dismiss` and `spikedaq note`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def add_commands(commands: Any) -> None:
     """Add this module's commands."""
     group = commands.add_parser("record", help="start, stop and look at a recording")
     record_from.add_options(group)
-    actions = group.add_subparsers(metavar="start|stop|status")
+    actions = group.add_subparsers(metavar="start|stop|status|dismiss")
 
     parser = actions.add_parser("start", help="start recording; returns once the first block is readable on disk")
     parser.add_argument("session", metavar="NAME", help="letters, digits, '.', '_' and '-'")
@@ -58,6 +58,14 @@ def add_commands(commands: Any) -> None:
     add_url_option(parser)
     add_json_option(parser)
     parser.set_defaults(run=run_status)
+
+    parser = actions.add_parser(
+        "dismiss", help="end the alarm about a recording that ended, or was not taken up again, by itself"
+    )
+    parser.add_argument("session", nargs="?", metavar="NAME", help="default: every one")
+    add_url_option(parser)
+    add_json_option(parser)
+    parser.set_defaults(run=run_dismiss)
 
     parser = commands.add_parser("note", help="write a note into the journal and the recording")
     parser.add_argument("text")
@@ -96,6 +104,17 @@ def run_status(arguments: argparse.Namespace) -> int:
     with open_client(arguments) as client:
         value = client.call("record_status")
     return show(value, as_json=arguments.json)
+
+
+def run_dismiss(arguments: argparse.Namespace) -> int:
+    """Take note that a recording ended by itself."""
+    with open_client(arguments) as client:
+        dismissed = client.call("record_dismiss", session=arguments.session)
+    if arguments.json:
+        print_json(dismissed)
+    else:
+        console().print(f"dismissed: {', '.join(dismissed)}" if dismissed else "no recording ended by itself")
+    return 0
 
 
 def show(value: dict[str, Any] | None, *, as_json: bool) -> int:

@@ -16,7 +16,7 @@ from spikedaq.daemon.journals import Journal, Journals
 from spikedaq.daemon.leases import BENCH, Lease, Leases
 from spikedaq.daemon.live_config import LiveConfig
 from spikedaq.daemon.publish import Bus, DeviceOutlet
-from spikedaq.daemon.sessions import Session
+from spikedaq.daemon.session import Session
 from spikedaq.daemon.tee import Tee
 from spikedaq.device import Device, DeviceState, nearest
 from spikedaq.link import AssignedPort, Finder, Link, PortFinder, host_now_ns, open_link

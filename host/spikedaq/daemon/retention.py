@@ -16,7 +16,8 @@ from spikedaq.daemon.alarms import AlarmKind, Alarms
 from spikedaq.daemon.config import RetentionConfig
 from spikedaq.daemon.data_folder import DataFolder
 from spikedaq.daemon.live_config import LiveConfig
-from spikedaq.daemon.sessions import SESSION_FILE, Sessions
+from spikedaq.daemon.session import SESSION_FILE
+from spikedaq.daemon.sessions import Sessions
 from spikedaq.model import StoreError
 from spikedaq.recorder import UNFINISHED, ManifestFile, is_pinned, mark_deleted, read_manifest
 from spikedaq.store import sha256_of

@@ -1,4 +1,4 @@
-"""Recording sessions: checked, begun, ended, and taken up again after the daemon was killed."""
+"""Recording sessions: begun, ended, and taken up again after the daemon was killed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,15 +16,15 @@ import structlog
 from spikedaq.bus import FileStatus, RecordingStatus
 from spikedaq.daemon.alarms import Alarms
 from spikedaq.daemon.config import RecordingConfig
-from spikedaq.daemon.data_folder import DataFolder, check_writable, write_json
-from spikedaq.daemon.journals import Journals
+from spikedaq.daemon.data_folder import DataFolder
+from spikedaq.daemon.journals import Journal, Journals
 from spikedaq.daemon.live_config import LiveConfig
-from spikedaq.daemon.recorder_process import RecorderProcess
 from spikedaq.daemon.recording_mode import Wanted, wall_clock_reaches
-from spikedaq.journal import SessionStart, SessionStop, sync_folder
+from spikedaq.daemon.session import SESSION_FILE, Reference, Session, new_plan
+from spikedaq.daemon.session_folders import make_session_folder, point_at, point_at_none, unfinished, unreadable
+from spikedaq.journal import SessionStart, SessionStop
 from spikedaq.link import host_now_ns
 from spikedaq.model import CommandRejected, CommandTimeout, ConfigError, SpikedaqError, StoreError, check_session_name
-from spikedaq.recorder import UNFINISHED, Scheduled, mode_from, read_manifest
 
 START_TIMEOUT_S = 10.0
 """How long a recorder has to bring the first block of every device to the disk."""
@@ -33,21 +32,10 @@ START_PER_DEVICE_S = 1.0
 """And so much more for each: making a file takes 0.1 s of a processor, and a computer may be busy."""
 MAX_START_RESTARTS = 2
 STOP_TIMEOUT_S = 60.0
-SESSION_FILE = "session.json"
-_POINTER_FILE = "active-session.json"
-_PLAN_VERSION = 1
 _LINK_S = 2.0
 """What a session's last sample takes at most from the board into the journal, if nothing is wrong."""
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """An instant, as somebody's UTC and as this computer's CLOCK_BOOTTIME."""
-
-    utc_ns: int
-    host_ns: int
 
 
 class Recordable(Protocol):
@@ -55,88 +43,6 @@ class Recordable(Protocol):
 
     def check_recordable(self, names: Sequence[str] | None) -> list[str]:
         """Return the names to record, or raise `CommandRejected` naming those that cannot be."""
-
-
-class Session:
-    """One session on disk, its recorder, and the task that keeps it."""
-
-    def __init__(self, folder: Path, plan: dict[str, Any], alarms: Alarms, restart_bytes: int) -> None:
-        self.folder = folder
-        self.plan = plan
-        self._start_offsets = {entry["name"]: int(entry["start_offset"]) for entry in plan["devices"]}
-        self.recorder = RecorderProcess(folder, list(self._start_offsets), alarms, restart_bytes=restart_bytes)
-        self.recorder.prepare = self._put_back
-        self.task: asyncio.Task[None] | None = None
-        self.timer: asyncio.Task[None] | None = None
-        self.shown: dict[str, str] = {}
-        """By device, what the watcher makes of its file: ``stalled`` or ``waiting`` where it does not grow."""
-
-    @property
-    def name(self) -> str:
-        """The session's name."""
-        return str(self.plan["session"])
-
-    def until_s(self) -> float | None:
-        """When it ends by itself, UTC in seconds; None where it does not."""
-        with contextlib.suppress(ConfigError):
-            mode = mode_from(self.plan.get("mode"))
-            if isinstance(mode, Scheduled) and mode.schedule.until_ns is not None:
-                return mode.schedule.until_ns / 1e9
-        return None
-
-    def status(self) -> RecordingStatus:
-        """Return what is to be told of it."""
-        recorder = self.recorder
-        devices = {device: self.file_status(device) for device in recorder.files}
-        return RecordingStatus(
-            session=self.name,
-            state=_shown_state(self.plan["state"], [device["state"] for device in devices.values()]),
-            folder=str(self.folder),
-            started_utc_ns=self.plan["started_utc_ns"],
-            devices=devices,
-            restarts=recorder.restarts,
-            reason=self.plan["reason"],
-            mode=self.plan.get("mode") or {"kind": "continuous"},
-        )
-
-    def file_status(self, device: str) -> dict[str, Any]:
-        """Return what is to be told of one device's files, as `FileStatus.to_map`."""
-        recorder = self.recorder
-        status = recorder.files[device]
-        values = status.to_map()
-        values["error"] = status.error or recorder.error
-        if status.state in ("recording", "closing", "armed"):
-            values["state"] = self.shown.get(device, status.state)
-        return values
-
-    def needed_from(self) -> dict[str, int]:
-        """Journal offset by device before which everything is in closed files or not wanted, as the manifests say."""
-        offsets = {}
-        for device, start_offset in self._start_offsets.items():
-            offsets[device] = start_offset
-            with contextlib.suppress(SpikedaqError, OSError):
-                manifest = read_manifest(self.folder / device)
-                if manifest is not None:
-                    offsets[device] = manifest.needed_from(start_offset)
-        return offsets
-
-    async def _put_back(self) -> None:
-        """Tell the recorder anew what it is to do, where somebody has removed the session's folder."""
-        if await asyncio.to_thread((self.folder / SESSION_FILE).exists):
-            return
-        log.warning(
-            "the session folder was removed; its files are made again from the journal", folder=str(self.folder)
-        )
-        try:
-            await asyncio.to_thread(self.folder.mkdir, parents=True, exist_ok=True)
-            await self.save(self.plan["state"], self.plan["reason"])
-        except (OSError, StoreError) as error:
-            log.warning("the session folder cannot be made again", folder=str(self.folder), reason=str(error))
-
-    async def save(self, state: str, reason: str | None) -> None:
-        """Write session.json with a new state."""
-        self.plan = {**self.plan, "state": state, "reason": reason}
-        await asyncio.to_thread(write_json, self.folder / SESSION_FILE, self.plan)
 
 
 class Sessions:
@@ -228,7 +134,7 @@ class Sessions:
             if not parent.is_absolute():
                 raise ConfigError(f"the recording folder {folder!r} is not a full path; write one that begins with /")
             target = parent / name
-            await asyncio.to_thread(_make_folder, parent, target, name, self._config.now.disk.restart_bytes)
+            await asyncio.to_thread(make_session_folder, parent, target, name, self._config.now.disk.restart_bytes)
             try:
                 session = await self._begin(target, name, names, wanted, notes, reference=reference)
             except BaseException:
@@ -253,47 +159,33 @@ class Sessions:
         *,
         reference: Reference | None,
     ) -> Session:
-        journals = {device: self._journals.get(device) for device in names}
-        utc_ns, t_host_ns = time.time_ns(), host_now_ns()
-        entries = []
-        for device, journal in journals.items():
+        journals: dict[str, Journal] = {}
+        for device in names:
+            journal = self._journals.get(device)
             if journal is None:
                 raise CommandRejected(f"device {device!r} has no journal yet; wait until it runs", code="not_running")
-            entries.append(
-                {
-                    "name": device,
-                    "unique_id": journal.unique_id,
-                    "journal": str(self._journals.folder(device).absolute()),
-                    "start_offset": journal.writer.offset,
-                }
-            )
-        plan: dict[str, Any] = {
-            "version": _PLAN_VERSION,
-            "session": name,
-            "bench": self._config.now.bench,
-            "started_utc_ns": reference.utc_ns if reference else utc_ns,
-            "started_host_ns": reference.host_ns if reference else t_host_ns,
-            "roll": wanted.roll,
-            "mode": wanted.mode.to_json(),
-            "notes": notes,
-            "experimenter": self._config.now.recording.experimenter,
-            "reserve_bytes": self._config.now.disk.reserve_bytes,
-            "devices": entries,
-            "state": "recording",
-            "reason": None,
-            "config": self._config.now.to_json(),
-        }
+            journals[device] = journal
+        now = Reference(time.time_ns(), host_now_ns())
+        entries = [
+            {
+                "name": device,
+                "unique_id": journal.unique_id,
+                "journal": str(self._journals.folder(device).absolute()),
+                "start_offset": journal.writer.offset,
+            }
+            for device, journal in journals.items()
+        ]
+        plan = new_plan(self._config.now, name, entries, wanted, notes=notes, reference=reference or now)
         # In one go with the offsets above: no frame can come between.
         config_json = json.dumps(
             {key: plan[key] for key in ("session", "bench", "roll", "mode", "notes", "experimenter")}
         )
         for device, journal in journals.items():
-            if journal is not None:
-                journal.writer.append(SessionStart(t_host_ns, name, utc_ns, config_json))
-                self._journals.pinned[device] = journal.unique_id
+            journal.writer.append(SessionStart(now.host_ns, name, now.utc_ns, config_json))
+            self._journals.pinned[device] = journal.unique_id
         session = self._session(target, plan)
         try:
-            await asyncio.to_thread(write_json, self._data.path / _POINTER_FILE, {"folder": str(target)})
+            await asyncio.to_thread(point_at, self._data, target)
             await session.save("recording", None)
         except BaseException:
             self._journal_stop(session, "failed")
@@ -425,7 +317,7 @@ class Sessions:
             session.timer.cancel()
         self._unpin(session)
         self._sessions.pop(session.name, None)
-        (self._data.path / _POINTER_FILE).unlink(missing_ok=True)
+        point_at_none(self._data)
 
     def begin_anew(self, session: Session) -> None:
         """Have a new recorder make again, from the journal, a file that was deleted while it was being written."""
@@ -440,9 +332,9 @@ class Sessions:
 
     async def resume(self) -> None:
         """Take up what an earlier daemon left unfinished. What cannot be taken up is reported and left as it is."""
-        if unreadable := await asyncio.to_thread(_unreadable, self._data):
-            self.failed[unreadable[0]] = unreadable[1]
-        for folder in await asyncio.to_thread(_unfinished, self._data):
+        if found := await asyncio.to_thread(unreadable, self._data):
+            self.failed[found[0]] = found[1]
+        for folder in await asyncio.to_thread(unfinished, self._data):
             try:
                 plan = json.loads(await asyncio.to_thread((folder / SESSION_FILE).read_text, "utf-8"))
                 session = self._session(folder, plan)
@@ -462,6 +354,23 @@ class Sessions:
                 # The daemon may have been killed between writing the state and the journals; a second stop is harmless.
                 self._journal_stop(session, plan["reason"] or "user")
             self._launch(session)
+
+    def dismiss(self, name: str | None) -> list[str]:
+        """Take note of recordings that ended by themselves: one, or all; return their names.
+
+        Raises
+        ------
+        CommandRejected
+            That one did not, or somebody has taken note already.
+        """
+        if name is not None and name not in self.failed:
+            text = f"no recording {name!r} ended by itself" + (f"; {', '.join(self.failed)} did" if self.failed else "")
+            raise CommandRejected(text, code="not_recording")
+        dismissed = list(self.failed) if name is None else [name]
+        for one in dismissed:
+            del self.failed[one]
+            log.info("dismissed that the recording ended", session=one)
+        return dismissed
 
     async def finish(self, reason: str) -> None:
         """End everything in order before the daemon ends; what cannot be closed in time is resumed by the next one."""
@@ -483,63 +392,3 @@ class Sessions:
 def _is_begun(file: FileStatus) -> bool:
     """Whether a device's samples are on disk, or what is wanted of them has been waited for."""
     return file.rows_on_disk > 0 or file.state == "armed"
-
-
-def _shown_state(planned: str, files: Sequence[str]) -> str:
-    """Return a session's state as it is told: it is not recording where no file grows."""
-    if planned != "recording" or not files:
-        return planned
-    if any(state in ("stalled", "failed") for state in files):
-        return "stalled"
-    if "recording" not in files and "armed" in files:
-        return "armed"
-    return planned if any(state != "waiting" for state in files) else "waiting"
-
-
-def _make_folder(parent: Path, target: Path, name: str, needed_bytes: int) -> None:
-    check_writable(parent, needed_bytes)
-    try:
-        target.mkdir()
-        sync_folder(parent)
-    except FileExistsError as error:
-        raise StoreError(f"session {name!r} exists already in {parent}; choose another name") from error
-    except OSError as error:
-        raise StoreError(f"the session folder {target} cannot be made ({error.strerror})") from error
-
-
-def _unreadable(data: DataFolder) -> tuple[str, str] | None:
-    """Name the session that was under way when the last daemon ended, and why nobody can read what it was."""
-    pointer = data.path / _POINTER_FILE
-    try:
-        folder = Path(json.loads(pointer.read_text("utf-8"))["folder"])
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return "unknown", f"a session was under way, and {pointer}, which names it, cannot be read ({error})"
-    try:
-        json.loads((folder / SESSION_FILE).read_text("utf-8"))["state"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        if isinstance(error, FileNotFoundError) and folder.is_dir() and not any(folder.iterdir()):
-            return None  # the daemon was ended before it had begun
-        reason = (error.strerror if isinstance(error, OSError) else None) or error
-        text = f"session {folder.name} was under way, and {folder / SESSION_FILE} cannot be read ({reason})"
-        return (
-            folder.name,
-            f"{text}: it is not recorded. Mount its disk, or put the file back, and start spikedaqd again",
-        )
-    return None
-
-
-def _unfinished(data: DataFolder) -> list[Path]:
-    """Folders of sessions that an earlier daemon did not complete, also outside the data folder."""
-    folders = [path.parent for path in sorted(data.recordings.glob(f"*/{SESSION_FILE}"))]
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        pointed = Path(json.loads((data.path / _POINTER_FILE).read_text("utf-8"))["folder"])
-        if pointed not in folders:
-            folders.append(pointed)
-    found = []
-    for folder in folders:
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            if json.loads((folder / SESSION_FILE).read_text("utf-8")).get("state") in UNFINISHED:
-                found.append(folder)
-    return found

@@ -8,7 +8,8 @@ from spikedaq.daemon.bench import Bench
 from spikedaq.daemon.commands.operation import Operation, names, positive, text
 from spikedaq.daemon.journals import Journals
 from spikedaq.daemon.recording_mode import wanted
-from spikedaq.daemon.sessions import Reference, Sessions
+from spikedaq.daemon.session import Reference
+from spikedaq.daemon.sessions import Sessions
 from spikedaq.daemon.triggers import TriggerEngine
 from spikedaq.link import host_now_ns
 from spikedaq.model import CommandRejected, ConfigError
@@ -32,6 +33,7 @@ class RecordingCommands:
         return {
             "record_start": Operation(self._start, ("session",), start, changes=True),
             "record_stop": Operation(self._stop, (), ("session",), changes=True),
+            "record_dismiss": Operation(self._dismiss, (), ("session",), changes=True),
             "record_status": Operation(self._status),
             "note": Operation(self._note, ("text",), ("device",), changes=True),
         }
@@ -69,6 +71,9 @@ class RecordingCommands:
     async def _stop(self, _: str, session: Any = None) -> dict[str, Any]:
         status = await self._sessions.stop(None if session is None else text(session, "session"))
         return status.to_map()
+
+    async def _dismiss(self, _: str, session: Any = None) -> list[str]:
+        return self._sessions.dismiss(None if session is None else text(session, "session"))
 
     async def _status(self, _: str) -> dict[str, Any] | None:
         status = self._sessions.status()

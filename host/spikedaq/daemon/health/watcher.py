@@ -17,7 +17,8 @@ from spikedaq.daemon.health.devices import DeviceSight, DeviceWatch
 from spikedaq.daemon.health.files import FileLooks, GrowthWatch
 from spikedaq.daemon.health.passing import PassingAlarm
 from spikedaq.daemon.journals import Journal, Journals
-from spikedaq.daemon.sessions import Session, Sessions
+from spikedaq.daemon.session import Session
+from spikedaq.daemon.sessions import Sessions
 from spikedaq.link import host_now_ns
 
 PERIOD_S = 0.25

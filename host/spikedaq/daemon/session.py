@@ -1,0 +1,155 @@
+"""One recording session: its plan on disk, its recorder, and what is to be told of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from spikedaq.bus import RecordingStatus
+from spikedaq.daemon.alarms import Alarms
+from spikedaq.daemon.config import DaemonConfig
+from spikedaq.daemon.data_folder import write_json
+from spikedaq.daemon.recorder_process import RecorderProcess
+from spikedaq.daemon.recording_mode import Wanted
+from spikedaq.model import ConfigError, SpikedaqError, StoreError
+from spikedaq.recorder import Scheduled, mode_from, read_manifest
+
+SESSION_FILE = "session.json"
+_PLAN_VERSION = 1
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An instant, as somebody's UTC and as this computer's CLOCK_BOOTTIME."""
+
+    utc_ns: int
+    host_ns: int
+
+
+def new_plan(
+    config: DaemonConfig,
+    name: str,
+    devices: list[dict[str, Any]],
+    wanted: Wanted,
+    *,
+    notes: str,
+    reference: Reference,
+) -> dict[str, Any]:
+    """Return what session.json says of a new session; ``devices`` names each journal and where to begin in it."""
+    return {
+        "version": _PLAN_VERSION,
+        "session": name,
+        "bench": config.bench,
+        "started_utc_ns": reference.utc_ns,
+        "started_host_ns": reference.host_ns,
+        "roll": wanted.roll,
+        "mode": wanted.mode.to_json(),
+        "notes": notes,
+        "experimenter": config.recording.experimenter,
+        "reserve_bytes": config.disk.reserve_bytes,
+        "devices": devices,
+        "state": "recording",
+        "reason": None,
+        "config": config.to_json(),
+    }
+
+
+class Session:
+    """One session on disk, its recorder, and the task that keeps it."""
+
+    def __init__(self, folder: Path, plan: dict[str, Any], alarms: Alarms, restart_bytes: int) -> None:
+        self.folder = folder
+        self.plan = plan
+        self._start_offsets = {entry["name"]: int(entry["start_offset"]) for entry in plan["devices"]}
+        self.recorder = RecorderProcess(folder, list(self._start_offsets), alarms, restart_bytes=restart_bytes)
+        self.recorder.prepare = self._put_back
+        self.task: asyncio.Task[None] | None = None
+        self.timer: asyncio.Task[None] | None = None
+        self.shown: dict[str, str] = {}
+        """By device, what the watcher makes of its file: ``stalled`` or ``waiting`` where it does not grow."""
+
+    @property
+    def name(self) -> str:
+        """The session's name."""
+        return str(self.plan["session"])
+
+    def until_s(self) -> float | None:
+        """When it ends by itself, UTC in seconds; None where it does not."""
+        with contextlib.suppress(ConfigError):
+            mode = mode_from(self.plan.get("mode"))
+            if isinstance(mode, Scheduled) and mode.schedule.until_ns is not None:
+                return mode.schedule.until_ns / 1e9
+        return None
+
+    def status(self) -> RecordingStatus:
+        """Return what is to be told of it."""
+        recorder = self.recorder
+        devices = {device: self.file_status(device) for device in recorder.files}
+        return RecordingStatus(
+            session=self.name,
+            state=_shown_state(self.plan["state"], [device["state"] for device in devices.values()]),
+            folder=str(self.folder),
+            started_utc_ns=self.plan["started_utc_ns"],
+            devices=devices,
+            restarts=recorder.restarts,
+            reason=self.plan["reason"],
+            mode=self.plan.get("mode") or {"kind": "continuous"},
+        )
+
+    def file_status(self, device: str) -> dict[str, Any]:
+        """Return what is to be told of one device's files, as `FileStatus.to_map`."""
+        recorder = self.recorder
+        status = recorder.files[device]
+        values = status.to_map()
+        values["error"] = status.error or recorder.error
+        if status.state in ("recording", "closing", "armed"):
+            values["state"] = self.shown.get(device, status.state)
+        return values
+
+    def needed_from(self) -> dict[str, int]:
+        """Journal offset by device before which everything is in closed files or not wanted, as the manifests say."""
+        offsets = {}
+        for device, start_offset in self._start_offsets.items():
+            offsets[device] = start_offset
+            with contextlib.suppress(SpikedaqError, OSError):
+                manifest = read_manifest(self.folder / device)
+                if manifest is not None:
+                    offsets[device] = manifest.needed_from(start_offset)
+        return offsets
+
+    async def _put_back(self) -> None:
+        """Tell the recorder anew what it is to do, where somebody has removed the session's folder."""
+        if await asyncio.to_thread((self.folder / SESSION_FILE).exists):
+            return
+        log.warning(
+            "the session folder was removed; its files are made again from the journal", folder=str(self.folder)
+        )
+        try:
+            await asyncio.to_thread(self.folder.mkdir, parents=True, exist_ok=True)
+            await self.save(self.plan["state"], self.plan["reason"])
+        except (OSError, StoreError) as error:
+            log.warning("the session folder cannot be made again", folder=str(self.folder), reason=str(error))
+
+    async def save(self, state: str, reason: str | None) -> None:
+        """Write session.json with a new state."""
+        self.plan = {**self.plan, "state": state, "reason": reason}
+        await asyncio.to_thread(write_json, self.folder / SESSION_FILE, self.plan)
+
+
+def _shown_state(planned: str, files: Sequence[str]) -> str:
+    """Return a session's state as it is told: it is not recording where no file grows."""
+    if planned != "recording" or not files:
+        return planned
+    if any(state in ("stalled", "failed") for state in files):
+        return "stalled"
+    if "recording" not in files and "armed" in files:
+        return "armed"
+    return planned if any(state != "waiting" for state in files) else "waiting"
