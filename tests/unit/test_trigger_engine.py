@@ -79,7 +79,13 @@ class EngineRig:
         for member in self.bench.members.values():
             member.device._timing = member.device._requests._timing = FAST
         self.engine = TriggerEngine(
-            self.config, self.bench, self.journals, self.alarms, saved=saved, now_ns=host_now_ns
+            self.config,
+            self.bench,
+            self.journals,
+            self.alarms,
+            saved=saved,
+            leases=self.leases,
+            now_ns=host_now_ns,
         )
         self.live.listeners.append(self.engine.configure)
         self.commands = TriggerCommands(self.bench, self.engine, self.leases, folder)
@@ -232,6 +238,27 @@ def test_a_command_that_has_become_too_late_is_not_sent(tmp_path: Path) -> None:
             assert any("within 0.01 s" in a.text or "did not answer" in a.text for a in rig.alarms.standing.values())
 
     asyncio.run(test())
+
+
+def test_a_lease_keeps_triggers_of_others_from_writing(tmp_path: Path) -> None:
+    """Armed before the lease was taken: it still records, and writes only once its own person has the lease."""
+
+    async def scenario() -> None:
+        async with running(tmp_path) as rig:
+            await rig.ask("arm", trigger={"name": "t", **LEVEL, "holdoff_s": 0.001, "command": [SET]})
+            rig.leases.take("beta", "somebody", "somebody else")
+            await rig.cross()
+            await rig.until(lambda: rig.trigger().commands["failed"] == 1)
+            (alarm,) = rig.alarms.standing.values()
+            assert "leased by somebody else" in alarm.text
+            assert rig.records("alpha"), "it is a trigger all the same"
+            rig.leases.release("beta", "somebody")
+            rig.leases.take("beta", ME.holder, ME.who)
+            await rig.cross()
+            await rig.until(lambda: rig.trigger().commands["done"] == 1)
+            assert not rig.alarms.standing
+
+    asyncio.run(scenario())
 
 
 def test_a_refused_command_is_counted(tmp_path: Path) -> None:

@@ -102,6 +102,11 @@ class Leases:
                 raise CommandRejected(self._refusal(lease), code="leased")
             self._hold(lease.device, holder, lease.who, lease.ttl_s)
 
+    def refusal(self, device: str, holder: str | None) -> str | None:
+        """Return why ``holder`` may not write to a device now, None where he may; renews nothing."""
+        lease = self.of(device)
+        return None if lease is None or lease.holder == holder else self._refusal(lease)
+
     def take(self, device: str, holder: str, who: str, ttl_s: float = DEFAULT_TTL_S, *, force: bool = False) -> Lease:
         """Take or renew a lease; with ``force`` also from others.
 

@@ -116,7 +116,13 @@ class Daemon:
         keys = self.config.security.keys
         history = HistoryProcess(data.journal, self.config.bench, endpoints, self.alarms, keys=keys)
         triggers = TriggerEngine(
-            self.config, bench, journals, self.alarms, saved=self._saved_triggers(data), now_ns=host_now_ns
+            self.config,
+            bench,
+            journals,
+            self.alarms,
+            saved=self._saved_triggers(data),
+            leases=leases,
+            now_ns=host_now_ns,
         )
         self._live.listeners.append(triggers.configure)
         commands = Commands(

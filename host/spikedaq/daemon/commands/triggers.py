@@ -62,6 +62,7 @@ class TriggerCommands:
                     await self._change({**self._engine.triggers, found.name: found}, armed=found.name)
                     found.armed = True
                     self._engine.refresh()
+                found.armed_by = peer.holder
                 return self._map(found)
             return self._map(await self._define(trigger, peer))
 
@@ -69,11 +70,12 @@ class TriggerCommands:
         if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
             raise CommandRejected("'trigger' must be a map, as a table [[trigger]] would be", code="bad_arguments")
         config = trigger_from(values, source="the trigger")
-        new = Trigger(config, is_configured=False)
+        new = Trigger(config, is_configured=False, armed_by=peer.holder)
         self._check(new)
         self._check_leases(new, peer)
         old = self._engine.triggers.get(config.name)
         if old is not None and old.config == config and old.armed:
+            old.armed_by = peer.holder
             return old
         if old is not None and old.is_configured:
             raise CommandRejected(

@@ -14,6 +14,7 @@ from spikedaq.daemon.alarms import AlarmKind, Alarms
 from spikedaq.daemon.bench import Bench, Member
 from spikedaq.daemon.config import DaemonConfig
 from spikedaq.daemon.journals import Journals
+from spikedaq.daemon.leases import Leases
 from spikedaq.daemon.trigger_config import EVERY
 from spikedaq.daemon.triggers.orders import Order, OrderQueue
 from spikedaq.daemon.triggers.saved import SavedTriggers
@@ -54,11 +55,13 @@ class TriggerEngine:
         alarms: Alarms,
         *,
         saved: SavedTriggers,
+        leases: Leases,
         now_ns: Callable[[], int],
     ) -> None:
         self._bench = bench
         self._journals = journals
         self._alarms = alarms
+        self._leases = leases
         self._now_ns = now_ns
         self._taps: dict[str, Tap] = {}
         self._orders: dict[str, OrderQueue] = {}
@@ -131,7 +134,7 @@ class TriggerEngine:
 
     def _came(self, member: Member) -> None:
         self._taps[member.name] = tap = Tap(member, self.fired, self._problem)
-        self._orders[member.name] = OrderQueue(member, self._alarms, self._now_ns)
+        self._orders[member.name] = OrderQueue(member, self._alarms, self._leases, self._now_ns)
         member.tee.listeners += (tap,)
         self._launch(member.name)
         self.refresh()

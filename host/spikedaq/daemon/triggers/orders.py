@@ -10,6 +10,7 @@ import structlog
 
 from spikedaq.daemon.alarms import AlarmKind, Alarms
 from spikedaq.daemon.bench import Member
+from spikedaq.daemon.leases import Leases
 from spikedaq.daemon.trigger_config import TriggerCommand
 from spikedaq.daemon.triggers.trigger import Trigger
 from spikedaq.device import Device
@@ -42,8 +43,9 @@ class OrderQueue:
         CLOCK_BOOTTIME.
     """
 
-    def __init__(self, member: Member, alarms: Alarms, now_ns: Callable[[], int]) -> None:
+    def __init__(self, member: Member, alarms: Alarms, leases: Leases, now_ns: Callable[[], int]) -> None:
         self._member = member
+        self._leases = leases
         self._alarms = alarms
         self._now_ns = now_ns
         self._waiting: asyncio.Queue[Order] = asyncio.Queue(MAX_WAITING)
@@ -68,6 +70,9 @@ class OrderQueue:
             if age_ns > order.trigger.config.within_s * 1e9:
                 text = f"it could not be sent within {order.trigger.config.within_s:g} s, and was left out"
                 self._failed(order, "late", text)
+                continue
+            if refusal := self._leases.refusal(self._member.name, order.trigger.armed_by):
+                self._failed(order, "failed", refusal)
                 continue
             try:
                 await carry_out(self._member.device, order.command, origin=f"trigger {order.trigger.name}")

@@ -18,6 +18,9 @@ class Trigger:
     ----------
     is_configured : bool
         It stands in the configuration; else somebody armed it by a request.
+    armed_by : str or None
+        Who armed it, as `Peer.holder`; None for the configuration. While somebody else has the lease of a device, it
+        sends no commands there.
     firings : int
         Since the daemon's start, over all devices.
     suppressed : int
@@ -36,6 +39,7 @@ class Trigger:
     config: TriggerConfig
     is_configured: bool
     armed: bool = True
+    armed_by: str | None = None
     firings: int = 0
     suppressed: int = 0
     last: dict[str, Any] | None = None
