@@ -88,16 +88,16 @@ def device_info(boot_id=7, **changed):
     )
 
 
-def meta(info, *, device="alpha", number=0, session="demo", mode=ClampMode.CURRENT):
+def meta(info, *, device="alpha", number=0, session="demo", mode=ClampMode.CURRENT, bench="bench", later_ns=0):
     """What a file is told before its first sample."""
     return FileMeta(
         session=session,
-        bench="bench",
+        bench=bench,
         device=device,
         number=number,
         info=info,
-        reference_utc_ns=REFERENCE_UTC_NS,
-        reference_host_ns=REFERENCE_HOST_NS,
+        reference_utc_ns=REFERENCE_UTC_NS + later_ns,
+        reference_host_ns=REFERENCE_HOST_NS + later_ns,
         step_us=info.step_us,
         config={},
         mode=mode,
@@ -112,11 +112,13 @@ def clock(boot_id=7):
 class Maker:
     """Writes one device's files, with journal offsets that rise by themselves."""
 
-    def __init__(self, session_folder: Path, *, device="alpha", info=None, session="demo"):
+    def __init__(self, session_folder: Path, *, device="alpha", info=None, session="demo", bench="bench", later_ns=0):
         self.folder = Path(session_folder) / device
         self.folder.mkdir(parents=True, exist_ok=True)
         self.device = device
         self.session = session
+        self.bench = bench
+        self.later_ns = later_ns
         self.info = info or device_info()
         self.number = 0
         self.offset = 0
@@ -132,7 +134,15 @@ class Maker:
         self.paths.append(self.folder / name)
         self.writer = RecordingWriter.create(
             self.paths[-1],
-            meta(self.info, device=self.device, number=self.number, session=self.session, mode=mode),
+            meta(
+                self.info,
+                device=self.device,
+                number=self.number,
+                session=self.session,
+                mode=mode,
+                bench=self.bench,
+                later_ns=self.later_ns,
+            ),
             self.offset,
         )
         self.number += 1

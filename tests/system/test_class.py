@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import spikedaq
 from harness import DaemonProcess, wait_for
 from spikedaq.inlet import ClockReading, read_clock
 from spikedaq.store import find_files, open_recording
@@ -70,6 +71,10 @@ def test_a_class_on_two_benches(tmp_path: Path) -> None:
                 for f in d.call("record_status")["devices"].values()  # type: ignore[index]
             ),
         )
+        folders = [daemon.data / "recordings" / "lesson" for daemon in (one, two)]
+        with spikedaq.open(*folders) as growing:
+            before = growing["c"].n_samples
+            wait_for("the file to grow as it is read", lambda: growing["c"].n_samples > before >= 15000)
         done = class_(tmp_path, "stop")
         assert done.returncode == 0, done.stderr
         assert "one: complete" in done.stdout
@@ -83,6 +88,9 @@ def test_a_class_on_two_benches(tmp_path: Path) -> None:
     # Times are rounded to 2**-20 s.
     assert np.ptp(zeros) <= bound_ns + 2000
     assert bound_ns < 50e6
+    with spikedaq.open(*folders) as session:
+        assert list(session) == ["a", "b", "c"]
+        assert {len(traces.times_s) for traces in session.read(0.5, 1.0, ["vm"]).values()} <= {4999, 5000, 5001}
     for path in files:
         with open_recording(path) as file:
             assert any("times count from an instant" in note.text for note in file.notes)
