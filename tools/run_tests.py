@@ -1,18 +1,21 @@
-"""Runs the Python tests in two halves at once: those that compute, politely, and those that wait for real processes.
+"""Runs the Python tests in two lanes at once, each of which waits for real processes most of the time.
 
-The second half uses half a core; alone, the two would take their times one after the other. With arguments it is just
-pytest with these.
+With arguments it is just pytest with these.
 """
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
+import threading
+from typing import IO
 
-COMPUTING = ("tests/unit", "tests/property", "tests/fuzz")
-WAITING = ("tests/contract", "tests/fault", "tests/system", "tests/perf")
+LANES = (
+    # Each list is run as one pytest, the lists of a lane one after the other.
+    (("tests/system",),),
+    (("tests/contract", "tests/fault", "tests/perf"), ("tests/unit", "tests/property", "tests/fuzz")),
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -20,28 +23,24 @@ def main(arguments: list[str]) -> int:
     pytest = (sys.executable, "-m", "pytest")
     if arguments:
         return subprocess.call((*pytest, *arguments))
-    with tempfile.TemporaryFile("w+") as output:
-        computing = subprocess.Popen(
-            (*pytest, "-p", "no:cacheprovider", *COMPUTING),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            preexec_fn=lambda: os.nice(10),  # noqa: PLW1509 - no threads here
-        )
-        try:
-            waiting = subprocess.call((*pytest, *WAITING))
-            computed = computing.wait()
-        finally:
-            if computing.poll() is None:
-                computing.kill()
-                computing.wait()
-        output.seek(0)
-        sys.stdout.write(output.read())
-    print(f"tests that wait: {_word(waiting)}; tests that compute: {_word(computed)}")
-    return waiting or computed
+    results: dict[str, int] = {}
+    with tempfile.TemporaryFile("w+") as kept:
 
+        def run(lane: tuple[tuple[str, ...], ...], output: IO[str] | None) -> None:
+            for folders in lane:
+                command = (*pytest, "-p", "no:cacheprovider", *folders)
+                results[" ".join(folders)] = subprocess.call(command, stdout=output, stderr=subprocess.STDOUT)
 
-def _word(status: int) -> str:
-    return "passed" if status == 0 else f"FAILED (pytest ended with {status})"
+        # One lane is seen as it runs, the other afterwards.
+        beside = threading.Thread(target=run, args=(LANES[1], kept))
+        beside.start()
+        run(LANES[0], None)
+        beside.join()
+        kept.seek(0)
+        sys.stdout.write(kept.read())
+    for folders, status in results.items():
+        print(f"{folders}: {'passed' if status == 0 else f'FAILED (pytest ended with {status})'}")
+    return max(results.values())
 
 
 if __name__ == "__main__":
