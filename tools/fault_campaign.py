@@ -24,7 +24,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider")
 # What a stage says about itself: a count of something done, or pytest's last line.
 FIGURE = re.compile(
-    r"^(\d[\d,]* (?:x |blocks|samples|kills|bytes|runs|inputs|units).*|\d+ (?:passed|failed).*)$", re.IGNORECASE
+    r"^(\d[\d,]* (?:x |blocks|samples|kills|bytes|runs|inputs|units|malformed|strangers).*|\d+ (?:passed|failed).*)$",
+    re.IGNORECASE,
 )
 DISK_AND_KILLS = ("test_kill_daemon_and_recorder.py", "test_full_disk_episodes.py", "test_power_cut.py")
 
@@ -81,6 +82,23 @@ def stages() -> list[Stage]:
         ),
         # 10^6 blocks take a core for over ten minutes; run them by hand.
         Stage("lossless link", (*PYTEST, "tests/fault/test_lossless_link.py"), {"SPIKEDAQ_LINK_BLOCKS": "200000"}),
+        Stage(
+            "triggers and windows",
+            (*PYTEST, "tests/system/test_trigger_truth.py", "tests/system/test_recorder_windows.py"),
+            {"SPIKEDAQ_TRIGGERS": "1000"},
+        ),
+        Stage(
+            "bad requests, strangers, flips",
+            (
+                *PYTEST,
+                "-o",
+                "timeout=0",
+                "tests/fuzz/test_control_fuzz.py",
+                "tests/system/test_control_security.py",
+                "tests/system/test_verify_recover.py",
+            ),
+            {"FUZZ_REQUESTS": "50000", "SPIKEDAQ_FLIPS": "200"},
+        ),
         Stage("clock truth", (*PYTEST, "tests/system/test_clock_truth.py"), {"SPIKEDAQ_CLOCK_HOURS": "8"}),
         Stage("v1 in real time", (*PYTEST, "tests/system/test_v1_real_time.py"), {"SPIKEDAQ_V1_SECONDS": "60"}),
         Stage("fuzz: C++", ("make", "fuzz-cpp"), {"FUZZ_SECONDS": "60"}, make_target="fuzz-cpp"),
