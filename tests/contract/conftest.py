@@ -59,9 +59,11 @@ class Contract:
 
     @contextlib.contextmanager
     def listen(self) -> Iterator[Ear]:
-        """Subscribe to its samples and events."""
-        with connect(self.daemon.url) as bench, bench.subscribe(SAMPLES, EVENTS, devices=[NAME]) as subscriber:
-            yield Ear(subscriber)
+        """Subscribe to its events and samples; once samples come, events do."""
+        with connect(self.daemon.url) as bench, bench.subscribe(EVENTS, SAMPLES, devices=[NAME]) as subscriber:
+            ear = Ear(subscriber)
+            ear.until("the first block", lambda: len(ear.blocks) > 0)
+            yield ear
 
 
 @dataclass(frozen=True, eq=False)
