@@ -106,16 +106,16 @@ class DaemonProcess:
         self.process.wait()
 
     def stop(self, timeout_s: float = 30.0) -> int:
-        """Ask it to end, and wait for it."""
+        """Ask it to end, and its recording with it, and wait for it."""
         assert self.process is not None
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+            self.process.send_signal(signal.SIGINT)
             try:
                 self.process.wait(timeout_s)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-                raise AssertionError(f"the daemon did not end within {timeout_s} s of SIGTERM:\n{self.log()}") from None
+                raise AssertionError(f"the daemon did not end within {timeout_s} s of SIGINT:\n{self.log()}") from None
         return self.process.returncode
 
     def log(self) -> str:

@@ -20,6 +20,7 @@ import pytest
 
 from harness import DaemonProcess, recorder_pids, wait_for
 from spikedaq.model import CommandError, CommandRejected
+from spikedaq.recorder import verify
 from spikedaq.store import find_files, open_recording
 
 GOOD = "sim:good?param.i_clamp=15"
@@ -228,7 +229,7 @@ def test_session_goes_on_after_a_daemon_was_killed(tmp_path: Path) -> None:
 
 
 def test_clean_end_closes_the_recording(tmp_path: Path) -> None:
-    """SIGTERM while recording: the session is complete, with the reason, and nothing is left running."""
+    """Ctrl-C while recording: the session is complete, with the reason, and nothing is left running."""
     with DaemonProcess(tmp_path / "data", {"good": GOOD}) as daemon:
         wait_for("the device to run", lambda: entry(daemon, "good")["state"] == "running")
         daemon.call("record_start", session="s")
@@ -237,6 +238,29 @@ def test_clean_end_closes_the_recording(tmp_path: Path) -> None:
     plan = json.loads((folder / "session.json").read_text())
     assert (plan["state"], plan["reason"]) == ("complete", "shutdown")
     assert not recorder_pids(folder)
+    assert "Traceback" not in daemon.log()
+
+
+def test_a_restart_of_the_service_goes_on_with_the_recording(tmp_path: Path) -> None:
+    """SIGTERM, as of systemctl restart or a reboot: files are closed, and the next daemon takes the session up."""
+    folder = tmp_path / "data" / "recordings" / "s"
+    with DaemonProcess(tmp_path / "data", {"good": GOOD}) as daemon:
+        wait_for("the device to run", lambda: entry(daemon, "good")["state"] == "running")
+        daemon.call("record_start", session="s")
+        assert daemon.process is not None
+        daemon.process.terminate()
+        assert daemon.process.wait(30) == 0
+        assert not recorder_pids(folder)
+        plan = json.loads((folder / "session.json").read_text())
+        assert plan["state"] == "recording"
+        (first,) = find_files(folder)
+        with open_recording(first) as recording:
+            assert recording.ending is not None
+        daemon.start()
+        wait_for("the session to go on", lambda: len(find_files(folder)) == 2)
+        assert daemon.call("record_stop")["state"] == "complete"
+        assert daemon.stop() == 0
+    assert [f for f in verify([folder]) if f.is_problem] == []
     assert "Traceback" not in daemon.log()
 
 

@@ -16,6 +16,7 @@ import zmq
 from harness import DaemonProcess, wait_for
 from spikedaq.bus import EVENTS, STATUS, topic_for
 from spikedaq.inlet import ControlClient, Subscriber
+from spikedaq.inlet.control import CHANGING
 from spikedaq.model import CommandRejected
 
 
@@ -220,6 +221,11 @@ def test_a_client_whose_answer_was_lost_asks_again_and_nothing_happens_twice(tmp
         proxy.close()
         assert [text for text in notes if text != "begin"] == ["once", "end"]
         assert proxy.connections >= 4, "the probe, the first, and two after breaks"
+
+
+def test_the_client_knows_what_changes_something(tmp_path: Path) -> None:
+    with bench(tmp_path) as daemon:
+        assert {each["op"] for each in daemon.call("operations") if each["changes"]} == CHANGING
 
 
 def test_one_client_cannot_take_all_places(tmp_path: Path) -> None:

@@ -103,11 +103,14 @@ REFERENCE = Path(__file__).parents[2] / "docs/reference/bus.md"
 class FakeDaemon:
     """A ROUTER in a thread that answers as the test says."""
 
-    def __init__(self, answer: Callable[[Any], list[bytes]]) -> None:
+    def __init__(self, answer: Callable[[Any], list[bytes]], url: str | None = None) -> None:
         self.context = zmq.Context()
         self.socket = self.context.socket(zmq.ROUTER)
-        port = self.socket.bind_to_random_port("tcp://127.0.0.1")
-        self.url = f"tcp://127.0.0.1:{port}"
+        if url is None:
+            url = f"tcp://127.0.0.1:{self.socket.bind_to_random_port('tcp://127.0.0.1')}"
+        else:
+            self.socket.bind(url)
+        self.url = url
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self.serve, args=(answer,))
         self.thread.start()
@@ -155,6 +158,59 @@ def test_the_late_answer_to_an_abandoned_question_is_not_taken_for_the_next() ->
             client.call("slow", timeout_s=0.05)
         assert caught.value.code == "timeout"
         assert client.call("quick") == "quick"
+
+
+class Epoch:
+    """Answers of a daemon of one epoch, and what it was asked; a note it takes, and does not answer."""
+
+    def __init__(self, epoch: str, *, notes: bool) -> None:
+        self.epoch = epoch
+        self.notes = notes
+        self.asked: list[str] = []
+        self.noted = threading.Event()
+
+    def __call__(self, request: Any) -> list[bytes]:
+        self.asked.append(request.op)
+        if request.op == "note" and not self.notes:
+            self.noted.set()
+            return []
+        return [encode_reply(request.id, {"epoch": self.epoch})]
+
+
+def test_what_was_given_up_is_not_done_later() -> None:
+    first, second = Epoch("1", notes=True), Epoch("2", notes=True)
+    with FakeDaemon(first) as daemon, ControlClient(daemon.url) as client:
+        client.call("note", text="a")
+        daemon.__exit__()
+        for _ in range(3):
+            with pytest.raises(CommandTimeout):
+                client.call("note", text="b", timeout_s=0.1)
+        with FakeDaemon(second, daemon.url):
+            client.call("hello")
+    assert first.asked == ["hello", "note"]
+    assert second.asked == ["hello"]
+
+
+@pytest.mark.parametrize(("epoch", "asked"), [("1", ["hello", "note"]), ("2", ["hello"])])
+def test_a_change_is_asked_again_of_the_same_daemon_only(epoch: str, asked: list[str]) -> None:
+    first, second = Epoch("1", notes=False), Epoch(epoch, notes=True)
+    outcome: list[Any] = []
+
+    def note(client: ControlClient) -> None:
+        try:
+            outcome.append(client.call("note", text="a", timeout_s=20))
+        except CommandTimeout as error:
+            outcome.append(error.code)
+
+    with FakeDaemon(first) as daemon, ControlClient(daemon.url) as client:
+        thread = threading.Thread(target=note, args=(client,))
+        thread.start()
+        assert first.noted.wait(10)
+        daemon.__exit__()
+        with FakeDaemon(second, daemon.url):
+            thread.join()
+    assert second.asked == asked
+    assert outcome == ([{"epoch": "1"}] if epoch == "1" else ["restarted"])
 
 
 def test_a_closed_port_is_told_at_once_with_how_to_start_a_daemon() -> None:

@@ -103,7 +103,7 @@ class DaemonChild:
         """End it cleanly; kill it only if it does not end within `END_TIMEOUT_S`."""
         self.client.close()
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+            self.process.send_signal(signal.SIGINT)
         try:
             self.process.wait(END_TIMEOUT_S)
         except subprocess.TimeoutExpired:

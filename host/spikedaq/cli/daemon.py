@@ -44,7 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the daemon until SIGTERM, SIGINT or a `shutdown` request; 0 ended, 1 failed, 2 not startable like this."""
+    """Run the daemon until SIGINT, SIGTERM or a `shutdown` request; 0 ended, 1 failed, 2 not startable like this."""
     arguments = build_parser().parse_args(argv)
     try:
         config = configuration(arguments)
@@ -83,7 +83,7 @@ def _end_when_stdin_ends() -> None:
     with contextlib.suppress(OSError):
         while os.read(0, 4096):
             pass
-    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 if __name__ == "__main__":

@@ -80,13 +80,19 @@ class Daemon:
         self.publish_url = config.publish
         self.alarms = Alarms(host_now_ns)
         self._stop = asyncio.Event()
+        self._is_left = False
 
     def stop(self) -> None:
-        """End it: `run` returns once everything is in order."""
+        """End it, and the recording with it: `run` returns once everything is in order."""
+        self._stop.set()
+
+    def leave(self) -> None:
+        """End it as for a restart: files are closed, and the next daemon goes on with the recording."""
+        self._is_left = True
         self._stop.set()
 
     async def run(self) -> None:
-        """Serve until `stop`, SIGTERM or SIGINT."""
+        """Serve until `stop` (or SIGINT, Ctrl-C), or `leave` (or SIGTERM, as of a service manager)."""
         if self.config.history:
             check_endpoint(self.config.history, keys=self.config.security.keys is not None)
         data = DataFolder(self.config.data)
@@ -156,8 +162,8 @@ class Daemon:
         )
         self._live.listeners.append(lambda _, now: health.configure(now.alarms))
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGINT, self.stop)
+        loop.add_signal_handler(signal.SIGTERM, self.leave)
         reload_asked = asyncio.Event()
         loop.add_signal_handler(signal.SIGHUP, reload_asked.set)
         tasks: list[asyncio.Task[None]] = []
@@ -185,8 +191,12 @@ class Daemon:
                 await self._stop.wait()
                 log.info("ending")
                 health.manager.stopping()
-                await sessions.finish("shutdown")
-                await asyncio.gather(*(member.device.finish() for member in bench.members.values()))
+                if self._is_left:
+                    # Boards are left running: what they keep of the time between, the next daemon asks for.
+                    await sessions.abandon()
+                else:
+                    await sessions.finish("shutdown")
+                    await asyncio.gather(*(member.device.finish() for member in bench.members.values()))
                 for task in tasks:
                     task.cancel()
         finally:

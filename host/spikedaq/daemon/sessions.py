@@ -385,7 +385,9 @@ class Sessions:
 
     async def abandon(self) -> None:
         """Leave what still runs to the next daemon: files are closed, sessions stay unfinished."""
+        self._ending = True
         for session in list(self._sessions.values()):
+            log.warning("the next daemon goes on with the session", session=session.name)
             await self._cancel(session)
 
 

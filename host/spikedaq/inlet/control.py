@@ -23,15 +23,20 @@ _EVENTS = (
     | zmq.EVENT_HANDSHAKE_FAILED_AUTH
     | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
 )
-# Not asked again over a new connection: a daemon that was started again meanwhile would end, too.
-_ASKED_ONCE = ("shutdown",)
+CHANGING = frozenset({
+    "set", "start", "stop", "reset", "stimulus", "rescan", "name_device", "note", "record_start", "record_stop",
+    "record_dismiss", "trigger_arm", "trigger_disarm", "trigger_fire", "lease_take", "lease_renew", "lease_release",
+    "reload", "shutdown",
+})  # fmt: skip
+"""Operations that change something: not asked again of another daemon than the one that may have done them."""
 
 
 class ControlClient:
     """Asks a daemon, one question at a time. Not for several threads at once.
 
     A question whose connection broke is asked again over the next one, with the same id: the daemon that knows it does
-    nothing twice.
+    nothing twice. A daemon that was started meanwhile does not know it, and is not asked again for what changes
+    something.
 
     Parameters
     ----------
@@ -67,6 +72,7 @@ class ControlClient:
         self._socket: zmq.Socket[bytes] | None = None
         self._monitor: zmq.Socket[bytes] | None = None
         self._failed_handshakes = 0
+        self._epoch: str | None = None
         try:
             # Only whether it is an address: how to connect is known once somebody answers there.
             with self._context.socket(zmq.DEALER) as trial:
@@ -87,7 +93,9 @@ class ControlClient:
         CommandRejected
             The daemon refused; ``code`` says why in a word.
         CommandTimeout
-            No answer, with code ``absent`` where nobody listens at the address at all.
+            No answer, with code ``absent`` where nobody listens at the address at all, and ``restarted`` where the
+            daemon was started anew while it had the question. What had reached it may have had its effect; what had not
+            is not done later.
         ConfigError
             The daemon demands a key and there is none, or it cannot be used.
         LocalProtocolError
@@ -96,12 +104,16 @@ class ControlClient:
             The answer is not one of ours.
         """
         wait_s = self.timeout_s if timeout_s is None else timeout_s
+        deadline = time.monotonic() + wait_s
         request = Request(uuid.uuid4().hex, op, args, self.name)
         data = encode_request(request)
-        socket_ = self._connected()
-        socket_.send(data)
-        reply = self._wait_for(request, data, time.monotonic() + wait_s)
+        self._connected()
+        if op in CHANGING and self._epoch is None:
+            self.call("hello", timeout_s=wait_s)
+        self._connected().send(data)
+        reply = self._wait_for(request, data, deadline)
         if reply is None:
+            self._hang_up()  # what still waits for a connection here must not be done behind the caller's back
             raise CommandTimeout(
                 f"spikedaqd at {self.url} did not answer {op!r} within {wait_s:g} s; see its log whether it is stuck, "
                 "or whether something else is listening there",
@@ -109,12 +121,15 @@ class ControlClient:
             )
         if not reply.ok:
             raise CommandRejected(reply.text, code=reply.code)
+        if op == "hello" and isinstance(reply.value, dict):
+            self._epoch = reply.value.get("epoch")
         return reply.value
 
     def _connected(self) -> zmq.Socket[bytes]:
-        if self._socket is not None:
-            self._look_at_connection()
+        if self._socket is not None and self._look_at_connection()[0]:
+            self._epoch = None
         if self._socket is None:
+            self._epoch = None
             self.key = choose_key(self.url, self._given)
             self._failed_handshakes = 0
             socket_ = self._context.socket(zmq.DEALER)
@@ -148,10 +163,20 @@ class ControlClient:
             if self._socket is None:
                 self._raise_not_allowed()
             was_lost |= lost
-            if was_lost and found and request.op not in _ASKED_ONCE:
+            if was_lost and found:
                 was_lost = False
+                if request.op in CHANGING:
+                    self._check_same(request.op, deadline)
                 self._socket.send(data)
         return None
+
+    def _check_same(self, op: str, deadline: float) -> None:
+        """Raise where the daemon at hand is not the one that was asked."""
+        epoch, self._epoch = self._epoch, None
+        self.call("hello", timeout_s=max(0.1, deadline - time.monotonic()))
+        if self._epoch != epoch:
+            text = f"spikedaqd at {self.url} was started anew while it was asked to {op!r}; look whether it was done"
+            raise CommandTimeout(text, code="restarted")
 
     def _look_at_connection(self) -> tuple[bool, bool]:
         """Read what became of the connection: whether it was lost, and whether it stands again."""
