@@ -141,11 +141,27 @@ def shown(board: Board) -> str:
 def test_alarms_are_shown_while_they_stand_and_told_once() -> None:
     alarm: dict[str, object] = {"kind": "disk_full", "subject": "s", "text": "make\x1b[31m room", "since_ns": 5}
     board = Board(Clock())
-    assert board.lines(alarms(alarm, more=3, raised=alarm)) == ["ALARM disk_full s: make [31m room"]
-    assert board.lines(alarms(alarm, more=3)) == []
+    assert board.lines(alarms(alarm, more=3)) == ["ALARM disk_full s: make [31m room"], "also one that stood before"
+    assert board.lines(alarms(alarm, more=3, raised=alarm)) == []
     assert "disk_full s: make [31m room\nand 3 more alarms" in shown(board)
-    assert board.lines(alarms(ended=alarm)) == ["alarm ended: disk_full s: make [31m room"]
+    assert board.lines(alarms()) == ["alarm ended: disk_full s: make [31m room"]
+    assert board.lines(alarms(ended=alarm)) == []
     assert "disk_full" not in shown(board)
+
+
+def test_off_a_terminal_silence_and_a_device_that_goes_are_told_once() -> None:
+    clock = Clock()
+    board = Board(clock)
+    assert len(board.lines(message("alpha", "status", status().to_map()))) == 1
+    clock.s = 3.5
+    assert board.lines(None) == ["alpha: no news for 3 s; the daemon is gone or stuck"]
+    assert board.lines(None) == []
+    assert len(board.lines(message("alpha", "status", status().to_map()))) == 1
+    clock.s = 7.0
+    assert board.lines(None) == ["alpha: no news for 3 s; the daemon is gone or stuck"]
+    (line,) = board.lines(message("alpha", "status", status(state="removed").to_map()))
+    assert line.startswith("alpha: removed")
+    assert board.lines(None) == []
 
 
 def test_an_alarm_about_a_device_stands_for_the_detail_of_its_state() -> None:

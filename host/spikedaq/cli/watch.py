@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -57,16 +58,17 @@ def watch(
 ) -> None:
     """Show statuses and alarms as they come until ``until`` says so: a live table on a terminal, lines elsewhere."""
     board = Board()
-    with bench.subscribe(STATUS, ALARMS) as subscriber:
+    with bench.subscribe(ALARMS) as subscriber:
         news = _News(bench, subscriber)
         if as_json or not out.is_terminal:
             while not until():
                 message = news.next()
-                if message is not None and as_json:
-                    print_json(message.header)
-                elif message is not None:
-                    for line in board.lines(message):
-                        print(line, flush=True)
+                if as_json:
+                    if message is not None:
+                        print_json({"topic": message.topic, **message.header})
+                    continue
+                for line in board.lines(message):
+                    print(line, flush=True)
             return
         with Live(console=out, auto_refresh=False) as live:
             while not until():
@@ -82,8 +84,8 @@ class _News:
     def __init__(self, bench: Bench, subscriber: Subscriber) -> None:
         self._bench = bench
         self._subscriber = subscriber
-        self._known = set(bench.devices)
-        self._looked_s = time.monotonic()
+        self._known: set[str] = set()
+        self._looked_s = -math.inf
 
     def next(self) -> Message | None:
         """Return the next message, None where none comes for a moment."""
@@ -111,6 +113,8 @@ class Board:
         self.statuses: dict[str, DeviceStatus] = {}
         self.alarms: list[dict[str, Any]] = []
         self._more = 0
+        self._told: dict[tuple[str, str], dict[str, Any]] = {}
+        self._silent: frozenset[str] = frozenset()
         self._arrived_s: dict[str, float] = {}
 
     def take(self, message: Message) -> DeviceStatus | None:
@@ -125,18 +129,23 @@ class Board:
         self._arrived_s[status.device] = self._now_s()
         if status.state == "removed":
             self.statuses.pop(status.device, None)
-            return None
+            self._arrived_s.pop(status.device, None)
+            return status
         self.statuses[status.device] = status
         self.growth.update(status)
         return status
 
-    def lines(self, message: Message) -> list[str]:
-        """Take a message, and return what is to be printed of it where there is no terminal."""
-        status = self.take(message)
-        if status is not None:
-            return [status_line(status, self.growth)]
-        told = (("ALARM", message.header.get("raised")), ("alarm ended:", message.header.get("ended")))
-        return [f"{what} {alarm_text(alarm)}" for what, alarm in told if alarm]
+    def lines(self, message: Message | None) -> list[str]:
+        """Take a message, if there is one, and return what is to be printed where there is no terminal."""
+        status = self.take(message) if message is not None else None
+        lines = [] if status is None else [status_line(status, self.growth)]
+        standing = {(alarm["kind"], alarm["subject"]): alarm for alarm in self.alarms}
+        lines += [f"ALARM {alarm_text(standing[key])}" for key in standing if key not in self._told]
+        lines += [f"alarm ended: {alarm_text(self._told[key])}" for key in self._told if key not in standing]
+        stale = self.stale()
+        lines += [f"{name}: no news for {STALE_S:.0f} s; the daemon is gone or stuck" for name in stale - self._silent]
+        self._told, self._silent = standing, stale
+        return lines
 
     def stale(self) -> frozenset[str]:
         """Devices from which no status came for `STALE_S`."""
