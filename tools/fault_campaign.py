@@ -1,4 +1,4 @@
-"""Runs the fault campaign, two stages at a time, and prints what came of it.
+"""Runs the fault campaign, three stages at a time (they mostly wait), and prints what came of it.
 
 Each stage is a process of its own; what it prints about figures ("200 x unplugged: ...") goes into the table. A stage
 that fails, or that is not done when the time is over, fails the campaign. Sizes are set in the environment: a size that
@@ -66,7 +66,7 @@ def stages() -> list[Stage]:
     return [
         Stage("unplug, rename, reboot", (*PYTEST, "tests/fault/test_link_faults.py"), {"SPIKEDAQ_LINK_CYCLES": "200"}),
         Stage("kinds of failure", (*PYTEST, "tests/fault/test_injected_failures.py"), {"SPIKEDAQ_FAILURES": "all"}),
-        Stage("kills, full disk, slow clients", (*PYTEST, *rest, truth), {"SPIKEDAQ_KILLS": "20"}),
+        Stage("kills, full disk, slow clients", (*PYTEST, *rest, truth), {"SPIKEDAQ_KILLS": "10"}),
         # A fifth of what is to be run by hand: 1000 and 200 kills, 50 full disks, 50 power cuts.
         Stage(
             "kill -9, full disks, power cuts",
@@ -149,7 +149,7 @@ def main() -> int:
     """Run the campaign; 1 if anything failed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=15.0, help="what is not done by then has failed (default 15)")
-    parser.add_argument("--jobs", type=int, default=2, help="stages at a time (default 2)")
+    parser.add_argument("--jobs", type=int, default=3, help="stages at a time (default 3)")
     parser.add_argument("--only", default="", help="stages whose names hold this")
     arguments = parser.parse_args()
     began_s = time.monotonic()
