@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -121,5 +122,6 @@ def write_json(path: Path, value: Any) -> None:
         finally:
             os.close(folder)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the disk may be gone by now
+            temporary.unlink(missing_ok=True)
         raise StoreError(f"{path} cannot be written ({error.strerror}); check space and rights") from error

@@ -31,7 +31,10 @@ BACKOFF_KILLED_S = 1.0
 """At most this long between a recorder that a signal ended and the next: a repair takes at most 5 s in all."""
 ROOM_PERIOD_S = 0.5
 """How often a full disk is looked at: with space again, recording goes on within 10 s."""
-_KILL_S = 10.0
+CLOSE_S = 60.0
+"""How long files may take to be closed; a memory card takes half a minute for some hundred megabytes."""
+KILL_S = 10.0
+"""The same where nobody can wait: another recorder repairs what this one leaves."""
 _SAID_LINES = 20
 
 log = structlog.get_logger(__name__)
@@ -55,6 +58,8 @@ class RecorderProcess:
         It waits for space on the disk.
     changed : asyncio.Event
         Set at each report; who waits for one clears it.
+    close_s : float
+        How long it may close its files once cancelled, before it is killed.
     """
 
     def __init__(self, folder: Path, devices: Iterable[str], alarms: Alarms, *, restart_bytes: int = 0) -> None:
@@ -70,6 +75,7 @@ class RecorderProcess:
         self.finished = asyncio.Event()
         self.complete = False
         self.changed = asyncio.Event()
+        self.close_s = KILL_S
         self.prepare: Callable[[], Awaitable[None]] | None = None
         """Called before a recorder is started again."""
         self._process: asyncio.subprocess.Process | None = None
@@ -89,12 +95,7 @@ class RecorderProcess:
                 await asyncio.sleep(BUSY_S)
                 continue
             if status in (EXIT_DONE, EXIT_BAD_PLAN):
-                self.complete = status == EXIT_DONE
-                self.error = None if self.complete else "; ".join(self._said)
-                self.is_full = False
-                self._alarms.clear(AlarmKind.WRITE_FAILED, self.folder.name)
-                self.finished.set()
-                self.changed.set()
+                self._finish(None if status == EXIT_DONE else "; ".join(self._said))
                 return
             self.restarts += 1
             self._failures += 1
@@ -112,6 +113,17 @@ class RecorderProcess:
                 backoff_s = BACKOFF_FIRST_S * 2.0 ** min(10, self._failures - QUICK_RESTARTS - 1)
                 # One that was killed has a whole disk to go on with; one that failed by itself may have none.
                 await asyncio.sleep(min(backoff_s, BACKOFF_KILLED_S if status < 0 else BACKOFF_LAST_S))
+
+    def give_up(self, reason: str) -> None:
+        """Take it that no recorder can do it."""
+        self.kill()
+        self._finish(reason)
+
+    def _finish(self, error: str | None) -> None:
+        self.complete, self.error, self.is_full = error is None, error, False
+        self._alarms.clear(AlarmKind.WRITE_FAILED, self.folder.name)
+        self.finished.set()
+        self.changed.set()
 
     async def _room(self) -> None:
         """Wait until the disk has room to go on with."""
@@ -186,7 +198,7 @@ class RecorderProcess:
         if process.stdin is not None:
             process.stdin.close()
         try:
-            async with asyncio.timeout(_KILL_S):
+            async with asyncio.timeout(self.close_s):
                 await process.wait()
         except TimeoutError:
             self._log.error("recorder does not end, killed; the next one repairs its files", pid=process.pid)

@@ -26,6 +26,7 @@ from spikedaq.daemon.journals import Journals
 from spikedaq.daemon.leases import Leases
 from spikedaq.daemon.live_config import LiveConfig
 from spikedaq.daemon.log_setup import set_up_logging
+from spikedaq.daemon.recorder_process import KILL_S
 from spikedaq.daemon.reload import Loader, Reloader
 from spikedaq.daemon.retention import Retention
 from spikedaq.daemon.sessions import Sessions
@@ -203,7 +204,7 @@ class Daemon:
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 loop.remove_signal_handler(number)
             control.close()
-            await sessions.abandon()
+            await sessions.abandon(KILL_S)  # left by now, but after an internal error
             await journals.close()
             await health.close()
 

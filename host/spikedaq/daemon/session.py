@@ -127,12 +127,12 @@ class Session:
 
     async def _put_back(self) -> None:
         """Tell the recorder anew what it is to do, where somebody has removed the session's folder."""
-        if await asyncio.to_thread((self.folder / SESSION_FILE).exists):
-            return
-        log.warning(
-            "the session folder was removed; its files are made again from the journal", folder=str(self.folder)
-        )
         try:
+            if await asyncio.to_thread((self.folder / SESSION_FILE).exists):
+                return
+            log.warning(
+                "the session folder was removed; its files are made again from the journal", folder=str(self.folder)
+            )
             await asyncio.to_thread(self.folder.mkdir, parents=True, exist_ok=True)
             await self.save(self.plan["state"], self.plan["reason"])
         except (OSError, StoreError) as error:

@@ -19,6 +19,7 @@ from spikedaq.daemon.config import RecordingConfig
 from spikedaq.daemon.data_folder import DataFolder
 from spikedaq.daemon.journals import Journal, Journals
 from spikedaq.daemon.live_config import LiveConfig
+from spikedaq.daemon.recorder_process import CLOSE_S
 from spikedaq.daemon.recording_mode import Wanted, wall_clock_reaches
 from spikedaq.daemon.session import SESSION_FILE, Reference, Session, new_plan
 from spikedaq.daemon.session_folders import make_session_folder, point_at, point_at_none, unfinished, unreadable
@@ -292,7 +293,11 @@ class Sessions:
 
     async def _keep(self, session: Session) -> None:
         """Run the recorder to its end, and then close the books."""
-        await session.recorder.run()
+        try:
+            await session.recorder.run()
+        except Exception as error:
+            log.exception("internal error, the recording ends", session=session.name)
+            session.recorder.give_up(f"an error inside spikedaqd ({error}); its log has the details")
         state = "complete" if session.recorder.complete else "interrupted"
         reason = (session.plan["reason"] or "user") if session.recorder.complete else session.recorder.error
         try:
@@ -317,7 +322,11 @@ class Sessions:
             session.timer.cancel()
         self._unpin(session)
         self._sessions.pop(session.name, None)
-        point_at_none(self._data)
+        try:
+            point_at_none(self._data)
+        except OSError as error:
+            # The next daemon reads in the session's own folder that it has ended.
+            log.warning("ended, but it stays noted as under way", session=session.name, reason=str(error))
 
     def begin_anew(self, session: Session) -> None:
         """Have a new recorder make again, from the journal, a file that was deleted while it was being written."""
@@ -383,12 +392,17 @@ class Sessions:
             if session.name in self._sessions:
                 await self._cancel(session)
 
-    async def abandon(self) -> None:
-        """Leave what still runs to the next daemon: files are closed, sessions stay unfinished."""
+    async def abandon(self, close_s: float = CLOSE_S) -> None:
+        """Leave what still runs to the next daemon: files are closed, at most for so long, sessions stay unfinished."""
         self._ending = True
-        for session in list(self._sessions.values()):
+        sessions = list(self._sessions.values())
+        self._left += sessions  # what is not in closed files yet stays in the journals
+        for session in sessions:
             log.warning("the next daemon goes on with the session", session=session.name)
-            await self._cancel(session)
+            session.recorder.close_s = close_s
+        await asyncio.gather(*(self._cancel(session) for session in sessions))
+        for session in sessions:
+            self._sessions.pop(session.name, None)
 
 
 def _is_begun(file: FileStatus) -> bool:

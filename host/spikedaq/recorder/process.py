@@ -183,18 +183,22 @@ def run(folder: Path, *, stdin: int = 0, stdout: int = 1) -> int:
     ===== =======================================================================
     0     the session has ended, all files are closed and in their manifests
     1     bad arguments or an error that nobody foresaw
-    2     the session's description cannot be read
+    2     the session's description is not one
     3     stdin ended: files are closed, the session can be resumed
-    4     a file could not be written; start again once that is put right
+    4     a file could not be read or written; start again once that is put right
     5     another recorder has this session
     ===== =======================================================================
     """
     try:
         plan = read_plan(folder)
         lock = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except (StoreError, ConfigError) as e:
+    except ConfigError as e:
         sys.stderr.write(f"spikedaq recorder: {e}\n")
         return EXIT_BAD_PLAN
+    except StoreError as e:
+        # Its disk may have gone away, and come back.
+        sys.stderr.write(f"spikedaq recorder: {e}\n")
+        return EXIT_DISK
     except OSError as e:
         sys.stderr.write(f"spikedaq recorder: {folder} cannot be written: {e.strerror}; check its rights and space\n")
         return EXIT_DISK

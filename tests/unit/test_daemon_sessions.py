@@ -1,0 +1,181 @@
+"""What becomes of a recording whose recorder, or whose disk, does not do what it should."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import structlog
+
+from spikedaq.daemon import recorder_process
+from spikedaq.daemon.alarms import Alarms
+from spikedaq.daemon.config import DaemonConfig, JournalConfig
+from spikedaq.daemon.data_folder import DataFolder
+from spikedaq.daemon.journals import Journals
+from spikedaq.daemon.live_config import LiveConfig
+from spikedaq.daemon.session import SESSION_FILE
+from spikedaq.daemon.sessions import Sessions
+
+WAIT_S = 20.0
+REPORT = '{"device": "alpha", "state": "recording", "file": "s_0000.nwb", "samples": 9, "rows_on_disk": 9, "bytes": 9}'
+RECORDS = f"""echo '{REPORT}'
+while read -r _line; do :; done
+"""
+
+
+class Rig:
+    """Sessions of a data folder, with a shell script as the recorder."""
+
+    def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.path = path
+        self.data = DataFolder(path / "data")
+        self.alarms = Alarms(lambda: 0)
+        self.journals = Journals(self.data.journal, JournalConfig())
+        self.sessions = Sessions(
+            LiveConfig(DaemonConfig()),
+            self.data,
+            self.journals,
+            SimpleNamespace(check_recordable=lambda _names: ["alpha"]),
+            self.alarms,
+        )
+        self._script = path / "recorder"
+        monkeypatch.setattr(recorder_process, "sys", SimpleNamespace(executable=str(self._script)))
+
+    def recorder(self, lines: str) -> None:
+        """Have recorders do this from now on."""
+        made = self.path / "recorder.new"
+        made.write_text(f"#!/bin/sh\n{lines}")
+        made.chmod(0o755)
+        made.replace(self._script)
+
+    def unfinished(self, folder: Path, **changes: Any) -> None:
+        """Leave a session behind, as an earlier daemon does."""
+        folder.mkdir(parents=True)
+        device = {"name": "alpha", "unique_id": "ab", "journal": str(self.data.journal / "alpha"), "start_offset": 0}
+        plan = {"session": folder.name, "started_utc_ns": 0, "devices": [device], "state": "recording", "reason": None}
+        (folder / SESSION_FILE).write_text(json.dumps({**plan, **changes}))
+
+    async def resumed(self) -> Any:
+        """Take up a session of this data folder; return it once it records."""
+        self.unfinished(self.data.recordings / "s")
+        await self.sessions.resume()
+        session = self.sessions.current
+        assert session is not None
+        await self.until(lambda: session.recorder.files["alpha"].rows_on_disk)
+        return session
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(WAIT_S):
+            while not condition():  # noqa: ASYNC110  what is waited for has no event
+                await asyncio.sleep(0.002)
+
+
+@pytest.fixture
+def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+    made = Rig(tmp_path, monkeypatch)
+    made.recorder(RECORDS)
+    yield made
+    made.data.close()
+
+
+@asynccontextmanager
+async def ended(rig: Rig) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        await rig.sessions.abandon()
+        await rig.journals.close()
+
+
+def state(folder: Path) -> str:
+    return str(json.loads((folder / SESSION_FILE).read_text())["state"])
+
+
+def test_a_recorder_that_is_left_may_close_its_files(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At SIGTERM it has the time that the service manager gives; the journals keep what the session needs meanwhile."""
+    monkeypatch.setattr(recorder_process, "KILL_S", 0.01)
+    closed = rig.path / "closed"
+    rig.recorder(f"{RECORDS}sleep 0.3\ntouch {closed}\n")
+
+    async def run() -> None:
+        async with ended(rig):
+            session = await rig.resumed()
+            with structlog.testing.capture_logs() as logs:
+                await rig.sessions.abandon()
+                await rig.sessions.abandon(0.0)
+            assert [entry["event"] for entry in logs].count("the next daemon goes on with the session") == 1
+            assert rig.sessions.all() == [] and rig.sessions.needed_from() == {"alpha": 0}
+            assert state(session.folder) == "recording"
+
+    asyncio.run(run())
+    assert closed.exists()
+
+
+def test_a_disk_that_does_not_answer_for_a_moment_does_not_end_the_recording(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where even to ask whether the folder is there fails with EIO, another recorder is tried all the same."""
+    real = Path.exists
+
+    def exists(path: Path) -> bool:
+        if path.name == SESSION_FILE:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(path)
+
+    async def run() -> None:
+        async with ended(rig):
+            session = await rig.resumed()
+            monkeypatch.setattr(Path, "exists", exists)
+            first = session.recorder.pid
+            session.recorder.kill()
+            await rig.until(lambda: session.task.done() or session.recorder.pid != first)
+            assert not session.task.done() and rig.sessions.failed == {}
+
+    asyncio.run(run())
+
+
+def test_an_internal_error_of_the_keeper_ends_the_session_and_is_told(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for a recorder that nobody starts again."""
+
+    async def run() -> None:
+        async with ended(rig):
+            session = await rig.resumed()
+
+            async def defect() -> None:
+                raise ValueError("never foreseen")
+
+            session.recorder.prepare = defect
+            session.recorder.kill()
+            await rig.until(session.task.done)
+            assert session.recorder.finished.is_set() and not session.recorder.complete
+            assert "never foreseen" in rig.sessions.failed["s"]
+            assert rig.sessions.current is None and state(session.folder) == "interrupted"
+
+    asyncio.run(run())
+
+
+def test_a_note_that_cannot_be_taken_away_keeps_nobody(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a disk that became read-only the recording has ended all the same."""
+    rig.recorder(f"echo '{REPORT}'\nread _line\n")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("spikedaq.daemon.sessions.point_at_none", refuse)
+
+    async def run() -> None:
+        async with ended(rig):
+            await rig.resumed()
+            assert (await rig.sessions.stop("s")).state == "complete"
+            assert rig.sessions.current is None
+
+    asyncio.run(run())
