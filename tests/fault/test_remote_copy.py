@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import random
@@ -14,69 +13,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 
-from fake_stream import T0_NS, FakeDevice, check_files, record_plan, recorder_process
+from copied_journal import Original
+from fake_stream import T0_NS, check_files, record_plan, recorder_process
 
-from spikedaq.history.requests import Requests
-from spikedaq.journal import (
-    CopiedPiece,
-    JournalCopy,
-    JournalWriter,
-    OtherJournalError,
-    SessionStart,
-    SessionStop,
-    list_segments,
-)
+from spikedaq.journal import JournalCopy, OtherJournalError, SessionStart, SessionStop, list_segments
 from spikedaq.store import RecordingFile, find_files, open_recording
 
 SEEDS = int(os.environ.get("REMOTE_COPY_SEEDS", "3"))
-
-
-class Original:
-    """A journal that is written, with its history."""
-
-    def __init__(self, folder: Path, **more: object) -> None:
-        self.folder = folder
-        self.requests = Requests(folder, "bench")
-        self.device = FakeDevice()
-        self.open(**more)
-        self.device.introduce(self.writer)
-
-    def open(self, host_boot_id: str = "b", **more: object) -> None:
-        given = {"segment_bytes": 60_000, "ring_bytes": 1, **more}
-        self.writer = JournalWriter(
-            self.folder / "alpha",
-            device="alpha",
-            unique_id="01",
-            host_boot_id=host_boot_id,
-            boottime_ns=lambda: self.device.t_host_ns,
-            utc_ns=lambda: 1_800_000_000_000_000_000 + self.device.t_host_ns - T0_NS,
-            **given,  # type: ignore[arg-type]
-        )
-
-    def blocks(self, n: int) -> None:
-        for _ in range(n):
-            self.writer.append_frames(self.device.t_host_ns, [self.device.block()])
-
-    def ask(self, op: str, **args: object) -> dict:
-        return asyncio.run(self.requests.handle(op, args, ""))
-
-    def begin(self, copy: JournalCopy) -> None:
-        head = self.ask("head", device="alpha")
-        copy.begin(head["offset"], head["head"], T0_NS)
-
-    def piece(self, offset: int) -> CopiedPiece:
-        (piece,) = self.ask("journal", offsets={"alpha": offset})["pieces"]
-        del piece["device"]
-        return CopiedPiece(**piece)
-
-    def copy_all(self, copy: JournalCopy) -> int:
-        """Fetch everything that is there; return the bytes that were missing."""
-        lost = 0
-        while True:
-            piece = self.piece(copy.next_offset or 0)
-            lost += copy.take(piece, self.device.t_host_ns)
-            if not piece.data:
-                return lost
 
 
 def finish(copy: JournalCopy, folder: Path) -> None:

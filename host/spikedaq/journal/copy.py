@@ -7,11 +7,19 @@ import json
 import os
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from spikedaq.journal.piece import segment_start
 from spikedaq.journal.records import JournalGap, Record, encode_record
-from spikedaq.journal.segments import good_end, list_segments, segment_path
+from spikedaq.journal.segments import (
+    good_end,
+    intact_end,
+    list_segments,
+    make_folder,
+    read_host_boot_id,
+    segment_path,
+    sync_folder,
+)
 from spikedaq.model import StoreError
 from spikedaq.wire import encode_frame
 
@@ -41,7 +49,7 @@ class JournalCopy:
     """Writes the copy, in a folder that a `JournalReader` reads like any other.
 
     Offsets differ from those of the original by a constant, so that what is on the disk tells what to ask for next:
-    whoever is killed goes on where the last whole frame ends.
+    whoever is killed goes on where the last whole frame ends, and after a power cut before the first damaged one.
 
     Parameters
     ----------
@@ -60,7 +68,7 @@ class JournalCopy:
     Raises
     ------
     StoreError
-        From here, `begin`, `take` and `append`: the disk refuses. What was asked is then not done.
+        From here, `begin`, `take`, `append` and `sync`: the disk refuses. What was asked is then not done.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -70,8 +78,9 @@ class JournalCopy:
         self._shift: int | None = None
         self._fd = -1
         self._segment = self._stamp = 0
+        self._synced = 0
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             self._resume()
         except OSError as error:
             raise self._refused(error) from error
@@ -92,7 +101,7 @@ class JournalCopy:
             begin = (self.offset // _STRIDE_BYTES + 1) * _STRIDE_BYTES
             self._shift = None
             self._new_segment(begin - len(head), head)
-            self._save(begin - offset)
+            self._save(begin - offset, self.offset)
         except OSError as error:
             raise self._refused(error) from error
 
@@ -136,6 +145,13 @@ class JournalCopy:
             raise self._refused(error) from error
         return self.offset
 
+    def sync(self) -> None:
+        """Bring what is written to the disk itself (fdatasync), where anything is new."""
+        try:
+            self._sync()
+        except OSError as error:
+            raise self._refused(error) from error
+
     def trim(self, needed_from: int) -> None:
         """Delete segments whose samples are all in closed files."""
         segments = list_segments(self.folder)
@@ -155,9 +171,12 @@ class JournalCopy:
         segments = list_segments(self.folder)
         if not segments:
             return
+        origin, boot_id = self._origin(), read_host_boot_id()
+        went_on = bool(boot_id) and origin.get("host_boot") == boot_id
         last = segments[-1]
         data = last.path.read_bytes()
-        end = good_end(data)
+        # A power cut may take what lies before a frame that came to the disk. Segments before the last one are synced.
+        end = good_end(data) if went_on else intact_end(data)
         if end < len(data):
             os.truncate(last.path, end)
         start = segment_start(data[:end])
@@ -165,34 +184,54 @@ class JournalCopy:
             self._segment, self._stamp = start.base_offset, start.utc_ns
         self.offset = last.base_offset + end
         self._fd = os.open(last.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        # Killed between a new beginning and its note: it is begun again, behind this one.
+        if origin and origin["begin"] // _STRIDE_BYTES == self.offset // _STRIDE_BYTES:
+            self._shift = origin["shift"]
+            if not went_on:
+                self._sync()
+                self._save(origin["shift"], origin["begin"])
+
+    def _origin(self) -> dict[str, Any]:
+        """Return what `_save` wrote; nothing where it cannot be read."""
         try:
             origin = json.loads((self.folder / ORIGIN_FILE).read_text())
-            # Killed between a new beginning and its note: it is begun again, behind this one.
-            if origin["begin"] // _STRIDE_BYTES == self.offset // _STRIDE_BYTES:
-                self._shift = int(origin["shift"])
+            return {**origin, "shift": int(origin["shift"]), "begin": int(origin["begin"])}
         except (OSError, ValueError, KeyError, TypeError):
-            self._shift = None
+            return {}
 
-    def _save(self, shift: int) -> None:
+    def _save(self, shift: int, begin: int) -> None:
         path = self.folder / ORIGIN_FILE
         temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps({"shift": shift, "begin": self.offset}))
+        with temporary.open("w") as file:
+            json.dump({"shift": shift, "begin": begin, "host_boot": read_host_boot_id()}, file)
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(path)
+        sync_folder(self.folder)
         self._shift = shift
 
+    def _sync(self) -> None:
+        if self._fd >= 0 and self._synced != self.offset:
+            os.fdatasync(self._fd)
+            self._synced = self.offset
+
     def _new_segment(self, base_offset: int, head: bytes) -> None:
+        self._sync()
         path = segment_path(self.folder, base_offset)
         temporary = path.with_suffix(".tmp")
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o644)
         try:
             _write_all(fd, head)
+            os.fdatasync(fd)
             temporary.rename(path)
+            sync_folder(self.folder)
         except OSError:
             os.close(fd)
             temporary.unlink(missing_ok=True)
             raise
         self.close()
         self._fd, self.offset = fd, base_offset + len(head)
+        self._synced = self.offset
         start = segment_start(head)
         if start is not None:
             self._segment, self._stamp = start.base_offset, start.utc_ns

@@ -15,6 +15,7 @@ from spikedaq.model import StoreError
 from spikedaq.wire import BadFrame, Frame, FrameDecoder, sequence_number
 
 _NAME = re.compile(r"(\d{20})\.spj")
+_SCAN_BYTES = 2**20
 _FALLOC_FL_KEEP_SIZE = 1  # linux/falloc.h
 
 
@@ -101,6 +102,17 @@ def good_end(data: bytes) -> int:
             return stop
         stop = start
     return 0
+
+
+def intact_end(data: bytes) -> int:
+    """Position before the first byte that is of no good frame, in a segment's bytes."""
+    decoder, end = FrameDecoder(MAX_RECORD_BYTES + 64), 0
+    for begin in range(0, len(data), _SCAN_BYTES):
+        for frame in decoder.feed(data[begin : begin + _SCAN_BYTES]):
+            if isinstance(frame, BadFrame) or frame.offset != end:
+                return end
+            end += len(frame.raw)
+    return end
 
 
 def reserve(fd: int, n_bytes: int) -> bool:
