@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -153,6 +155,85 @@ def test_a_list_that_cannot_be_used_allows_nobody(ring: KeyRing, spoil: str) -> 
     ring.allowed_path.chmod(0o600)
     assert allowed.get(A) is not None
     assert not allowed.error
+
+
+def test_a_list_that_the_system_cannot_read_allows_nobody_and_is_tried_again(ring: KeyRing) -> None:
+    """A failing disk, a folder that may not be entered: said in ``error``, never raised into whoever asks."""
+    ring.allow("anna", A, Role.OBSERVER)
+    allowed = AllowedKeys(ring)
+    assert allowed.get(A) is not None
+    kept = ring.allowed_path.rename(ring.folder / "kept")
+    # Its address 0 is never there to be read: EIO.
+    ring.allowed_path.symlink_to("/proc/self/mem")
+    assert allowed.get(A) is None
+    assert f"{ring.allowed_path} cannot be read (Input/output error)" in allowed.error
+    kept.replace(ring.allowed_path)
+    assert allowed.get(A) is not None
+    long = KeyRing(ring.folder / ("x" * 300))
+    for look in (long.allowed, long.daemon_key, lambda: long.write_daemon_key(A, B)):
+        with pytest.raises(ConfigError, match="File name too long"):
+            look()
+    assert AllowedKeys(long).get(A) is None
+
+
+def test_what_ends_without_a_change_of_the_file_is_noticed(ring: KeyRing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No descriptors left, for a moment: who is allowed is let in again once there are some."""
+    ring.allow("anna", A, Role.OBSERVER)
+    allowed = AllowedKeys(ring)
+    with monkeypatch.context() as patch:
+        patch.setattr("os.open", lambda *_: (_ for _ in ()).throw(OSError(24, "Too many open files")))
+        assert allowed.get(A) is None
+    assert "Too many open files" in allowed.error
+    assert allowed.get(A) is not None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_another_owner_is_noticed(ring: KeyRing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error tells to use chown, which changes neither the content nor the mode."""
+    ring.allow("anna", A, Role.OBSERVER)
+    os.chown(ring.allowed_path, 4321, -1)
+    allowed = AllowedKeys(ring)
+    assert allowed.get(A) is None
+    assert "belongs to another user; make it yours: chown 0" in allowed.error
+    os.chown(ring.allowed_path, 0, -1)
+    assert allowed.get(A) is not None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_root_leaves_files_to_whom_they_are(ring: KeyRing, tmp_path: Path) -> None:
+    """With sudo a new list is the service's as the old one was; a first one is of the folder's owner."""
+    os.chown(ring.folder, 4321, 4322)
+    ring.allow("anna", A, Role.OBSERVER)
+    assert (ring.allowed_path.stat().st_uid, ring.allowed_path.stat().st_gid) == (4321, 4322)
+    ring.allowed_path.chmod(0o600)
+
+
+def test_changes_at_the_same_time_are_all_kept(ring: KeyRing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each reads, changes and writes the list while nobody else does."""
+    reading, go_on = threading.Event(), threading.Event()
+    read = KeyRing.allowed
+
+    def slowly(self: KeyRing) -> object:
+        found = read(self)
+        if not reading.is_set():
+            reading.set()
+            assert go_on.wait(10)
+        return found
+
+    monkeypatch.setattr(KeyRing, "allowed", slowly)
+    first = threading.Thread(target=ring.allow, args=("anna", A, Role.OBSERVER))
+    first.start()
+    assert reading.wait(10)
+    descriptor = os.open(ring.folder, os.O_RDONLY)
+    with pytest.raises(BlockingIOError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    second = threading.Thread(target=ring.allow, args=("ben", B, Role.OBSERVER))
+    second.start()
+    go_on.set()
+    first.join(10)
+    second.join(10)
+    os.close(descriptor)
+    assert sorted(key.name for key in ring.allowed().values()) == ["anna", "ben"]
 
 
 def test_where_a_clients_key_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spikedaq.keys.files import config_folder, key_from_hex, read_private, write_private
+from spikedaq.keys.files import config_folder, is_there, key_from_hex, read_private, write_private
 from spikedaq.model import ConfigError
 
 KEY_VARIABLE = "SPIKEDAQ_KEY"
@@ -72,7 +72,7 @@ def read_client_key(path: Path) -> ClientKey:
 
 def write_client_key(path: Path, key: ClientKey) -> None:
     """Write a client's key file, for its owner alone; raises `ConfigError` where there is a file already."""
-    if path.exists():
+    if is_there(path):
         raise ConfigError(f"{path} exists already; it would be lost. Move it away, or choose another file with --out")
     lines = [
         "# A key of spikedaq. Who has this file may do what the key may: keep it to yourself.",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import secrets
 import shlex
 import stat
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,22 +45,39 @@ def key_from_hex(text: object, what: str) -> bytes:
     return key
 
 
+def is_there(path: Path) -> bool:
+    """Tell whether there is such a file.
+
+    Raises
+    ------
+    ConfigError
+        Nobody can tell: a folder on the way may not be entered, or the disk fails.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise ConfigError(f"the key file {path} cannot be looked at ({error.strerror})") from error
+    return True
+
+
 def read_private(path: Path) -> dict[str, Any]:
     """Read a TOML file that only its owner may read.
 
     Raises
     ------
     ConfigError
-        Absent, open to others, not ours, or not TOML.
+        Absent, open to others, not ours, or not TOML. Its cause is an `OSError` where the system could not read it.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        # The open file is judged, not its name: nobody can put another in its place in between.
+        with os.fdopen(descriptor, "rb") as file:
+            _check_private(path, os.fstat(descriptor))
+            data = file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise ConfigError(f"the key file {path} cannot be read ({error.strerror})") from error
-    # The open file is judged, not its name: nobody can put another in its place in between.
-    with os.fdopen(descriptor, "rb") as file:
-        _check_private(path, os.fstat(descriptor))
-        data = file.read(_MAX_BYTES + 1)
     try:
         if len(data) > _MAX_BYTES:
             raise ConfigError(f"{path} is no key file: it has more than {_MAX_BYTES} bytes")
@@ -78,8 +98,19 @@ def _check_private(path: Path, status: os.stat_result) -> None:
         raise ConfigError(f"{path} belongs to another user; make it yours: chown {os.geteuid()} {path}")
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder for its owner alone where there is none; raises `ConfigError` where that cannot be."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"the folder {folder} cannot be made ({error.strerror})") from error
+
+
 def write_private(path: Path, text: str) -> None:
     """Write a file for its owner alone, whole or not at all.
+
+    Root writes it for whom the file was that it replaces, else for whom the folder is: ``sudo`` must not take the list
+    away from the daemon that reads it.
 
     Raises
     ------
@@ -88,12 +119,15 @@ def write_private(path: Path, text: str) -> None:
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path.parent)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()
+                if os.geteuid() == 0:
+                    owner = _owner(path)
+                    os.fchown(descriptor, owner.st_uid, owner.st_gid)
                 os.fsync(descriptor)
             temporary.replace(path)
         except BaseException:
@@ -101,3 +135,34 @@ def write_private(path: Path, text: str) -> None:
             raise
     except OSError as error:
         raise ConfigError(f"the key file {path} cannot be written ({error.strerror})") from error
+
+
+def _owner(path: Path) -> os.stat_result:
+    try:
+        return path.lstat()
+    except FileNotFoundError:
+        return path.parent.stat()
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep others from changing a folder's files meanwhile, so that no change is written over another.
+
+    Raises
+    ------
+    ConfigError
+        The folder is absent or cannot be locked.
+    """
+    try:
+        # The folder itself: a file beside the keys would have an owner, whom others could not lock out.
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise ConfigError(f"the key folder {folder} cannot be opened ({error.strerror})") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError as error:
+            raise ConfigError(f"the key folder {folder} cannot be locked ({error.strerror})") from error
+        yield
+    finally:
+        os.close(descriptor)

@@ -8,11 +8,12 @@ from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 
-from spikedaq.keys.files import key_from_hex, read_private, write_private
+from spikedaq.keys.files import is_there, key_from_hex, locked, make_folder, read_private, write_private
 from spikedaq.model import ConfigError, check_session_name
 
 MAX_NAME_CHARS = 32
 """A name is part of the origin that files keep in 64 bytes, together with an address."""
+_NEVER = (-1, -1, -1)
 
 
 class Role(StrEnum):
@@ -56,7 +57,7 @@ class KeyRing:
         ConfigError
             Absent, readable for others, or not a key.
         """
-        if not self.daemon_path.exists():
+        if not is_there(self.daemon_path):
             raise ConfigError(
                 f"there is no daemon's key in {self.folder}; make one: "
                 f"spikedaq keys new --daemon --folder {self.folder}"
@@ -69,7 +70,7 @@ class KeyRing:
 
     def write_daemon_key(self, public: bytes, secret: bytes) -> None:
         """Keep the daemon's key pair; raises `ConfigError` where there is one, which clients rely on."""
-        if self.daemon_path.exists():
+        if is_there(self.daemon_path):
             raise ConfigError(
                 f"{self.daemon_path} exists already, and every client knows its public key; nothing changed"
             )
@@ -87,7 +88,7 @@ class KeyRing:
             The list cannot be used.
         """
         path = self.allowed_path
-        if not path.exists():
+        if not is_there(path):
             return MappingProxyType({})
         values = read_private(path)
         entries = values.get("key", [])
@@ -110,23 +111,28 @@ class KeyRing:
             A name that cannot be used, or that stands for another key; a key that is known under another name.
         """
         check_key_name(name)
-        keys = dict(self.allowed())
-        for key in keys.values():
-            if key.name == name and key.public != public:
-                raise ConfigError(f"{name!r} has another key already; revoke that first: spikedaq keys revoke {name}")
-            if key.public == public and key.name != name:
-                raise ConfigError(f"this key is allowed already, as {key.name!r}")
-        keys[public] = AllowedKey(name, role, public)
-        self._write(keys)
+        make_folder(self.folder)
+        with locked(self.folder):
+            keys = dict(self.allowed())
+            for key in keys.values():
+                if key.name == name and key.public != public:
+                    raise ConfigError(
+                        f"{name!r} has another key already; revoke that first: spikedaq keys revoke {name}"
+                    )
+                if key.public == public and key.name != name:
+                    raise ConfigError(f"this key is allowed already, as {key.name!r}")
+            keys[public] = AllowedKey(name, role, public)
+            self._write(keys)
 
     def revoke(self, name: str) -> None:
         """Allow a key no longer; raises `ConfigError` where there is none of this name."""
-        keys = dict(self.allowed())
-        left = {public: key for public, key in keys.items() if key.name != name}
-        if len(left) == len(keys):
-            known = ", ".join(sorted(key.name for key in keys.values())) or "none"
-            raise ConfigError(f"no key is called {name!r}; there are: {known}")
-        self._write(left)
+        with locked(self.folder):
+            keys = dict(self.allowed())
+            left = {public: key for public, key in keys.items() if key.name != name}
+            if len(left) == len(keys):
+                known = ", ".join(sorted(key.name for key in keys.values())) or "none"
+                raise ConfigError(f"no key is called {name!r}; there are: {known}")
+            self._write(left)
 
     def _write(self, keys: Mapping[bytes, AllowedKey]) -> None:
         lines = ["# Written by spikedaq keys allow|revoke; read again by the daemon when it changes."]
@@ -138,12 +144,13 @@ class KeyRing:
 class AllowedKeys:
     """The list of allowed keys as it is at each look; reading it again costs one look at the file while it is the same.
 
-    A list that cannot be read allows nobody: ``error`` says why.
+    A list that cannot be read allows nobody: ``error`` says why. Where the system could not read it, the next look
+    tries again, since the file need not change for that to end.
     """
 
     def __init__(self, ring: KeyRing) -> None:
         self._ring = ring
-        self._seen: tuple[int, int, int] | None = (-1, -1, -1)
+        self._seen: tuple[int, int, int] | None = _NEVER
         self._keys: Mapping[bytes, AllowedKey] = {}
         self.error = ""
 
@@ -151,15 +158,18 @@ class AllowedKeys:
         """Return who has this key, None where it is not allowed (any more)."""
         try:
             status = self._ring.allowed_path.stat()
-            seen = (status.st_mtime_ns, status.st_ino, status.st_mode)
+            # Its owner and its mode count, too; changing them changes the ctime alone.
+            seen = (status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
         except OSError:
             seen = None
         if seen != self._seen:
             self._seen = seen
             try:
                 self._keys, self.error = self._ring.allowed(), ""
-            except ConfigError as error:
+            except (ConfigError, OSError) as error:
                 self._keys, self.error = {}, str(error)
+                if isinstance(error, OSError) or isinstance(error.__cause__, OSError):
+                    self._seen = _NEVER
         return self._keys.get(public)
 
 
