@@ -1,10 +1,22 @@
-"""How long a disk lasts, and from what its rates are taken."""
+"""How long a disk lasts, from what its rates are taken, and what goes on while another one hangs."""
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
-from spikedaq.daemon.disk import Growth, time_left_s
+from spikedaq.daemon import disk
+from spikedaq.daemon.alarms import AlarmKind, Alarms
+from spikedaq.daemon.config import DaemonConfig, JournalConfig
+from spikedaq.daemon.disk import DiskWatch, Growth, time_left_s
+from spikedaq.daemon.journals import Journals
+from spikedaq.daemon.live_config import LiveConfig
+from spikedaq.journal import NoteRecord, kept_range
 from spikedaq.model import duration_text
 
 
@@ -45,3 +57,76 @@ def test_growth_is_that_of_the_last_minute() -> None:
 def test_duration_text(seconds: float, text: str) -> None:
     """Two of a unit at least, so that the number says something."""
     assert duration_text(seconds) == text
+
+
+WAIT_S = 20.0
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(WAIT_S):
+        while not condition():  # noqa: ASYNC110  what is waited for has no event
+            await asyncio.sleep(0.002)
+
+
+def test_journals_are_synced_and_opened_while_the_recordings_disk_hangs(tmp_path: Path) -> None:
+    """What is needed is asked for without the lock; what comes meanwhile is not deleted with what was not needed."""
+    asked, answers = threading.Event(), threading.Event()
+
+    def needed_from() -> dict[str, int]:
+        asked.set()
+        answers.wait(WAIT_S)
+        return {}
+
+    async def run() -> None:
+        journals = Journals(tmp_path, JournalConfig(segment_bytes=2**20))
+        alpha = await journals.open("alpha", "aa")
+        trimming = asyncio.create_task(journals.trim(needed_from, ring_bytes=0))
+        await asyncio.to_thread(asked.wait, WAIT_S)
+        async with asyncio.timeout(5.0):
+            await journals.sync()
+            await journals.open("beta", "bb")
+        for _ in range(50):
+            alpha.writer.append(NoteRecord(0, "x" * 100_000, ""))
+        answers.set()
+        await trimming
+        found = kept_range(tmp_path / "alpha")
+        assert found is not None and found[0] == 0
+        await journals.close()
+
+    asyncio.run(run())
+
+
+class Hangs:
+    """A folder on a disk that does not answer."""
+
+    def __init__(self) -> None:
+        self.asked, self.answers = threading.Event(), threading.Event()
+
+    def stat(self) -> SimpleNamespace:
+        self.asked.set()
+        self.answers.wait(WAIT_S)
+        return SimpleNamespace(st_dev=0)
+
+
+def test_a_full_data_disk_is_told_while_another_one_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk, "PERIOD_S", 0.005)
+    folder, free = Hangs(), [10**12]
+    session = SimpleNamespace(name="s", folder=folder, recorder=SimpleNamespace(is_full=False, files={}))
+
+    async def run() -> None:
+        alarms = Alarms(lambda: 0)
+        journals = Journals(tmp_path, JournalConfig())
+        data = SimpleNamespace(path=tmp_path, recordings=tmp_path, free_bytes=lambda: free[0])
+        watch = DiskWatch(LiveConfig(DaemonConfig()), data, journals, SimpleNamespace(all=lambda: [session]), alarms)
+        watching = asyncio.create_task(watch.run())
+        try:
+            await asyncio.to_thread(folder.asked.wait, WAIT_S)
+            free[0] = DaemonConfig().disk.reserve_bytes - 1
+            async with asyncio.timeout(5.0):
+                await until(lambda: (AlarmKind.DISK_FULL, "") in alarms.standing)
+        finally:
+            folder.answers.set()
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+    asyncio.run(run())

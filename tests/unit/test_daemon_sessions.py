@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +15,8 @@ from typing import Any
 import pytest
 import structlog
 
-from spikedaq.daemon import recorder_process
+from spikedaq.daemon import recorder_process, sessions
+from spikedaq.daemon import session as session_module
 from spikedaq.daemon.alarms import Alarms
 from spikedaq.daemon.config import DaemonConfig, JournalConfig
 from spikedaq.daemon.data_folder import DataFolder
@@ -177,5 +179,29 @@ def test_a_note_that_cannot_be_taken_away_keeps_nobody(rig: Rig, monkeypatch: py
             await rig.resumed()
             assert (await rig.sessions.stop("s")).state == "complete"
             assert rig.sessions.current is None
+
+    asyncio.run(run())
+
+
+def test_a_session_on_a_disk_that_hangs_is_ended_in_the_journal(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what is written down in the end is how it ended, whenever the disk answers."""
+    rig.recorder(f"echo '{REPORT}'\nread _line\n")
+    monkeypatch.setattr(sessions, "_SAVE_S", 0.05)
+    answers, write_json = threading.Event(), session_module.write_json
+
+    def hang(path: Path, plan: Any) -> None:
+        answers.wait(WAIT_S)
+        write_json(path, plan)
+
+    async def run() -> None:
+        async with ended(rig):
+            session = await rig.resumed()
+            monkeypatch.setattr(session_module, "write_json", hang)
+            stopping = asyncio.create_task(rig.sessions.stop("s"))
+            await rig.until(session.recorder.finished.is_set)
+            assert not answers.is_set()
+            answers.set()
+            assert (await stopping).state == "complete"
+            assert state(session.folder) == "complete"
 
     asyncio.run(run())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -110,6 +111,9 @@ class DiskWatch:
         self._failing: set[str] = set()
         self._full: set[str] = set()
         self._next_trim_s = 0.0
+        self._elsewhere: dict[str, int] = {}
+        self._looking: asyncio.Task[dict[str, int]] | None = None
+        self._trimming: asyncio.Task[None] | None = None
         self.status = DiskStatus(None, config.now.disk.reserve_bytes)
 
     @property
@@ -118,28 +122,38 @@ class DiskWatch:
 
     async def run(self) -> None:
         """Watch for good."""
-        while True:
-            # In a thread: a network disk that hangs must hang nothing else.
-            free, elsewhere = await asyncio.to_thread(self._measure)
-            now_s = host_now_ns() / 1e9
-            self._look(now_s, free, elsewhere)
-            if free is not None and 2 * free < self._config.reserve_bytes and now_s >= self._next_trim_s:
-                # Recordings have stopped long before. What nobody needs of the past gives way to what comes.
-                self._next_trim_s = now_s + _TRIM_PERIOD_S
-                await self._journals.trim(self._sessions.needed_from, ring_bytes=0)
-            await asyncio.sleep(PERIOD_S)
+        try:
+            while True:
+                # In threads: a network disk that hangs must hang nothing else, nor this.
+                free = await asyncio.to_thread(self._data.free_bytes)
+                now_s = host_now_ns() / 1e9
+                self._look(now_s, free, self._look_elsewhere())
+                if free is not None and 2 * free < self._config.reserve_bytes and now_s >= self._next_trim_s:
+                    # Recordings have stopped long before. What nobody needs of the past gives way to what comes.
+                    self._next_trim_s = now_s + _TRIM_PERIOD_S
+                    self._trim()
+                await asyncio.sleep(PERIOD_S)
+        finally:
+            tasks = [task for task in (self._looking, self._trimming) if task is not None]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _measure(self) -> tuple[int | None, dict[str, int]]:
-        """Free bytes of the data folder's disk, and by session of those recorded on another."""
-        free = self._data.free_bytes()
-        elsewhere = {}
-        for session in self._sessions.all():
-            try:
-                if session.folder.stat().st_dev != self._data.path.stat().st_dev:
-                    elsewhere[session.name] = shutil.disk_usage(session.folder).free
-            except OSError:
-                continue
-        return free, elsewhere
+    def _trim(self) -> None:
+        """Trim the journals, unless that goes on still."""
+        if self._trimming is None or self._trimming.done():
+            trim = self._journals.trim(self._sessions.needed_from, ring_bytes=0)
+            self._trimming = asyncio.create_task(trim, name="trim on a full disk")
+
+    def _look_elsewhere(self) -> dict[str, int]:
+        """Return what the last look at the other disks found; begin the next, unless that one hangs."""
+        folders = {session.name: session.folder for session in self._sessions.all()}
+        if self._looking is None or self._looking.done():
+            if self._looking is not None:
+                self._elsewhere = self._looking.result()
+            look = asyncio.to_thread(_free_elsewhere, self._data.path, folders)
+            self._looking = asyncio.create_task(look, name="look at other disks")
+        return {name: free for name, free in self._elsewhere.items() if name in folders}
 
     def _look(self, now_s: float, free: int | None, elsewhere: dict[str, int]) -> None:
         rates = self._growth.update(now_s, self._counted())
@@ -212,3 +226,13 @@ class DiskWatch:
         for session in self._sessions.all():
             counted[f"file {session.name}"] = sum(file.bytes for file in session.recorder.files.values())
         return counted
+
+
+def _free_elsewhere(data: Path, folders: dict[str, Path]) -> dict[str, int]:
+    """Return the free bytes by session of those recorded on another disk than that of the data folder."""
+    elsewhere = {}
+    for name, folder in folders.items():
+        with contextlib.suppress(OSError):
+            if folder.stat().st_dev != data.stat().st_dev:
+                elsewhere[name] = shutil.disk_usage(folder).free
+    return elsewhere

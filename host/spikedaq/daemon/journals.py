@@ -1,4 +1,4 @@
-"""The devices' journals: opened by the identity of the board that answers, synced and trimmed in a thread."""
+"""The devices' journals: opened by the identity of the board that answers, synced and trimmed in threads."""
 
 from __future__ import annotations
 
@@ -106,9 +106,9 @@ class Journal:
         self.writer.sync()
         self.writer.prepare()
 
-    def trim(self, needed_from: int | None, ring_bytes: int | None = None) -> None:
+    def trim(self, needed_from: int, ring_bytes: int | None = None) -> None:
         """Delete what nobody needs; for a thread."""
-        self.writer.retain(self.writer.offset if needed_from is None else needed_from, ring_bytes)
+        self.writer.retain(needed_from, ring_bytes)
         self.first_offset = _first_offset(self.writer.folder)
 
     def _write_failed(self, error: OSError) -> None:
@@ -205,10 +205,18 @@ class Journals:
         ring_bytes : int, optional
             How much of what nobody needs is kept, instead of what the configuration says.
         """
+        # Before it is asked: what begins to be needed meanwhile lies beyond. And without the lock: the recordings are
+        # asked, and their disk may be one that hangs.
+        ends = {journal: journal.writer.offset for journal in self._open.values()}
+        offsets = await asyncio.to_thread(needed_from)
         async with self._opening:
-            offsets = await asyncio.to_thread(needed_from)
-            for journal in self._open.values():
-                await asyncio.to_thread(journal.trim, offsets.get(journal.device), ring_bytes)
+            for journal, end in ends.items():
+                if self._open.get(journal.device) is not journal:
+                    continue
+                try:
+                    await asyncio.to_thread(journal.trim, offsets.get(journal.device, end), ring_bytes)
+                except OSError as error:
+                    log.warning("journal not trimmed", device=journal.device, reason=str(error))
 
     async def close(self) -> None:
         """Close them all; nothing may use them any more."""

@@ -8,6 +8,7 @@ import secrets
 import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
@@ -39,7 +40,9 @@ from spikedaq.outlet import ControlServer, Gate, Publisher, check_endpoint
 EXIT_OK = 0
 EXIT_CONFIG = 2
 _PERIOD_S = 1.0
-_SYNCS_PER_TRIM = 30
+_TRIM_PERIOD_S = 30.0
+_MAX_THREADS = 12
+"""A disk that hangs keeps a few for good; asyncio has six on a computer of two cores."""
 
 log = structlog.get_logger(__name__)
 
@@ -94,6 +97,7 @@ class Daemon:
 
     async def run(self) -> None:
         """Serve until `stop` (or SIGINT, Ctrl-C), or `leave` (or SIGTERM, as of a service manager)."""
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_MAX_THREADS))
         if self.config.history:
             check_endpoint(self.config.history, keys=self.config.security.keys is not None)
         data = DataFolder(self.config.data)
@@ -183,7 +187,8 @@ class Daemon:
                 tasks.append(group.create_task(disk.run(), name="disk"))
                 tasks.append(group.create_task(self._tend(publisher, leases), name="subscribers and leases"))
                 tasks.append(group.create_task(retention.run(), name="retention"))
-                tasks.append(group.create_task(self._sync(journals, sessions), name="sync"))
+                tasks.append(group.create_task(self._sync(journals), name="sync"))
+                tasks.append(group.create_task(self._trim(journals, sessions), name="trim"))
                 tasks.append(group.create_task(health.run(), name="health"))
                 urls = {"control": self.control_url, "publish": self.publish_url, "metrics": health.metrics_url}
                 log.info("ready", **urls, data=str(data.path))
@@ -231,12 +236,16 @@ class Daemon:
             leases.expire()
             await asyncio.sleep(_PERIOD_S)
 
-    async def _sync(self, journals: Journals, sessions: Sessions) -> None:
-        """Bring the journals to the disk itself at most once a second, and trim them now and then."""
+    async def _sync(self, journals: Journals) -> None:
+        """Bring the journals to the disk itself at most once a second."""
         while True:
-            for _ in range(_SYNCS_PER_TRIM):
-                await asyncio.sleep(_PERIOD_S)
-                await journals.sync()
+            await asyncio.sleep(_PERIOD_S)
+            await journals.sync()
+
+    async def _trim(self, journals: Journals, sessions: Sessions) -> None:
+        """Trim the journals now and then."""
+        while True:
+            await asyncio.sleep(_TRIM_PERIOD_S)
             await journals.trim(sessions.needed_from)
 
 

@@ -73,6 +73,7 @@ class Session:
         self.recorder.prepare = self._put_back
         self.task: asyncio.Task[None] | None = None
         self.timer: asyncio.Task[None] | None = None
+        self._writing = asyncio.Lock()
         self.shown: dict[str, str] = {}
         """By device, what the watcher makes of its file: ``stalled`` or ``waiting`` where it does not grow."""
 
@@ -138,10 +139,25 @@ class Session:
         except (OSError, StoreError) as error:
             log.warning("the session folder cannot be made again", folder=str(self.folder), reason=str(error))
 
-    async def save(self, state: str, reason: str | None) -> None:
-        """Write session.json with a new state."""
+    async def save(self, state: str, reason: str | None, *, limit_s: float | None = None) -> None:
+        """Write session.json with a new state.
+
+        Raises
+        ------
+        StoreError
+            It cannot be written, or is not after ``limit_s``: the disk may hang. Writing goes on then.
+        """
         self.plan = {**self.plan, "state": state, "reason": reason}
-        await asyncio.to_thread(write_json, self.folder / SESSION_FILE, self.plan)
+        writing = asyncio.create_task(self._write(), name=f"save session {self.name}")
+        try:
+            await asyncio.wait_for(asyncio.shield(writing), limit_s)
+        except TimeoutError as error:
+            raise StoreError(f"{self.folder / SESSION_FILE} is not written after {limit_s:g} s") from error
+
+    async def _write(self) -> None:
+        # One at a time, and the newest: a write that hung must not end up on top of a later one.
+        async with self._writing:
+            await asyncio.to_thread(write_json, self.folder / SESSION_FILE, self.plan)
 
 
 def _shown_state(planned: str, files: Sequence[str]) -> str:

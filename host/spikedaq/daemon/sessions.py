@@ -33,6 +33,7 @@ START_PER_DEVICE_S = 1.0
 """And so much more for each: making a file takes 0.1 s of a processor, and a computer may be busy."""
 MAX_START_RESTARTS = 2
 STOP_TIMEOUT_S = 60.0
+_SAVE_S = 5.0
 _LINK_S = 2.0
 """What a session's last sample takes at most from the board into the journal, if nothing is wrong."""
 
@@ -245,13 +246,13 @@ class Sessions:
                 )
                 asked = "" if name is None else f"session {name!r} is not being recorded; "
                 raise CommandRejected(f"{asked}{what}", code="not_recording")
+            # First in the journal, which has room, and an answer, where the recording's disk has none.
+            self._journal_stop(session, reason)
             if session.plan["state"] == "recording":
                 try:
-                    await session.save("stopping", reason)
+                    await session.save("stopping", reason, limit_s=_SAVE_S)
                 except StoreError as error:
-                    # The journal says it too, and has room where the disk is full for everybody else.
                     log.warning("stopping, but this cannot be written down", session=session.name, reason=str(error))
-            self._journal_stop(session, reason)
         session.recorder.poke()
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
