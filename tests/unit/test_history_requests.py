@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from fake_stream import T0_NS, FakeDevice, expected
 
 from spikedaq.bus import Message, decode, decode_samples
 from spikedaq.history.index import JournalIndex
+from spikedaq.history.past import Past
 from spikedaq.history.requests import MAX_REPLY_BYTES, Requests
 from spikedaq.journal import JournalReader, JournalWriter, NoteRecord, list_segments
 from spikedaq.model import CommandRejected
@@ -207,6 +209,63 @@ def test_what_was_deleted_is_said(tmp_path: Path) -> None:
     extent = ask(bench.requests, "extent", device="alpha")
     assert extent["first_offset"] == kept[0].base_offset
     assert extent["first"]["step"] == steps[0]
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_what_is_deleted_between_two_requests_is_said(tmp_path: Path, is_kept: bool) -> None:
+    """A reading that goes on where the journal was trimmed meanwhile says so, and goes on with the oldest block."""
+    bench = Bench(tmp_path, 1, n=0, segment_bytes=200_000, ring_bytes=1)
+    for _ in range(2000):
+        bench.put(bench.device.block())
+    first = ask(bench.requests, "read", device="alpha", after=[1, 20], max_bytes=20_000)
+    assert first["complete"]
+    bench.writer.retain(bench.writer.offset)
+    kept = list_segments(tmp_path / "alpha")
+    assert kept[0].base_offset > first["cursor"]["offset"]
+    requests = bench.requests if is_kept else Requests(tmp_path, BENCH)
+    args = {"device": "alpha", "after": [1, 20], "max_bytes": 20_000}
+    second = ask(requests, "read", **args, cursor=first["cursor"])
+    assert not second["complete"]
+    steps = [decode(m).header["step"] for m in second["messages"]]
+    last = decode(first["messages"][-1]).header
+    assert steps[0] == second["first"]["step"] > last["step"] + last["count"]
+    assert ask(requests, "read", **args, cursor=second["cursor"])["complete"]
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_two_readers_in_step_leave_no_file_open(tmp_path: Path) -> None:
+    """Both end at the same place with the same question; only one of their readers is kept."""
+    bench = Bench(tmp_path, 1, n=0)
+    for _ in range(400):
+        bench.put(bench.device.block())
+    cursor, before = None, open_files()
+    for _ in range(40):
+        args = {"device": "alpha", "max_bytes": 2_000, "cursor": cursor}
+        replies = [ask(bench.requests, "read", **args) for _ in range(2)]
+        assert replies[0]["cursor"] == replies[1]["cursor"]
+        assert not replies[0]["done"]
+        cursor = replies[0]["cursor"]
+    assert open_files() <= before + 1
+
+
+def test_a_reader_that_fails_leaves_no_file_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a damaged disk ends is closed."""
+    bench = Bench(tmp_path, 1, n=20)
+    read_all = Past.read
+
+    def fail(past: Past, max_bytes: int) -> list[bytes]:
+        read_all(past, max_bytes)
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Past, "read", fail)
+    before = open_files()
+    for _ in range(5):
+        with pytest.raises(OSError, match="Input/output"):
+            ask(bench.requests, "read", device="alpha")
+    assert open_files() == before
 
 
 def test_of_an_unknown_boot_everything_that_is_kept_is_told(tmp_path: Path) -> None:

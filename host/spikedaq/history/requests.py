@@ -14,7 +14,7 @@ from spikedaq.bus import topic_for
 from spikedaq.history.arguments import Wanted, integer, offsets_by_device, parse_wanted
 from spikedaq.history.index import JournalIndex, Mark
 from spikedaq.history.past import Bounds, Past
-from spikedaq.journal import MIN_PIECE_BYTES, head_at, read_piece
+from spikedaq.journal import MIN_PIECE_BYTES, head_at, kept_range, read_piece
 from spikedaq.link import host_now_ns
 from spikedaq.model import CommandRejected, SpikedaqError, check_session_name
 
@@ -131,8 +131,14 @@ class Requests:
     async def _read(self, *, device: str, **args: Any) -> dict[str, Any]:
         folder = self._journal_folder(device)
         wanted = parse_wanted(args)
-        past, complete = self._past(device, folder, wanted)
-        messages = past.read(min(wanted.max_bytes, MAX_REPLY_BYTES))
+        past, begin = self._past(device, folder, wanted)
+        try:
+            messages = past.read(min(wanted.max_bytes, MAX_REPLY_BYTES))
+        except BaseException:
+            past.close()
+            raise
+        # Looked at behind the reading: journals are trimmed at any moment, by another process.
+        complete = begin is not None and not _is_trimmed(folder, begin)
         value: dict[str, Any] = {
             "messages": messages,
             "done": past.done,
@@ -148,18 +154,22 @@ class Requests:
             self._keep((device, past.offset, wanted.bounds, wanted.streams), past)
         return value
 
-    def _past(self, device: str, folder: Path, wanted: Wanted) -> tuple[Past, bool]:
-        """Return a reader, and whether all that is wanted is still there."""
+    def _past(self, device: str, folder: Path, wanted: Wanted) -> tuple[Past, int | None]:
+        """Return a reader, and the offset it has to begin at for all that is wanted; None where that is gone."""
         topics = {stream: topic_for(self._bench, device, stream) for stream in wanted.streams}
-        if wanted.cursor is not None:
-            kept = self._open.pop((device, wanted.cursor.offset, wanted.bounds, wanted.streams), None)
-            begun, mode = wanted.cursor.begun, wanted.cursor.mode
-            past = kept or Past(folder, wanted.cursor.offset, wanted.bounds, topics, mode=mode, begun=begun)
-            return past, True
+        cursor = wanted.cursor
+        if cursor is not None:
+            kept = self._open.pop((device, cursor.offset, wanted.bounds, wanted.streams), None)
+            if kept is not None and _is_trimmed(folder, cursor.offset):
+                # It holds what has no name any more, and would go on behind the hole without a word.
+                kept.close()
+                kept = None
+            past = kept or Past(folder, cursor.offset, wanted.bounds, topics, mode=cursor.mode, begun=cursor.begun)
+            return past, cursor.offset
         offset = self._find(device, wanted.bounds)
         # Where it is not found what is kept follows it, so all of that is wanted.
         begun = offset is None or not wanted.is_from_somewhere
-        return Past(folder, offset or 0, wanted.bounds, topics, mode=wanted.mode, begun=begun), offset is not None
+        return Past(folder, offset or 0, wanted.bounds, topics, mode=wanted.mode, begun=begun), offset
 
     def _find(self, device: str, bounds: Bounds) -> int | None:
         index = self._index(device)
@@ -170,9 +180,13 @@ class Requests:
             return index.find_step(*bounds.step)
         if bounds.t_ns is not None:
             return index.find_time(bounds.t_ns)
-        return 0
+        held = kept_range(self._journal_folder(device))
+        return held[0] if held is not None else 0
 
     def _keep(self, key: tuple[str, int, Bounds, tuple[str, ...]], past: Past) -> None:
+        # Two that ask for the same in step end at the same place: one reader is enough for the first who goes on.
+        if (other := self._open.pop(key, None)) is not None:
+            other.close()
         self._open[key] = past
         while len(self._open) > _MAX_OPEN:
             self._open.popitem(last=False)[1].close()
@@ -192,6 +206,12 @@ class Requests:
             text = f"there is no journal of a device {device!r}; it has been silent since this data folder was made"
             raise CommandRejected(text, code="unknown_device")
         return folder
+
+
+def _is_trimmed(folder: Path, offset: int) -> bool:
+    """Whether what a journal had at an offset is no longer there."""
+    held = kept_range(folder)
+    return held is not None and offset < held[0]
 
 
 def _mark_map(mark: Mark | None) -> dict[str, int] | None:

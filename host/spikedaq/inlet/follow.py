@@ -17,6 +17,7 @@ _POLL_S = 0.25
 _EDGE_S = 1.0
 """A hole that no frame ends for so long is healed up to the live edge: the device may have been stopped."""
 _RETRY_S = 0.25
+_DELETED = "the daemon has deleted it"
 
 
 class Follower:
@@ -105,14 +106,14 @@ class Follower:
         order = self.order
         with self._bench.history() as history:
             reading = history.read(self._device, after=wanted.after, until_seq=wanted.until, mode=wanted.mode)
-            said = False
+            holes_said = 0
             for message in reading:
-                if not reading.complete and not said:
-                    order.incomplete("the daemon has deleted it")
-                    said = True
+                if reading.holes > holes_said:
+                    order.incomplete(_DELETED)
+                    holes_said = reading.holes
                 yield from order.past(message)
-            if not reading.complete and not said:
-                order.incomplete("the daemon has deleted it")
+            if reading.holes > holes_said:
+                order.incomplete(_DELETED)
 
     def close(self) -> None:
         """Unsubscribe; may be called twice."""

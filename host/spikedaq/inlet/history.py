@@ -113,13 +113,16 @@ class Reading:
     Attributes
     ----------
     complete : bool
-        What was to be begun with was still there. Known with the first message.
+        What was to be begun with, or gone on with, was still there. Known with the first message behind it.
+    holes : int
+        How often it was not.
     first : map or None
-        Where it was not: the oldest block that is kept.
+        The oldest block that was kept then.
     """
 
     def __init__(self, client: ControlClient, args: dict[str, Any]) -> None:
         self.complete = True
+        self.holes = 0
         self.first: dict[str, Any] | None = None
         self._client = client
         self._args = args
@@ -131,6 +134,7 @@ class Reading:
             try:
                 if not value["complete"]:
                     self.complete, self.first = False, value["first"]
+                    self.holes += 1
                 messages, done, cursor = value["messages"], value["done"], value["cursor"]
             except (KeyError, TypeError) as error:
                 raise RemoteProtocolError(f"the history at {self._client.url} sent an odd reply: {error}") from error
