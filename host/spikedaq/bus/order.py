@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from spikedaq.bus.marks import Marks
 from spikedaq.bus.message import Message
 from spikedaq.bus.topics import EVENTS, SAMPLES
 from spikedaq.model import RemoteProtocolError
@@ -15,8 +15,6 @@ _REMEMBERED = 256
 _HALF = 2**31
 _RETOLD = ("gap", "mode")
 """Kinds of events without a frame of their own that the history tells at the same place as the bus."""
-_MARKS = ("note", "log", "fired")
-"""And those that it tells, but perhaps at another place."""
 
 
 class Position(NamedTuple):
@@ -86,7 +84,7 @@ class DeviceOrder:
         self._reason = ""
         self._end: tuple[int, int] | None = None  # boot and step after the last sample that was given out
         self._last: dict[str, tuple[int, int]] = {}
-        self._marks: deque[tuple[Any, ...]] = deque(maxlen=_REMEMBERED)
+        self._marks = Marks()  # what the history tells as well, but perhaps at another place
 
     @property
     def has_hole(self) -> bool:
@@ -135,11 +133,9 @@ class DeviceOrder:
             if self.position is not None and not _is_behind(position, self.position):
                 self.repeated += 1
                 return []
-        elif _is_mark(message.header):
-            mark = _mark(message.header)
-            if mark in self._marks:
+        elif self._marks.has(message.header):
+            if self._marks.is_told(message.header):
                 return []
-            self._marks.append(mark)
         elif self._is_told(message.header):
             return []
         self.recovered += 1
@@ -178,8 +174,8 @@ class DeviceOrder:
                 # The history tells it where it belongs. One of each kind and place is enough, should that fail.
                 self._retold = [*self._retold[-_REMEMBERED:], message]
                 return []
-        elif _is_mark(header):
-            self._marks.append(_mark(header))
+        elif self._marks.has(header):
+            self._marks.live(header)
         return self._given([message])
 
     def _count(self, header: Mapping[str, Any], stream: str) -> bool:
@@ -246,14 +242,3 @@ def _position(message: Message) -> Position | None:
 def _is_behind(position: Position, other: Position) -> bool:
     """Whether a frame comes after another; those of another boot always do, for boots follow one another."""
     return position.boot_id != other.boot_id or 0 < (position.seq - other.seq) % 2**32 < _HALF
-
-
-def _is_mark(header: Mapping[str, Any]) -> bool:
-    return header.get("kind") in _MARKS
-
-
-def _mark(header: Mapping[str, Any]) -> tuple[Any, ...]:
-    kind = header.get("kind")
-    if kind == "fired":
-        return kind, header.get("trigger"), header.get("t_ns")
-    return kind, header.get("text"), header.get("origin", "")

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from spikedaq.bus import BUS_VERSION, EVENTS, SAMPLES, encode, encode_samples, event_header, gap_header, mode_header
+from spikedaq.history.asked import Asked, parameter_name
 from spikedaq.journal import Item, JournalGap, JournalSource, NoteRecord, TriggerRecord
-from spikedaq.model import Block, ClampMode, Event, Gap, GapCause
+from spikedaq.model import Block, ClampMode, Event, EventKind, Gap, GapCause
 from spikedaq.wire import Log
 
 MAX_ITEMS = 4000
 """Looked at per request, so that nobody who asks for the events of a week keeps the others waiting for long."""
 
 MAX_PENDING = 1000
+_LOOK_BACK_BYTES = 128 * 1024
+"""Read over before the offset, for the requests that changes of parameters behind it answer: seconds of 10 kHz."""
 _OTHERS = Gap | NoteRecord | Log | TriggerRecord
 
 
@@ -85,7 +89,10 @@ class Past:
         self.done = self.at_end = False
         self._bounds = bounds
         self._topics = topics
-        self._source = JournalSource(folder, offset)
+        self._device = folder.name
+        self._begin = offset
+        self._source = JournalSource(folder, max(0, offset - _LOOK_BACK_BYTES))
+        self._asked = Asked()
         self._journal_gap = False
         self._pending: deque[Item] = deque(maxlen=MAX_PENDING)
 
@@ -100,6 +107,11 @@ class Past:
                 self.done = self.at_end = True
                 self.offset = max(self.offset, self._source.offset)
                 break
+            if item.end_offset <= self._begin:
+                self._see(item)
+                self._source.pop()
+                self._journal_gap = self._journal_gap and not isinstance(item.content, Block)
+                continue
             # Items of one frame are told together: between them there is no offset to go on from.
             if item.end_offset != self.offset and (n_bytes >= max_bytes or n_items >= MAX_ITEMS):
                 break
@@ -111,7 +123,7 @@ class Past:
                 self.done = True
                 break
             self._source.pop()
-            self._journal_gap = self._journal_gap or isinstance(item.content, JournalGap)
+            self._see(item)
             n_items += 1
             self.offset = item.end_offset
             self._take(item, told)
@@ -121,6 +133,11 @@ class Past:
     def close(self) -> None:
         """Close the journal."""
         self._source.close()
+
+    def _see(self, item: Item) -> None:
+        """Learn from an item what later ones are to say."""
+        self._asked.take(item)
+        self._journal_gap = self._journal_gap or isinstance(item.content, JournalGap)
 
     def _take(self, item: Item, told: list[bytes]) -> None:
         if not self.begun:
@@ -190,7 +207,11 @@ class Past:
             self._tell_block(content, told)
         elif isinstance(content, Event):
             t_ns, u_ns = self._time_of(content)
-            self._event(event_header(content, n=0, epoch="", t_ns=t_ns, u_ns=u_ns), told)
+            header = event_header(content, n=0, epoch="", t_ns=t_ns, u_ns=u_ns)
+            if content.kind == EventKind.PARAMETER:
+                header["name"] = parameter_name(self._source.state.descriptions, content.index)
+                header["origin"] = self._asked.origin
+            self._event(header, told)
         elif isinstance(content, Gap):
             t_ns, u_ns = self._time_of(content)
             if self._journal_gap and content.cause is GapCause.LOST:
@@ -201,8 +222,19 @@ class Past:
         elif isinstance(content, Log):
             self._own("log", item.t_received_ns, told, level=content.level, text=content.text)
         elif isinstance(content, TriggerRecord):
-            fields = {name: getattr(content, name) for name in ("trigger", "device", "step", "tick", "value")}
-            self._own("fired", content.t_trigger_ns, told, boot=content.boot_id, **fields)
+            self._own("fired", content.t_trigger_ns, told, **self._fired(content))
+
+    def _fired(self, record: TriggerRecord) -> dict[str, Any]:
+        fields = {name: getattr(record, name) for name in ("trigger", "device", "step", "tick", "pre_us", "post_us")}
+        clock = self._source.state.clock_map
+        is_own = clock is not None and record.device == self._device and record.boot_id == clock.boot_id
+        return {
+            **fields,
+            "number": None,  # only the daemon that fired it counted
+            "boot": record.boot_id,
+            "value": None if math.isnan(record.value) else record.value,
+            "u_ns": clock.uncertainty_ns if clock is not None and is_own else None,
+        }
 
     def _tell_block(self, block: Block, told: list[bytes]) -> None:
         self._announce_mode(block, told)
