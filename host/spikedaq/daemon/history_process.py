@@ -44,7 +44,7 @@ class HistoryProcess:
     Attributes
     ----------
     endpoint : str or None
-        Where it answers; None while it does not run.
+        Where it answers; None while nothing answers there.
     pid : int or None
     restarts : int
     """
@@ -55,6 +55,7 @@ class HistoryProcess:
         self.endpoint: str | None = None
         self.pid: int | None = None
         self.restarts = 0
+        self._newest_endpoint: str | None = None
         self._journals = journals
         self._bench = bench
         self._endpoints = endpoints
@@ -79,7 +80,8 @@ class HistoryProcess:
     async def _run_once(self) -> str:
         """Run one to its end; return what it said last."""
         # Where it was before, clients come back to.
-        endpoints = list(dict.fromkeys([*([self.endpoint] if self.endpoint else []), *self._endpoints]))
+        before = [self._newest_endpoint] if self._newest_endpoint is not None else []
+        endpoints = list(dict.fromkeys([*before, *self._endpoints]))
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -103,7 +105,7 @@ class HistoryProcess:
             status = await process.wait()
             return await said or f"status {status}"
         finally:
-            self.pid = None
+            self.pid = self.endpoint = None
             said.cancel()
             await asyncio.gather(said, return_exceptions=True)
             await _end(process)
@@ -115,7 +117,7 @@ class HistoryProcess:
         with contextlib.suppress(TimeoutError, ValueError, KeyError, TypeError):
             line = await asyncio.wait_for(stdout.readline(), START_S)
             if line:
-                self.endpoint = str(json.loads(line)["endpoint"])
+                self.endpoint = self._newest_endpoint = str(json.loads(line)["endpoint"])
                 self._alarms.clear(AlarmKind.HISTORY_FAILED)
                 log.info("history started", pid=self.pid, endpoint=self.endpoint)
 

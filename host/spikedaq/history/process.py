@@ -16,8 +16,11 @@ from spikedaq.model import ConfigError
 from spikedaq.outlet import ControlServer, Gate
 
 EXIT_ENDED, EXIT_CONFIG = 0, 2
-MAX_REQUESTS = 16
+MAX_REQUESTS = 32
 """Worked on at a time, over all clients: what waits for new data, mostly. More are refused as ``busy``."""
+MAX_PER_CLIENT = 8
+"""Of them by one client, so that one that asks for much leaves room for others. All programs of a user on one computer
+count as one, and what they ask for at the same moment does."""
 _NICENESS = 5
 """The boards come first: whoever reads up on the past may wait."""
 
@@ -67,7 +70,12 @@ async def _serve(folder: Path, bench: str, endpoints: Sequence[str], keys: Path 
 
 
 def _bind(endpoints: Sequence[str], requests: Requests, gate: Gate | None) -> ControlServer:
+    def at(endpoint: str) -> ControlServer:
+        return ControlServer(
+            endpoint, requests.handle, gate=gate, max_requests=MAX_REQUESTS, max_per_client=MAX_PER_CLIENT
+        )
+
     for endpoint in endpoints[:-1]:
         with contextlib.suppress(ConfigError):
-            return ControlServer(endpoint, requests.handle, gate=gate, max_requests=MAX_REQUESTS)
-    return ControlServer(endpoints[-1], requests.handle, gate=gate, max_requests=MAX_REQUESTS)
+            return at(endpoint)
+    return at(endpoints[-1])
