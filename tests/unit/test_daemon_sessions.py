@@ -205,3 +205,25 @@ def test_a_session_on_a_disk_that_hangs_is_ended_in_the_journal(rig: Rig, monkey
             assert state(session.folder) == "complete"
 
     asyncio.run(run())
+
+
+def test_an_orphan_that_keeps_a_session_is_told_until_it_ends(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recorder of an earlier daemon may be stuck on a disk; it is waited for, and not in silence."""
+    monkeypatch.setattr(recorder_process, "BUSY_LONG_S", 0.01)
+    monkeypatch.setattr(recorder_process, "BACKOFF_FIRST_S", 0.01)
+    rig.recorder(f"exit {recorder_process.EXIT_BUSY}\n")
+
+    async def run() -> None:
+        async with ended(rig):
+            rig.unfinished(rig.data.recordings / "s")
+            await rig.sessions.resume()
+            session = rig.sessions.current
+            assert session is not None
+            await rig.until(lambda: session.recorder.error)
+            assert "has not ended for" in session.file_status("alpha")["error"]
+            session.shown["alpha"] = "stalled"
+            assert session.status().state == "stalled"
+            rig.recorder(RECORDS)
+            await rig.until(lambda: session.recorder.error is None)
+
+    asyncio.run(run())

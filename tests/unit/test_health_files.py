@@ -119,3 +119,30 @@ def test_a_recorder_that_stands_still_between_windows_is_told() -> None:
     watch = grown()
     assert watch.judge(recording(0, "armed"), {}, 6.0, **FINE) == "armed"
     assert watch.judge(recording(0, "armed"), {}, 9.0, **{**FINE, "silent_s": 1.6}) == "stalled"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"silent_s": 8.0}, "the recorder last said anything 8 s ago"),
+        ({}, "the recorder last said anything 0 s ago"),
+        ({"ended": "busy"}, "although samples come in: busy"),
+    ],
+)
+def test_a_recorder_that_never_begins_a_file_is_told(changes: dict[str, Any], words: str) -> None:
+    """As one that hangs on its disk after the daemon was started again; it has the time of a repair."""
+    watch, file, known = GrowthWatch(2.0), FileStatus("waiting"), {**FINE, **changes}
+    assert watch.judge(file, {}, 0.0, **{**known, "streams": False}) == "waiting"
+    assert watch.judge(file, {}, 60.0, **known) == "waiting"
+    assert watch.judge(file, {}, 66.9, **known) == "waiting"
+    assert watch.judge(file, {}, 67.1, **known) == "stalled"
+    assert words in watch.text
+    assert watch.judge(recording(10), {PATH: FileLook(5, 5)}, 67.5, **FINE) == "recording"
+    assert watch.judge(file, {}, 68.0, **known) == "waiting"
+
+
+def test_a_file_is_not_begun_while_another_is_closed() -> None:
+    watch, file = GrowthWatch(2.0), FileStatus("waiting")
+    for now_s in (0.0, 10.0):
+        assert watch.judge(file, {}, now_s, **FINE, closing=True) == "waiting"
+    assert watch.judge(file, {}, 99.0, **{**FINE, "silent_s": 61.0}, closing=True) == "stalled"

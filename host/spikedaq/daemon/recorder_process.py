@@ -24,6 +24,7 @@ from spikedaq.recorder import DISK_FULL as _FULL
 EXIT_DONE, EXIT_BAD_PLAN, EXIT_DISK, EXIT_BUSY = 0, 2, 4, 5
 """Of the recorder's exit statuses those that matter here."""
 BUSY_S = 0.1
+BUSY_LONG_S = 5.0
 QUICK_RESTARTS = 1
 BACKOFF_FIRST_S = 0.5
 BACKOFF_LAST_S = 5.0
@@ -82,6 +83,7 @@ class RecorderProcess:
         self._said: deque[str] = deque(maxlen=_SAID_LINES)
         self._log = log.bind(session=folder.name)
         self._failures = 0
+        self._busy_since_s: float | None = None
         self._heard_s = time.monotonic()
 
     async def run(self) -> None:
@@ -91,8 +93,7 @@ class RecorderProcess:
                 await self.prepare()
             status = await self._run_once()
             if status == EXIT_BUSY:
-                # That of a daemon that was killed is still closing its files.
-                await asyncio.sleep(BUSY_S)
+                await self._busy()
                 continue
             if status in (EXIT_DONE, EXIT_BAD_PLAN):
                 self._finish(None if status == EXIT_DONE else "; ".join(self._said))
@@ -113,6 +114,16 @@ class RecorderProcess:
                 backoff_s = BACKOFF_FIRST_S * 2.0 ** min(10, self._failures - QUICK_RESTARTS - 1)
                 # One that was killed has a whole disk to go on with; one that failed by itself may have none.
                 await asyncio.sleep(min(backoff_s, BACKOFF_KILLED_S if status < 0 else BACKOFF_LAST_S))
+
+    async def _busy(self) -> None:
+        """Wait for the recorder of a daemon that was killed: it is still closing its files."""
+        if self._busy_since_s is None:
+            self._busy_since_s = time.monotonic()
+        busy_s = time.monotonic() - self._busy_since_s
+        if busy_s > BUSY_LONG_S:
+            self.error = f"the recorder of an earlier daemon has not ended for {busy_s:.0f} s; is its disk stuck?"
+            self.changed.set()
+        await asyncio.sleep(BACKOFF_FIRST_S if busy_s > BUSY_LONG_S else BUSY_S)
 
     def give_up(self, reason: str) -> None:
         """Take it that no recorder can do it."""
@@ -237,6 +248,8 @@ class RecorderProcess:
 
     def _take(self, device: str, fields: dict[str, Any]) -> None:
         known = self.files[device]  # a KeyError is one of the odd things
+        if self._busy_since_s is not None:
+            self._busy_since_s = self.error = None
         if fields.get("state") == "failed" and "samples" not in fields:
             self.files[device] = replace(known, state="failed", error=str(fields.get("error")))
             self._said.append(f"{device}: {fields.get('error')}")

@@ -111,7 +111,7 @@ class Session:
         status = recorder.files[device]
         values = status.to_map()
         values["error"] = status.error or recorder.error
-        if status.state in ("recording", "closing", "armed"):
+        if status.state in ("recording", "closing", "armed", "waiting"):
             values["state"] = self.shown.get(device, status.state)
         return values
 

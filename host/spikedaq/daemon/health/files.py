@@ -13,6 +13,8 @@ RECORDER_SILENT_S = 1.5
 """The recorder speaks twice a second, whatever it has to say."""
 CLOSING_S = 60.0
 """A file of some hundred megabytes is copied, checked and synced; a memory card takes half a minute for that."""
+STARTING_S = 7.0
+"""A repair takes at most 5 s, and Python its time to start, before there is a file that could grow."""
 _MTIME_SLACK_S = 1.0
 _CHUNKS = 2
 """So many chunks may take to show; one is being filled, and one waits for its turn to be written."""
@@ -100,6 +102,7 @@ class GrowthWatch:
         self._mtime_ns: int | None = None
         self._mtime_s = 0.0
         self._look: tuple[str, FileLook] | None = None
+        self._waiting_s: float | None = None
 
     def judge(
         self,
@@ -139,12 +142,18 @@ class GrowthWatch:
             self._seen, self._grown_s = size, now_s
         if file.state != "recording" or file.file is None:
             self._grown_s = self._mtime_s = now_s
-            if file.state == "armed" and silent_s > (CLOSING_S if closing else RECORDER_SILENT_S):
+            waits_s = self._waits_s(file, now_s, streams=streams)
+            if waits_s > max(STARTING_S, _CHUNKS * chunk_s) and not (closing and silent_s < CLOSING_S):
+                # Of a recorder that is not heard, too: it may have been started before its disk hung.
+                self.text = f"no file was begun in {waits_s:.0f} s although samples come in"
+                self.text += f": {ended}" if ended else f"; the recorder last said anything {silent_s:.0f} s ago"
+            elif file.state == "armed" and silent_s > (CLOSING_S if closing else RECORDER_SILENT_S):
                 # It would not notice the next trigger either.
                 self.text = f"the recorder has not moved for {silent_s:.1f} s; no window would be recorded"
             elif file.state == "closing" and silent_s > CLOSING_S:
                 self.text = f"{file.file} has been being closed for {silent_s:.0f} s; its disk is stuck"
             return "stalled" if self.text else file.state
+        self._waiting_s = None
         if look is None or look.mtime_ns != self._mtime_ns:
             self._mtime_ns, self._mtime_s = look.mtime_ns if look else None, now_s
         frozen_s = max(self.frozen_s, _CHUNKS * chunk_s)
@@ -170,6 +179,15 @@ class GrowthWatch:
         elif untouched_s > frozen_s + _MTIME_SLACK_S:
             self.text = f"{file.file} has not been written for {untouched_s:.1f} s although samples come in"
         return "stalled" if self.text else file.state
+
+    def _waits_s(self, file: FileStatus, now_s: float, *, streams: bool) -> float:
+        """Return for how long there has been something to record, and no file for it."""
+        if file.state != "waiting" or not streams:
+            self._waiting_s = None
+            return 0.0
+        if self._waiting_s is None:
+            self._waiting_s = now_s
+        return now_s - self._waiting_s
 
     def _harm(self, name: str, look: FileLook) -> str:
         """Say what somebody did to a file that is being written."""
