@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 from fake_stream import T0_NS, FakeDevice, check_files, record_plan, recorder_process
 
 from spikedaq.journal import (
+    ClockFitRecord,
     JournalGap,
     JournalWriter,
     LinkRecord,
@@ -382,6 +383,44 @@ def test_a_gap_at_the_very_point_of_resumption_is_seen(bench: Bench) -> None:
         [],
         [(GapCause.LOST, 30_000, 100)],
     ]
+
+
+def test_a_gap_before_a_resumption_after_a_long_pause_is_seen(bench: Bench) -> None:
+    """The last block lies further back than a recorder reads again; the file before says where it ended."""
+    device = bench.device
+    device.introduce(bench.writer)
+    bench.begin()
+    bench.blocks(30)
+    device.block()
+    device.produced.pop()
+    for _ in range(4000):
+        bench.writer.append(
+            ClockFitRecord(device.t_host_ns, device.boot_id, device.tick, device.t_host_ns, 1e3, 9, 8, 7)
+        )
+    bench.record(3)
+    bench.blocks(10)
+    bench.end()
+    bench.record()
+    files = check_files(bench.folder, device.produced)
+    assert [[(g.gap.cause, g.gap.first_step, g.gap.n_steps) for g in f.gaps] for f in files] == [
+        [],
+        [(GapCause.LOST, 3000, 100)],
+    ]
+
+
+def test_what_follows_the_last_block_of_a_file_outlives_restarts(bench: Bench) -> None:
+    """The board fell off the table, somebody said so, and the daemon was restarted, twice, before the end."""
+    bench.device.introduce(bench.writer)
+    bench.begin()
+    bench.blocks(30)
+    for text in ("the board fell off the table", "it does not come back"):
+        bench.writer.append(NoteRecord(bench.device.t_host_ns, text, "me"))
+        bench.record(3)
+    bench.writer.append(NoteRecord(bench.device.t_host_ns, "stopping", "me"))
+    bench.end()
+    bench.record()
+    (file,) = check_files(bench.folder, bench.device.produced)
+    assert [note.text for note in file.notes] == ["the board fell off the table", "it does not come back", "stopping"]
 
 
 def test_a_recorder_that_starts_far_into_a_journal_knows_the_device(tmp_path: Path) -> None:

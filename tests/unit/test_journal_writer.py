@@ -20,6 +20,7 @@ from fake_stream import FakeDevice
 import spikedaq.journal.tail as tail_module
 import spikedaq.journal.writer as writer_module
 from spikedaq.journal import (
+    ClockFitRecord,
     ClockMapRecord,
     JournalGap,
     JournalReader,
@@ -28,8 +29,10 @@ from spikedaq.journal import (
     PingRecord,
     SessionStart,
     SessionStop,
+    TriggerRecord,
+    decode_frames,
 )
-from spikedaq.model import StoreError
+from spikedaq.model import ClockMap, StoreError
 from spikedaq.wire import Frame
 
 
@@ -325,6 +328,89 @@ def test_the_session_stop_survives_a_full_disk(tmp_path: Path, monkeypatch: pyte
     assert isinstance(items[-1], SessionStop)
     assert len([i for i in items if isinstance(i, NoteRecord)]) == 999
     assert writer.counters.records_dropped == 201
+
+
+def test_a_clock_pushes_nothing_out_that_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An hour of a full disk: a map and a fit with each ping; of the maps the newest of each boot is kept."""
+    _device, writer = FakeDevice(), make(tmp_path / "j")
+    disk = Disk(monkeypatch)
+    disk.room = 0
+    writer.append(NoteRecord(1, "make room", "me"))
+    writer.append(SessionStop(2, "s", "asked"))
+    for i in range(4000):
+        writer.append(ClockMapRecord(ClockMap(7 + i // 2000, i, i, 1000.0, 5), i))
+        writer.append(ClockFitRecord(i, 7, i, i, 1000.0, 5, 100, 3))
+        if i % 2:
+            writer.append(TriggerRecord(i, "t", "alpha", 7, i, i, i, 0.5, 0, 0))
+    disk.room = None
+    writer.close()
+    items = read_all(JournalReader(tmp_path / "j"))
+    assert [i for i in items if isinstance(i, NoteRecord | SessionStop)] == [
+        NoteRecord(1, "make room", "me"),
+        SessionStop(2, "s", "asked"),
+    ]
+    assert [i.map.tick0 for i in items if isinstance(i, ClockMapRecord)] == [1999, 3999]
+    assert not [i for i in items if isinstance(i, ClockFitRecord)]
+    triggers = [i.t_host_ns for i in items if isinstance(i, TriggerRecord)]
+    assert triggers == list(range(3999 - 2 * (len(triggers) - 1), 4000, 2)), "the newest"
+    assert 990 < len(triggers) < 1000
+    assert writer.counters.records_dropped == 2000 - len(triggers)
+
+
+def test_the_next_segment_is_not_prepared_over_one_that_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the other thread comes in between: the head that was written stays, and each frame comes once."""
+    device, writer = FakeDevice(), make(tmp_path / "j", segment_bytes=20_000)
+    writer.prepare()
+    write = tail_module._write_all
+
+    def interrupted(fd: int, data: bytes) -> None:
+        write(fd, data)
+        writer.prepare()
+
+    monkeypatch.setattr(tail_module, "_write_all", interrupted)
+    sent = [device.hello(), *(device.block() for _ in range(100))]
+    for frame in sent:
+        writer.append_frames(1, [frame])
+        writer.prepare()
+    assert len(list((tmp_path / "j").glob("*.spj"))) > 3
+    reader = JournalReader(tmp_path / "j")
+    assert frames_of(read_all(reader)) == sent
+    for path in (tmp_path / "j").glob("*.spj"):
+        assert isinstance(decode_frames(path.read_bytes())[0], Frame), "a segment begins with its head"
+    writer.close()
+
+
+def test_a_folder_that_cannot_be_synced_costs_no_segment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readers have seen the new name: the writer goes on there."""
+    device, writer = FakeDevice(), make(tmp_path / "j", segment_bytes=20_000)
+
+    def refused(_: Path) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(tail_module, "sync_folder", refused)
+    reader = JournalReader(tmp_path / "j")
+    sent, found = [], []
+    for _ in range(200):
+        sent.append(device.block())
+        writer.append_frames(1, [sent[-1]])
+        found += read_all(reader)
+    assert frames_of(found) == sent
+
+
+def test_what_does_not_reach_the_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    device, writer = FakeDevice(), make(tmp_path / "j")
+    writer.append_frames(1, [device.block()])
+
+    def failing(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tail_module.os, "fdatasync", failing)
+        writer.sync()
+    assert writer.sync_error is not None
+    assert writer.sync_error.errno == errno.EIO
+    writer.sync()
+    assert writer.sync_error is None
 
 
 def test_a_segment_that_cannot_be_made_does_not_stop_the_present_one(

@@ -213,9 +213,16 @@ class DiskWatch:
         )
 
     def _judge_journals(self) -> None:
-        failing = {name for name, journal in self._journals.all().items() if journal.writer.failing}
+        journals = self._journals.all()
+        failing = {name for name, j in journals.items() if j.writer.failing or j.writer.sync_error is not None}
         for device in failing - self._failing:
+            writer = journals[device].writer
             text = f"the journal of {device} cannot be written, samples are being lost: make room on {self._data.path}"
+            if not writer.failing:
+                text = (
+                    f"the journal of {device} does not reach the disk ({writer.sync_error}): what is in memory would "
+                    f"be lost with the power; see whether the disk of {self._data.path} is failing"
+                )
             self._alarms.put(AlarmKind.JOURNAL_FAILED, device, text)
         for device in self._failing - failing:
             self._alarms.clear(AlarmKind.JOURNAL_FAILED, device)

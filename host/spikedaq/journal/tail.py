@@ -120,7 +120,8 @@ class JournalTail:
             os.close(fd)
             temporary.unlink(missing_ok=True)
             raise
-        sync_folder(self.folder)
+        with contextlib.suppress(OSError):
+            sync_folder(self.folder)  # the segment is there: readers go on to it whatever comes of this
         with self._lock:
             if self._fd >= 0:
                 release(self._fd)
@@ -134,17 +135,27 @@ class JournalTail:
         """Go on with the present segment for a while, where no other can be made."""
         self._roll_at = self.size + _ROLL_RETRY_BYTES
 
-    def sync(self) -> None:
-        """Bring what is written to the disk itself (fdatasync). May be called in another thread, one at a time."""
+    def sync(self) -> OSError | None:
+        """Bring what is written to the disk itself (fdatasync). May be called in another thread, one at a time.
+
+        Returns
+        -------
+        OSError or None
+            Why not all of it is there.
+        """
+        refusal: OSError | None = None
         with self._lock:
             if self._fd < 0:
-                return
+                return None
             current = os.dup(self._fd)
             retired, self._retired = self._retired, []
         for fd in [*retired, current]:
-            with contextlib.suppress(OSError):
+            try:
                 os.fdatasync(fd)
+            except OSError as error:
+                refusal = refusal or error
             os.close(fd)
+        return refusal
 
     def prepare(self) -> None:
         """Reserve the space of the segment after this one, where there is enough. For the thread that syncs.
@@ -156,7 +167,8 @@ class JournalTail:
             # Without room for two it would take the last of it from the segment at hand.
             if self._spare_fd >= 0 or shutil.disk_usage(self.folder).free < 2 * self._segment_bytes:
                 return
-            fd = os.open(spare, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            # Never one that is there: start() may be making a segment of it at this moment.
+            fd = os.open(spare, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
         except OSError:
             return
         with self._lock:
@@ -172,6 +184,8 @@ class JournalTail:
             if self._spare_fd >= 0:
                 os.close(self._spare_fd)
                 self._spare_fd = -1
+                with contextlib.suppress(OSError):
+                    (self.folder / _SPARE).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Sync, give back what was reserved, and close."""

@@ -12,11 +12,17 @@ from pathlib import Path
 
 from spikedaq.journal.records import (
     JOURNAL_VERSION,
+    BadFrameNote,
+    ClockFitRecord,
+    ClockMapRecord,
     JournalGap,
+    NoteRecord,
     PingRecord,
     ReceivedAt,
     Record,
     SegmentStart,
+    SessionStart,
+    SessionStop,
     encode_record,
 )
 from spikedaq.journal.segments import (
@@ -38,6 +44,9 @@ RETAIN_SLACK_BYTES = 2**20
 """Kept below what a reader needs: a reader that resumes reads a little before its offset to know what preceded it."""
 _BOOT_STRIDE_BYTES = 2**30  # After a power cut offsets go on at the next multiple; a segment is always shorter.
 _MAX_PENDING_RECORDS = 1000  # Host records kept while the disk is full: some 100 kB; beyond it the oldest go.
+# Come again by themselves, all the time; where the disk is full they would push out what is said once.
+_CHATTER = (ReceivedAt, PingRecord, ClockFitRecord, BadFrameNote)
+_LAST_TO_GO = (SessionStart, SessionStop, NoteRecord, ClockMapRecord)
 _STATUS_SLACK_US = 2_000_000  # A running device says its 64-bit tick every second, and a block is shorter than one.
 _NUMBERS = 2**32  # The sequence numbers of frames wrap here.
 
@@ -90,6 +99,9 @@ class JournalWriter:
     resumed : tuple of (int, int) or None
         Boot of the device, and number of the frame after the last one, where an earlier writer left this journal.
 
+    sync_error : OSError or None
+        Why the last `sync` did not bring everything to the disk.
+
     Raises
     ------
     StoreError
@@ -120,6 +132,7 @@ class JournalWriter:
         self._utc_ns = utc_ns
         self._host_boot_id = read_host_boot_id() if host_boot_id is None else host_boot_id
         self.resumed: tuple[int, int] | None = None
+        self.sync_error: OSError | None = None
         self._state = JournalState()
         self._pending: deque[_Piece] = deque()
         self._frames_missing = 0  # dropped since the last journal_gap record
@@ -201,8 +214,11 @@ class JournalWriter:
         return self.offset
 
     def sync(self) -> None:
-        """Bring what is written to the disk itself (fdatasync). May be called in another thread, one at a time."""
-        self._tail.sync()
+        """Bring what is written to the disk itself (fdatasync). May be called in another thread, one at a time.
+
+        What the disk refuses then is `sync_error`, until it takes it again.
+        """
+        self.sync_error = self._tail.sync()
 
     def prepare(self) -> None:
         """Reserve the space of the segment after this one, where there is enough. For the thread that syncs.
@@ -285,9 +301,14 @@ class JournalWriter:
             self.counters.frames_dropped += 1
             # The device's state moved on whether or not the disk had room for it.
             self._state.frame(piece.raw)
-        elif not isinstance(piece.record, ReceivedAt | PingRecord):
+        elif isinstance(piece.record, ClockMapRecord):
+            # The newest of a boot stands for those before it.
+            boot_id = piece.record.map.boot_id
+            self._pending = deque([*(p for p in self._pending if _boot_of_map(p.record) != boot_id), piece])
+        elif not isinstance(piece.record, _CHATTER):
             if len(self._pending) >= _MAX_PENDING_RECORDS:
-                self._pending.popleft()
+                first = next((k for k, p in enumerate(self._pending) if not isinstance(p.record, _LAST_TO_GO)), 0)
+                del self._pending[first]
                 self.counters.records_dropped += 1
             self._pending.append(piece)
 
@@ -360,3 +381,7 @@ class JournalWriter:
             self._tail.go_on(last, end)
         else:
             self._start_segment(last.base_offset + end, t_host_ns)
+
+
+def _boot_of_map(record: Record | None) -> int | None:
+    return record.map.boot_id if isinstance(record, ClockMapRecord) else None

@@ -141,7 +141,7 @@ class Files:
             self._rows(writer)
             before = [gap for gap in gaps if gap.first_step < part.first_step]
             gaps = gaps[len(before) :]
-            for gap in self._with_outside(before, part, is_new=is_new):
+            for gap in self._all_missing(before, part, is_new=is_new, counted=not taken.info.is_translated):
                 writer.rows.append_gap(gap, span.clock, offset)
             if begins and not is_new:
                 writer.rows.append_clock_map(span.clock, span.clock.host_ns(span.clock.tick0), offset)
@@ -232,20 +232,26 @@ class Files:
         writer.rows.append_clock_map(clock, clock.host_ns(clock.tick0), self.cursor)
         return writer
 
-    def _with_outside(self, gaps: list[Gap], part: Block, *, is_new: bool) -> list[Gap]:
-        """Return the gaps before a part of a block with what was left out between them."""
+    def _all_missing(self, gaps: list[Gap], part: Block, *, is_new: bool, counted: bool) -> list[Gap]:
+        """Return the gaps before a part of a block with what was left out between them, or is told by nobody else."""
         place, files = self.place, self.folder.manifest.files
         if place.boot_id is None:
             return []  # what is missing before the session's first sample is not part of the session
-        if self.roller.whole or place.boot_id != part.boot_id:
+        if place.boot_id != part.boot_id:
             return gaps
+        if self.roller.whole:
+            stop = gaps[0].first_step if gaps else part.first_step
+            if stop <= place.next_step or not counted:
+                return gaps
+            # A recorder that was started anew reads only a little of what preceded; the last block lies further back.
+            cause = GapCause.STOPPED if part.flags & BlockFlag.AFTER_START else GapCause.LOST
+            return [_gap_before(part, place.next_step, stop, cause), *gaps]
         everything: list[Gap] = []
         at = files[-1].last_step + 1 if is_new and files else place.next_step
         for gap in [*gaps, None]:
             stop = part.first_step if gap is None else gap.first_step
             if stop > at:
-                tick = part.first_tick - (part.first_step - at) * part.step_us
-                everything.append(Gap(part.boot_id, part.stream, at, stop - at, tick, GapCause.OUTSIDE))
+                everything.append(_gap_before(part, at, stop, GapCause.OUTSIDE))
             if gap is not None:
                 everything.append(gap)
                 at = gap.first_step + gap.n_steps
@@ -254,6 +260,12 @@ class Files:
     def _announce(self) -> None:
         if not self._announced and self.writer is not None and self.writer.n_readable > 0:
             self._announced = self.news = True
+
+
+def _gap_before(part: Block, start: int, stop: int, cause: GapCause) -> Gap:
+    """Return the steps from ``start`` to ``stop``, which lie before a part of a block, as a gap."""
+    tick = part.first_tick - (part.first_step - start) * part.step_us
+    return Gap(part.boot_id, part.stream, start, stop - start, tick, cause)
 
 
 def _nothing() -> None:

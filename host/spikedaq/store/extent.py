@@ -83,7 +83,7 @@ def at_cursor(file: Any, extent: Extent) -> Extent:
     kept = []
     for table in SMALL_TABLES:
         offsets = read_rows(file, table, extent)["journal_offset"]
-        # A closed file has its epochs by start time; all of them lie before its cursor.
+        # A closed file has its epochs by start time; its cursor lies behind all of them.
         kept.append(int(np.count_nonzero(offsets <= extent.cursor)))
     return Extent(extent.n_samples, extent.n_blocks, extent.cursor, tuple(kept))
 

@@ -49,6 +49,8 @@ class Rows:
     waiting : dict of str to list of rows
         By path of the table; the writer empties them.
     n_waiting : int
+    last_offset : int
+        Largest journal offset of a row.
     """
 
     def __init__(self, meta: FileMeta, ends: Ends, start_offset: int, check: Callable[[], None]) -> None:
@@ -58,6 +60,7 @@ class Rows:
         self._check = check
         self.waiting: dict[str, list[tuple[Any, ...]]] = {table.path: [] for table in SMALL_TABLES}
         self.n_waiting = 0
+        self.last_offset = start_offset
 
     def append_gap(self, gap: Gap, clock: ClockMap, journal_offset: int) -> None:
         """Take a gap, before the block after it and with that block's journal offset."""
@@ -183,6 +186,7 @@ class Rows:
     def _row(self, table: Table, row: tuple[Any, ...]) -> None:
         self._check()
         self.waiting[table.path].append(row)
+        self.last_offset = max(self.last_offset, row[-1])  # of every small table the journal offset is last
         self.n_waiting += 1
 
     def _seconds(self, t_host_ns: int) -> float:

@@ -366,6 +366,8 @@ class RecordingWriter:
         self._check()
         self.rows.put_initial(0.0)
         self.rows.repeat_standing(self.cursor)
+        # A closed file is read on behind its last row: who goes on with it keeps what followed its last block.
+        self.pass_over(self.rows.last_offset)
         self.flush(force=True)
         with self._poisoning("close"):
             self._file.close()
