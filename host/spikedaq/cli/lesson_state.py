@@ -1,0 +1,84 @@
+"""What is remembered of a class between its start and its stop, in the user's state folder."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from spikedaq.cli.lesson_benches import Seat
+from spikedaq.cli.lesson_session import Lesson
+from spikedaq.model import StoreError
+
+
+def boot_id() -> str:
+    """Return what names this boot of the computer: its CLOCK_BOOTTIME means nothing in another."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""
+
+
+def of_lesson(lesson: Lesson, seats: Sequence[Seat]) -> dict[str, Any]:
+    """Return what is to be remembered."""
+    return {
+        "session": lesson.session,
+        "started": datetime.fromtimestamp(lesson.utc_ns / 1e9, UTC).isoformat(),
+        "reference_ns": lesson.ours_ns,
+        "boot": boot_id(),
+        "benches": [seat.to_map() for seat in seats],
+    }
+
+
+def save(value: dict[str, Any]) -> None:
+    """Remember it, whole or not at all; nothing is remembered of an empty one.
+
+    Raises
+    ------
+    StoreError
+        It cannot be written.
+    """
+    path = _path()
+    try:
+        if not value:
+            path.unlink(missing_ok=True)
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            temporary.write_text(json.dumps(value, indent=1), "utf-8")
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be written ({error.strerror}); stop with the session's NAME and the same --bench or --list "
+            "options"
+        ) from error
+
+
+def load() -> dict[str, Any]:
+    """Return what is remembered; empty where that is nothing.
+
+    Raises
+    ------
+    StoreError
+        It cannot be read.
+    """
+    path = _path()
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} cannot be read ({error}); remove it, and name session and benches") from error
+    return value if isinstance(value, dict) else {}
+
+
+def _path() -> Path:
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "spikedaq" / "class.json"

@@ -1,0 +1,264 @@
+"""`spikedaq class` where benches fail it: begun everywhere or nowhere, ended as often as it takes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spikedaq.cli.lesson_address import is_local
+from spikedaq.cli.main import main
+from spikedaq.model import CommandRejected
+from spikedaq.outlet import ControlServer
+
+
+class ClassBench:
+    """A daemon with one board, as docs/reference/control.md says, that fails as it is told to.
+
+    Attributes
+    ----------
+    refuses : set of str
+        Operations that are rejected.
+    keeps_silent : set of str
+        Operations that have their effect and are not answered, until `let_go`.
+    interrupts : bool
+        Presses Ctrl-C as it is asked to begin.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.refuses: set[str] = set()
+        self.keeps_silent: set[str] = set()
+        self.interrupts = False
+        self.uptime_s = 1000.0
+        self.session: dict[str, Any] | None = None
+        self.notes: list[str] = []
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+        self._thread.start()
+        self._ready.wait()
+
+    async def _serve(self) -> None:
+        server = ControlServer("tcp://127.0.0.1:0", self._answer)
+        self.url = server.endpoint
+        self._loop = asyncio.get_running_loop()
+        self._let_go = asyncio.Event()
+        self._task = asyncio.create_task(server.run())
+        self._ready.set()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _answer(self, op: str, args: dict[str, Any], who: str, *_: Any) -> Any:
+        if op in self.refuses:
+            raise CommandRejected(f"no {op} today", code="store")
+        value = getattr(self, f"_{op}")(**args)
+        if op in self.keeps_silent:
+            await self._let_go.wait()
+        return value
+
+    def _hello(self) -> dict[str, Any]:
+        return {"bench": self.name, "publish": "tcp://127.0.0.1:1", "epoch": self.name}
+
+    def _list(self) -> list[dict[str, Any]]:
+        return [{"name": "alpha", "state": "running", "detail": ""}]
+
+    def _clock(self) -> dict[str, int]:
+        return {"host_ns": 0, "utc_ns": 0}
+
+    def _status(self) -> dict[str, Any]:
+        return {"uptime_s": self.uptime_s}
+
+    def _note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def _record_status(self) -> dict[str, Any] | None:
+        return self.session
+
+    def _record_start(self, session: str, **_: Any) -> dict[str, Any]:
+        if self.interrupts:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        self.session = {"session": session, "state": "recording", "folder": f"/d/{session}"}
+        return self.session
+
+    def _record_stop(self, session: str) -> dict[str, Any]:
+        if self.session is None or self.session["session"] != session or self.session["state"] != "recording":
+            raise CommandRejected("nothing is being recorded", code="not_recording")
+        self.session["state"] = "complete"
+        return self.session
+
+    @property
+    def records(self) -> bool:
+        return self.session is not None and self.session["state"] == "recording"
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._task.cancel)
+        self._thread.join()
+
+
+@pytest.fixture
+def benches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[ClassBench, ClassBench]]:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.delenv("SPIKEDAQ_URL", raising=False)
+    monkeypatch.setattr("spikedaq.cli.lesson_session.RECORD_TIMEOUT_S", 1.0)
+    pair = ClassBench("one"), ClassBench("two")
+    yield pair
+    for bench in pair:
+        bench.close()
+
+
+def start(*benches: ClassBench) -> int:
+    first, *others = (bench.url for bench in benches)
+    return main(["class", "start", "lesson", "--no-qr", "--url", first, *(f"--bench={url}" for url in others)])
+
+
+def state(tmp_path: Path) -> dict[str, Any] | None:
+    path = tmp_path / "spikedaq" / "class.json"
+    return json.loads(path.read_text()) if path.exists() else None  # type: ignore[no-any-return]
+
+
+Pair = tuple[ClassBench, ClassBench]
+
+
+def test_a_stop_that_failed_at_one_bench_succeeds_when_called_again(
+    benches: Pair, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The bench that had stopped answers that nothing is recorded, which is what was wanted."""
+    one, two = benches
+    assert start(one, two) == 0
+    two.refuses.add("record_stop")
+    assert main(["class", "stop"]) == 1
+    assert "not stopped everywhere, call it again: two: no record_stop today" in capsys.readouterr().err
+    two.refuses.clear()
+    notes = len(one.notes)
+    assert main(["class", "stop"]) == 0
+    out = capsys.readouterr().out
+    assert "one: complete, /d/lesson\n" in out
+    assert "two: complete, /d/lesson, its clock moved by" in out
+    assert len(one.notes) == notes, "written into whatever that bench records now"
+    assert state(tmp_path) is None
+
+
+def test_a_clock_that_cannot_be_noted_keeps_nothing_from_being_stopped(
+    benches: Pair, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither at the start nor at the stop; it is said."""
+    one, two = benches
+    two.refuses.add("note")
+    assert start(one, two) == 0
+    assert "two: how well its clock is known could not be noted" in capsys.readouterr().err
+    assert main(["class", "stop"]) == 0
+    assert "two: how far its clock has moved could not be noted" in capsys.readouterr().err
+    assert not one.records
+    assert not two.records
+
+
+@pytest.mark.parametrize("after", ["another session", "a restart"])
+def test_a_bench_that_knows_the_session_no_more_does_not_hold_up_the_stop(
+    benches: Pair, tmp_path: Path, after: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Unless its daemon has only just begun, and may still take it up."""
+    one, two = benches
+    assert start(one, two) == 0
+    two.session = None if after == "a restart" else {"session": "other", "state": "recording", "folder": "/d/other"}
+    two.uptime_s = 1.0
+    assert main(["class", "stop"]) == 1
+    assert "started just now" in capsys.readouterr().err
+    two.uptime_s = 11.0
+    assert main(["class", "stop"]) == 0
+    assert "two: knows no session lesson (any more)" in capsys.readouterr().out
+    assert state(tmp_path) is None
+    assert two.session is None or two.session["state"] == "recording"
+
+
+def test_a_name_that_is_no_session_is_refused(benches: Pair) -> None:
+    """What was not started from here is believed of no bench."""
+    assert main(["class", "stop", "lessen", "--url", benches[0].url]) == 1
+
+
+def test_a_start_that_was_not_answered_is_ended_everywhere(
+    benches: Pair, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A bench may have begun although its answer did not come."""
+    one, two = benches
+    two.keeps_silent.add("record_start")
+    assert start(one, two) == 1
+    err = capsys.readouterr().err
+    assert "the class was not started: two: " in err
+    assert "its first seconds were recorded on one, two" in err
+    assert not one.records
+    assert not two.records
+    assert state(tmp_path) is None
+
+
+def test_a_bench_that_cannot_be_ended_again_is_named_and_remembered(
+    benches: Pair, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`class stop` ends it later."""
+    one, two = benches
+    one.refuses.add("record_stop")
+    two.refuses.add("record_start")
+    assert start(one, two) == 1
+    err = capsys.readouterr().err
+    assert "the class was not started: two: no record_start today" in err
+    assert "could not be stopped and may be recording: one (no record_stop today)" in err
+    assert "spikedaq class stop" in err
+    assert one.records
+    one.refuses.clear()
+    assert main(["class", "stop"]) == 0
+    assert not one.records
+    assert state(tmp_path) is None
+
+
+def test_a_session_of_somebody_else_is_left_alone(benches: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bench that refused to begin has not begun; what it records under this name is not ours to end."""
+    one, two = benches
+
+    def taken(session: str, **_: Any) -> None:
+        two.session = {"session": session, "state": "recording", "folder": "/d/theirs"}
+        raise CommandRejected(f"session {session!r} is being recorded", code="busy")
+
+    monkeypatch.setattr(two, "_record_start", taken)
+    assert start(one, two) == 1
+    assert two.records
+    assert not one.records
+
+
+def test_ctrl_c_while_it_begins_ends_it_everywhere(
+    benches: Pair, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two = benches
+    two.interrupts = True
+    assert start(one, two) == 1
+    assert "the class was not started: interrupted" in capsys.readouterr().err
+    assert not one.records
+    assert not two.records
+    assert state(tmp_path) is None
+
+
+def test_what_was_remembered_before_is_remembered_after_a_start_that_failed(benches: Pair, tmp_path: Path) -> None:
+    """A class at other benches can still be stopped without naming them."""
+    one, two = benches
+    assert start(one) == 0
+    before = state(tmp_path)
+    two.refuses.add("record_start")
+    assert main(["class", "start", "other", "--no-qr", "--url", two.url]) == 1
+    assert state(tmp_path) == before
+    assert main(["class", "stop"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("address", "local"),
+    [
+        ("tcp://127.0.0.1:5571", True), ("tcp://127.3.2.1:5571", True), ("tcp://[::1]:5571", True),
+        ("tcp://localhost:5571", True), ("ipc:///run/spikedaq", True), ("tcp://10.127.0.5:5571", False),
+        ("tcp://192.127.0.1:5571", False), ("tcp://localhost.lab:5571", False), ("tcp://lab3:5571", False),
+        ("tcp://[fe80::1%eth0]:5571", False),
+    ],
+)  # fmt: skip
+def test_which_addresses_students_cannot_reach(address: str, local: bool) -> None:
+    assert is_local(address) is local
