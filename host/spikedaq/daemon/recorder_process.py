@@ -20,6 +20,7 @@ from spikedaq.bus import FileStatus
 from spikedaq.daemon.alarms import AlarmKind, Alarms
 from spikedaq.model import RemoteProtocolError
 from spikedaq.recorder import DISK_FULL as _FULL
+from spikedaq.recorder import LEFT_OUT
 
 EXIT_DONE, EXIT_BAD_PLAN, EXIT_DISK, EXIT_BUSY = 0, 2, 4, 5
 """Of the recorder's exit statuses those that matter here."""
@@ -133,6 +134,8 @@ class RecorderProcess:
     def _finish(self, error: str | None) -> None:
         self.complete, self.error, self.is_full = error is None, error, False
         self._alarms.clear(AlarmKind.WRITE_FAILED, self.folder.name)
+        for device in self.files:
+            self._alarms.clear(AlarmKind.WRITE_FAILED, f"{self.folder.name}/{device}")
         self.finished.set()
         self.changed.set()
 
@@ -254,10 +257,15 @@ class RecorderProcess:
             self.files[device] = replace(known, state="failed", error=str(fields.get("error")))
             self._said.append(f"{device}: {fields.get('error')}")
             self._cause = fields.get("cause")
+            if self._cause == LEFT_OUT:
+                text = f"{device} is not recorded: {fields.get('error')}; its journal keeps what comes"
+                self._alarms.put(AlarmKind.WRITE_FAILED, f"{self.folder.name}/{device}", text)
             return
         name = fields.get("file")
         status = FileStatus.from_map({**fields, "file": str(self.folder / device / name) if name else None})
         self.files[device] = status
+        if known.state == "failed":
+            self._alarms.clear(AlarmKind.WRITE_FAILED, f"{self.folder.name}/{device}")
         if status.rows_on_disk > known.rows_on_disk:
             # It works: the next failure is restarted at once again.
             self._failures = 0

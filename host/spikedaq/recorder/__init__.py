@@ -6,7 +6,6 @@ from spikedaq.recorder.mode import MAX_PRE_S, Continuous, Mode, Scheduled, Trigg
 from spikedaq.recorder.pins import is_pinned, pin, unpin
 from spikedaq.recorder.plan import DevicePlan, SessionPlan, clock_roll, read_plan
 from spikedaq.recorder.process import (
-    DISK_FULL,
     EXIT_BAD_PLAN,
     EXIT_BUSY,
     EXIT_DISK,
@@ -16,6 +15,7 @@ from spikedaq.recorder.process import (
     run,
 )
 from spikedaq.recorder.recover import Deed, recover
+from spikedaq.recorder.reporter import DISK_FULL, LEFT_OUT
 from spikedaq.recorder.verify import PROBLEMS, Finding, Verdict, verify
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "EXIT_DONE",
     "EXIT_FAILED",
     "EXIT_INTERRUPTED",
+    "LEFT_OUT",
     "MAX_PRE_S",
     "PROBLEMS",
     "UNFINISHED",

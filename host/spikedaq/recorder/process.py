@@ -4,56 +4,31 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import json
 import os
 import select
 import shutil
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from spikedaq.model import ConfigError, DiskFullError, StoreError
 from spikedaq.recorder.lane import Lane
-from spikedaq.recorder.plan import SessionPlan, read_plan
+from spikedaq.recorder.locks import RECORDER_LOCK
+from spikedaq.recorder.plan import DevicePlan, SessionPlan, read_plan
+from spikedaq.recorder.reporter import DISK_FULL, LEFT_OUT, WRITE_FAILED, Reporter
 
 _T = TypeVar("_T")
 EXIT_DONE, EXIT_FAILED, EXIT_BAD_PLAN, EXIT_INTERRUPTED, EXIT_DISK, EXIT_BUSY = 0, 1, 2, 3, 4, 5
-DISK_FULL, WRITE_FAILED = "disk_full", "write_failed"
-"""Causes of status 4, as reported."""
-LOCK_FILE = ".recorder.lock"
 POLL_S = 0.1
 REPORT_S = 0.5
 """The daemon takes a recorder that says nothing for three times as long to be stuck."""
 FLUSH_SLOTS = 5
 """A device's file is flushed in one of so many polls, each device in another, so that they do not all write at once."""
-
-
-class Reporter:
-    """Writes one JSON line per report; goes quiet once nobody reads."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-
-    def line(self, lane: Lane, error: str | None = None) -> None:
-        """Report a device's state."""
-        fields = asdict(lane.status(error))
-        fields["bytes"] = fields.pop("n_bytes")
-        self.write(fields)
-
-    def write(self, fields: dict[str, object]) -> None:
-        """Write one line."""
-        if self._fd < 0:
-            return
-        data = (json.dumps(fields, ensure_ascii=False) + "\n").encode()
-        try:
-            while data:
-                data = data[os.write(self._fd, data) :]
-        except OSError:
-            self._fd = -1  # the daemon is gone; stdin says so as well
+RETRY_S = 10.0
+"""How often a device whose files could not be taken up is tried again."""
 
 
 class Recorder:
@@ -74,11 +49,12 @@ class Recorder:
         self._reporter = reporter
         self._stdin = stdin
         self._monotonic_s = monotonic_s
+        self._plan = plan
         self._folder = plan.folder
         self._reserve_bytes = plan.reserve_bytes
-        self._lanes = [Lane(plan, device) for device in plan.devices]
-        for lane in self._lanes:
-            lane.tell_before_close(partial(reporter.line, lane))
+        self._lanes: list[Lane] = []
+        self._left_out: dict[DevicePlan, str] = {}  # and why
+        self._next_try_s = monotonic_s() + RETRY_S
         self._turn = 0
         self._next_report_s = 0.0
 
@@ -86,23 +62,48 @@ class Recorder:
         """Record until the session ends or the daemon dies; return the exit status."""
         if self._free_bytes() < self._reserve_bytes:
             return self._say_full()
-        for lane in self._lanes:
-            self._guard(lane, lane.start)
-            for remark in lane.remarks:
-                self._reporter.write({"device": lane.device.name, "remark": remark})
+        self._take_up(self._plan.devices)
         orphaned = False
         while True:
             more = self._turn_all(last=False)
             if all(lane.done for lane in self._lanes):
                 self._report(force=True)
-                return EXIT_DONE
+                return EXIT_DISK if self._left_out else EXIT_DONE
             self._report()
+            self._try_again()
             if self._free_bytes() < self._reserve_bytes:
                 return self._make_way()
             if orphaned:
                 break
             orphaned = not self._wait(0.0 if more else POLL_S)
         return self._drain()
+
+    def _take_up(self, devices: Iterable[DevicePlan]) -> None:
+        """Begin with devices, or go on; one that cannot be recorded is left out, and keeps no other from it."""
+        for device in devices:
+            try:
+                lane = Lane(self._plan, device)
+                lane.tell_before_close(partial(self._reporter.line, lane))
+                lane.start()
+            except (StoreError, OSError, MemoryError) as e:
+                error = str(e) or type(e).__name__
+                if _is_full(e):
+                    self._fail(device.name, error, DISK_FULL)
+                if self._left_out.get(device) != error:
+                    self._reporter.failed(device.name, error, LEFT_OUT)
+                    _say(f"{device.name}: {error}")
+                self._left_out[device] = error
+                continue
+            self._left_out.pop(device, None)
+            self._lanes.append(lane)
+            for remark in lane.remarks:
+                self._reporter.write({"device": device.name, "remark": remark})
+
+    def _try_again(self) -> None:
+        """Take up what was left out, as somebody may have put it right."""
+        if self._left_out and self._monotonic_s() >= self._next_try_s:
+            self._take_up(list(self._left_out))
+            self._next_try_s = self._monotonic_s() + RETRY_S
 
     def _turn_all(self, *, last: bool) -> bool:
         """Give each device its turn; whether any has more to take."""
@@ -127,6 +128,8 @@ class Recorder:
         for lane in self._lanes:
             self._guard(lane, partial(lane.interrupt, "the daemon ended"))
             self._reporter.line(lane)
+        if self._left_out:
+            return EXIT_DISK
         return EXIT_DONE if all(lane.done for lane in self._lanes) else EXIT_INTERRUPTED
 
     def _free_bytes(self) -> int:
@@ -140,9 +143,9 @@ class Recorder:
         return self._say_full()
 
     def _say_full(self) -> int:
-        for lane in self._lanes:
+        for device in self._plan.devices:
             error = f"less than {self._reserve_bytes / 1e6:.0f} MB are free for {self._folder}; make room"
-            self._reporter.write({"device": lane.device.name, "state": "failed", "error": error, "cause": DISK_FULL})
+            self._reporter.failed(device.name, error, DISK_FULL)
         return EXIT_DISK
 
     def _guard(self, lane: Lane, work: Callable[[], _T]) -> _T:
@@ -150,14 +153,12 @@ class Recorder:
         try:
             return work()
         except (StoreError, OSError, MemoryError) as e:
-            full = isinstance(e, DiskFullError) or getattr(e, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
-            self._fail(lane, str(e) or type(e).__name__, DISK_FULL if full else WRITE_FAILED)
+            self._fail(lane.device.name, str(e) or type(e).__name__, DISK_FULL if _is_full(e) else WRITE_FAILED)
             raise
 
-    def _fail(self, lane: Lane, error: str, cause: str) -> None:
-        self._reporter.write({"device": lane.device.name, "state": "failed", "error": error, "cause": cause})
-        sys.stderr.write(f"spikedaq recorder: {lane.device.name}: {error}\n")
-        sys.stderr.flush()
+    def _fail(self, device: str, error: str, cause: str) -> NoReturn:
+        self._reporter.failed(device, error, cause)
+        _say(f"{device}: {error}")
         os._exit(EXIT_DISK)
 
     def _report(self, *, force: bool = False) -> None:
@@ -191,32 +192,35 @@ def run(folder: Path, *, stdin: int = 0, stdout: int = 1) -> int:
     """
     try:
         plan = read_plan(folder)
-        lock = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        lock = os.open(folder / RECORDER_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except ConfigError as e:
-        sys.stderr.write(f"spikedaq recorder: {e}\n")
+        _say(str(e))
         return EXIT_BAD_PLAN
     except StoreError as e:
         # Its disk may have gone away, and come back.
-        sys.stderr.write(f"spikedaq recorder: {e}\n")
+        _say(str(e))
         return EXIT_DISK
     except OSError as e:
-        sys.stderr.write(f"spikedaq recorder: {folder} cannot be written: {e.strerror}; check its rights and space\n")
+        _say(f"{folder} cannot be written: {e.strerror}; check its rights and space")
         return EXIT_DISK
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        sys.stderr.write(f"spikedaq recorder: another recorder is writing the session in {folder}; let it finish\n")
+        _say(f"another recorder is writing the session in {folder}; let it finish")
         return EXIT_BUSY
     try:
-        recorder = Recorder(plan, Reporter(stdout), stdin)
-    except (StoreError, OSError) as e:
-        sys.stderr.write(f"spikedaq recorder: {e}\n")
-        return EXIT_DISK
-    try:
-        return recorder.run()
+        return Recorder(plan, Reporter(stdout), stdin).run()
     except (StoreError, OSError) as e:
         # Between files rather than in one: somebody removed a folder, or a file that is open. As after any error, what
         # is open is left as it is.
-        sys.stderr.write(f"spikedaq recorder: {e}\n")
-        sys.stderr.flush()
+        _say(str(e))
         os._exit(EXIT_DISK)
+
+
+def _is_full(error: Exception) -> bool:
+    return isinstance(error, DiskFullError) or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"spikedaq recorder: {text}\n")
+    sys.stderr.flush()
