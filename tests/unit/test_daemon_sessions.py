@@ -23,7 +23,10 @@ from spikedaq.daemon.data_folder import DataFolder
 from spikedaq.daemon.journals import Journals
 from spikedaq.daemon.live_config import LiveConfig
 from spikedaq.daemon.session import SESSION_FILE
+from spikedaq.daemon.session_folders import Pointer, Pointers
 from spikedaq.daemon.sessions import Sessions
+from spikedaq.journal import JournalReader, SessionStop
+from spikedaq.model import CommandRejected, StoreError
 
 WAIT_S = 20.0
 REPORT = '{"device": "alpha", "state": "recording", "file": "s_0000.nwb", "samples": 9, "rows_on_disk": 9, "bytes": 9}'
@@ -72,6 +75,16 @@ class Rig:
         assert session is not None
         await self.until(lambda: session.recorder.files["alpha"].rows_on_disk)
         return session
+
+    async def begin(self, name: str) -> Any:
+        """Begin a session; return it."""
+        await self.journals.open("alpha", "ab")
+        wanted = SimpleNamespace(roll={}, mode=SimpleNamespace(to_json=lambda: {"kind": "continuous"}))
+        await self.sessions.start(name, None, None, wanted, "")
+        return self.sessions.current
+
+    def pointed(self) -> list[Path]:
+        return [pointer.folder for pointer in Pointers(self.data).all()]
 
     async def until(self, condition: Callable[[], object]) -> None:
         async with asyncio.timeout(WAIT_S):
@@ -170,9 +183,9 @@ def test_a_note_that_cannot_be_taken_away_keeps_nobody(rig: Rig, monkeypatch: py
     rig.recorder(f"echo '{REPORT}'\nread _line\n")
 
     def refuse(*_: object) -> None:
-        raise OSError(errno.EROFS, "Read-only file system")
+        raise StoreError("read-only file system")
 
-    monkeypatch.setattr("spikedaq.daemon.sessions.point_at_none", refuse)
+    monkeypatch.setattr(Pointers, "_write", refuse)
 
     async def run() -> None:
         async with ended(rig):
@@ -225,5 +238,99 @@ def test_an_orphan_that_keeps_a_session_is_told_until_it_ends(rig: Rig, monkeypa
             assert session.status().state == "stalled"
             rig.recorder(RECORDS)
             await rig.until(lambda: session.recorder.error is None)
+
+    asyncio.run(run())
+
+
+def test_a_session_whose_disk_is_away_is_waited_for(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is recorded meanwhile: the journals keep what it lacks up to there, and it is taken up in the end."""
+    monkeypatch.setattr(sessions, "LOOK_S", 0.01)
+    away = rig.path / "disk" / "lost"
+    Pointers(rig.data).add(Pointer(away, {"alpha": 0}))
+
+    async def run() -> None:
+        async with ended(rig):
+            await rig.sessions.resume()
+            assert "Mount its disk" in rig.sessions.failed["lost"]
+            with pytest.raises(StoreError, match="'lost' is unfinished, and waited for"):
+                await rig.begin("lost")
+            session = await rig.begin("other")
+            assert "lost" in rig.sessions.failed
+            assert rig.sessions.needed_from() == {"alpha": 0}
+            assert set(rig.pointed()) == {away, session.folder}
+            looking = asyncio.create_task(rig.sessions.run())
+            rig.unfinished(away)
+            await rig.until(lambda: len(rig.sessions.all()) == 2)
+            assert rig.sessions.failed == {} and rig.sessions.current is session
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+            reader = JournalReader(rig.data.journal / "alpha")
+            stops = [entry.item for entry in reader.poll() if isinstance(entry.item, SessionStop)]
+            reader.close()
+            assert [stop.session for stop in stops] == ["lost"]
+            rig.sessions._unpin(rig.sessions.all()[1])
+            assert rig.journals.pinned == {"alpha": "ab"}
+
+    asyncio.run(run())
+
+
+def test_a_session_that_is_given_up_is_not_waited_for(rig: Rig) -> None:
+    """And the journals keep nothing for it."""
+    Pointers(rig.data).add(Pointer(rig.path / "disk" / "lost", {"alpha": 7}))
+
+    async def run() -> None:
+        async with ended(rig):
+            await rig.sessions.resume()
+            assert rig.sessions.needed_from() == {"alpha": 7}
+            assert await rig.sessions.dismiss("lost") == ["lost"]
+            assert rig.sessions.needed_from() == {} and rig.pointed() == []
+            with pytest.raises(CommandRejected, match="no recording 'lost'"):
+                await rig.sessions.dismiss("lost")
+
+    asyncio.run(run())
+
+
+def test_a_session_that_cannot_be_written_down_is_not_pointed_at(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next start would tell of a session that never was."""
+
+    def refuse(path: Path, _plan: Any) -> None:
+        raise StoreError(f"{path} cannot be written")
+
+    async def run() -> None:
+        async with ended(rig):
+            monkeypatch.setattr(session_module, "write_json", refuse)
+            with pytest.raises(StoreError, match="cannot be written"):
+                await rig.begin("s")
+            assert rig.pointed() == [] and rig.journals.pinned == {}
+
+    asyncio.run(run())
+
+
+def test_a_session_that_cannot_be_taken_up_holds_no_board(rig: Rig) -> None:
+    """Where the journal of one device cannot be opened, the other device is free for any board."""
+    (rig.data.journal / "beta").touch()
+    folder = rig.data.recordings / "s"
+    devices = [{"name": name, "unique_id": "ab", "start_offset": 5} for name in ("alpha", "beta")]
+    rig.unfinished(folder, devices=devices)
+
+    async def run() -> None:
+        async with ended(rig):
+            await rig.sessions.resume()
+            assert "cannot be taken up again" in rig.sessions.failed["s"]
+            assert rig.journals.pinned == {}
+            assert rig.sessions.needed_from() == {"alpha": 5, "beta": 5}
+            await rig.sessions.dismiss(None)
+            assert rig.sessions.needed_from() == {}
+
+    asyncio.run(run())
+
+
+def test_a_list_of_sessions_that_cannot_be_read_is_told(rig: Rig) -> None:
+    (rig.data.path / "active-session.json").write_text("{")
+
+    async def run() -> None:
+        async with ended(rig):
+            await rig.sessions.resume()
+            assert "cannot be read" in rig.sessions.failed["unknown"]
 
     asyncio.run(run())

@@ -179,6 +179,7 @@ class Daemon:
                 tasks.append(group.create_task(control.run(), name="control"))
                 tasks.append(group.create_task(history.run(), name="history"))
                 await sessions.resume()
+                tasks.append(group.create_task(sessions.run(), name="sessions"))
                 tasks.append(group.create_task(triggers.run(), name="triggers"))
                 tasks.append(group.create_task(bench.run(), name="devices"))
                 tasks.append(group.create_task(_reload_when(reload_asked, reloader, health), name="reload"))

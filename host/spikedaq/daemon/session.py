@@ -68,8 +68,8 @@ class Session:
     def __init__(self, folder: Path, plan: dict[str, Any], alarms: Alarms, restart_bytes: int) -> None:
         self.folder = folder
         self.plan = plan
-        self._start_offsets = {entry["name"]: int(entry["start_offset"]) for entry in plan["devices"]}
-        self.recorder = RecorderProcess(folder, list(self._start_offsets), alarms, restart_bytes=restart_bytes)
+        self.start_offsets = {entry["name"]: int(entry["start_offset"]) for entry in plan["devices"]}
+        self.recorder = RecorderProcess(folder, list(self.start_offsets), alarms, restart_bytes=restart_bytes)
         self.recorder.prepare = self._put_back
         self.task: asyncio.Task[None] | None = None
         self.timer: asyncio.Task[None] | None = None
@@ -118,7 +118,7 @@ class Session:
     def needed_from(self) -> dict[str, int]:
         """Journal offset by device before which everything is in closed files or not wanted, as the manifests say."""
         offsets = {}
-        for device, start_offset in self._start_offsets.items():
+        for device, start_offset in self.start_offsets.items():
             offsets[device] = start_offset
             with contextlib.suppress(SpikedaqError, OSError):
                 manifest = read_manifest(self.folder / device)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 from spikedaq.daemon.data_folder import DataFolder, check_writable, write_json
@@ -15,14 +17,84 @@ from spikedaq.recorder import UNFINISHED
 _POINTER_FILE = "active-session.json"
 
 
-def point_at(data: DataFolder, folder: Path) -> None:
-    """Write down which session is under way: its folder may be anywhere."""
-    write_json(data.path / _POINTER_FILE, {"folder": str(folder)})
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """What is known of a session that is under way without its folder, whose disk may be away.
+
+    Attributes
+    ----------
+    folder : Path
+    start_offsets : dict of str to int
+        Journal offset by device from which on it is recorded.
+    """
+
+    folder: Path
+    start_offsets: dict[str, int]
+
+    def needed_from(self) -> dict[str, int]:
+        """Journal offset by device before which nothing is needed."""
+        return self.start_offsets
 
 
-def point_at_none(data: DataFolder) -> None:
-    """Write down that no session is under way."""
-    (data.path / _POINTER_FILE).unlink(missing_ok=True)
+class Pointers:
+    """The list, in the data folder, of the sessions under way: their folders may be anywhere. For threads."""
+
+    def __init__(self, data: DataFolder) -> None:
+        self._path = data.path / _POINTER_FILE
+        self._lock = threading.Lock()
+
+    def all(self) -> list[Pointer]:
+        """Return them.
+
+        Raises
+        ------
+        StoreError
+            The list cannot be read.
+        """
+        try:
+            raw = json.loads(self._path.read_text("utf-8"))
+            return [Pointer(Path(one["folder"]), dict(one["start_offsets"])) for one in raw["sessions"]]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StoreError(
+                f"a session was under way, and {self._path}, which names it, cannot be read ({error})"
+            ) from error
+
+    def add(self, pointer: Pointer) -> None:
+        """Note that a session is under way.
+
+        Raises
+        ------
+        StoreError
+        """
+        with self._lock:
+            self._write([*self._others(pointer.folder), pointer])
+
+    def remove(self, folder: Path) -> None:
+        """Note that a session is not under way any more.
+
+        Raises
+        ------
+        StoreError
+        """
+        with self._lock:
+            self._write(self._others(folder))
+
+    def _others(self, folder: Path) -> list[Pointer]:
+        with contextlib.suppress(StoreError):  # said at the start; what cannot be read names nothing
+            return [pointer for pointer in self.all() if pointer.folder != folder]
+        return []
+
+    def _write(self, pointers: list[Pointer]) -> None:
+        if pointers:
+            sessions = [{"folder": str(one.folder), "start_offsets": one.start_offsets} for one in pointers]
+            write_json(self._path, {"sessions": sessions})
+            return
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"{self._path} cannot be deleted ({error.strerror}); check the disk") from error
 
 
 def make_session_folder(parent: Path, target: Path, name: str, needed_bytes: int) -> None:
@@ -43,39 +115,29 @@ def make_session_folder(parent: Path, target: Path, name: str, needed_bytes: int
         raise StoreError(f"the session folder {target} cannot be made ({error.strerror})") from error
 
 
-def unreadable(data: DataFolder) -> tuple[str, str] | None:
-    """Name the session that was under way when the last daemon ended, and why nobody can read what it was."""
-    pointer = data.path / _POINTER_FILE
+def state_of(folder: Path) -> str:
+    """Return the state of a session that is under way as far as is known, "" where it was never begun; for a thread.
+
+    Raises
+    ------
+    StoreError
+        It cannot be read: its disk may be away.
+    """
     try:
-        folder = Path(json.loads(pointer.read_text("utf-8"))["folder"])
-    except FileNotFoundError:
-        return None
+        return str(json.loads((folder / SESSION_FILE).read_text("utf-8"))["state"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        return "unknown", f"a session was under way, and {pointer}, which names it, cannot be read ({error})"
-    try:
-        json.loads((folder / SESSION_FILE).read_text("utf-8"))["state"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        if isinstance(error, FileNotFoundError) and folder.is_dir() and not any(folder.iterdir()):
-            return None  # the daemon was ended before it had begun
+        with contextlib.suppress(OSError):
+            if isinstance(error, FileNotFoundError) and folder.is_dir() and not any(folder.iterdir()):
+                return ""  # the daemon was ended before it had begun
         reason = (error.strerror if isinstance(error, OSError) else None) or error
-        text = f"session {folder.name} was under way, and {folder / SESSION_FILE} cannot be read ({reason})"
-        return (
-            folder.name,
-            f"{text}: it is not recorded. Mount its disk, or put the file back, and start spikedaqd again",
-        )
-    return None
+        raise StoreError(f"{folder / SESSION_FILE} cannot be read ({reason})") from error
 
 
 def unfinished(data: DataFolder) -> list[Path]:
-    """Folders of sessions that an earlier daemon did not complete, also outside the data folder."""
-    folders = [path.parent for path in sorted(data.recordings.glob(f"*/{SESSION_FILE}"))]
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        pointed = Path(json.loads((data.path / _POINTER_FILE).read_text("utf-8"))["folder"])
-        if pointed not in folders:
-            folders.append(pointed)
+    """Folders of sessions in the data folder that an earlier daemon did not complete."""
     found = []
-    for folder in folders:
+    for path in sorted(data.recordings.glob(f"*/{SESSION_FILE}")):
         with contextlib.suppress(OSError, ValueError, AttributeError):
-            if json.loads((folder / SESSION_FILE).read_text("utf-8")).get("state") in UNFINISHED:
-                found.append(folder)
+            if json.loads(path.read_text("utf-8")).get("state") in UNFINISHED:
+                found.append(path.parent)
     return found

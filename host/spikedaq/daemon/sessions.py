@@ -22,10 +22,11 @@ from spikedaq.daemon.live_config import LiveConfig
 from spikedaq.daemon.recorder_process import CLOSE_S
 from spikedaq.daemon.recording_mode import Wanted, wall_clock_reaches
 from spikedaq.daemon.session import SESSION_FILE, Reference, Session, new_plan
-from spikedaq.daemon.session_folders import make_session_folder, point_at, point_at_none, unfinished, unreadable
+from spikedaq.daemon.session_folders import Pointer, Pointers, make_session_folder, state_of, unfinished
 from spikedaq.journal import SessionStart, SessionStop
 from spikedaq.link import host_now_ns
 from spikedaq.model import CommandRejected, CommandTimeout, ConfigError, SpikedaqError, StoreError, check_session_name
+from spikedaq.recorder import UNFINISHED
 
 START_TIMEOUT_S = 10.0
 """How long a recorder has to bring the first block of every device to the disk."""
@@ -33,7 +34,9 @@ START_PER_DEVICE_S = 1.0
 """And so much more for each: making a file takes 0.1 s of a processor, and a computer may be busy."""
 MAX_START_RESTARTS = 2
 STOP_TIMEOUT_S = 60.0
-_SAVE_S = 5.0
+LOOK_S = 5.0
+"""How often a session whose disk is away is looked for."""
+_SAVE_S = _ANSWER_S = 5.0
 _LINK_S = 2.0
 """What a session's last sample takes at most from the board into the journal, if nothing is wrong."""
 
@@ -59,7 +62,9 @@ class Sessions:
         self._journals = journals
         self._bench = bench
         self._sessions: dict[str, Session] = {}
-        self._left: list[Session] = []  # that could not be taken up; the journals keep what they lack
+        self._pointers = Pointers(data)
+        self._left: dict[str, Session | Pointer] = {}
+        """That could not be taken up, or are left to the next daemon; the journals keep what they lack."""
         self._last: RecordingStatus | None = None
         self.failed: dict[str, str] = {}
         """By session, why it ended, or was not taken up again, although nobody had ended it."""
@@ -87,7 +92,7 @@ class Sessions:
     def needed_from(self) -> dict[str, int]:
         """Journal offset by device before which everything is in closed files; for a thread."""
         needed: dict[str, int] = {}
-        for session in [*self._sessions.values(), *self._left]:
+        for session in [*self._sessions.values(), *self._left.values()]:
             for name, offset in session.needed_from().items():
                 needed[name] = min(offset, needed.get(name, offset))
         return needed
@@ -131,6 +136,9 @@ class Sessions:
             if self.current is not None:
                 message = f"session {self.current.name!r} is being recorded; stop it first, or wait until it is closed"
                 raise CommandRejected(message, code="busy")
+            if name in self._left:
+                waits = f"session {name!r} is unfinished, and waited for: {self.failed.get(name, 'it was left')}"
+                raise StoreError(f"{waits}; choose another name")
             names = self._bench.check_recordable(devices)
             parent = Path(folder) if folder else self._data.recordings
             if not parent.is_absolute():
@@ -147,7 +155,7 @@ class Sessions:
             except BaseException as error:
                 await self._undo(session, str(error) or "interrupted")
                 raise
-            self.failed.clear()  # somebody is looking after it
+            self._replace_left(session)
             log.info("recording", session=name, folder=str(target), devices=names)
             return session.status()
 
@@ -187,11 +195,11 @@ class Sessions:
             self._journals.pinned[device] = journal.unique_id
         session = self._session(target, plan)
         try:
-            await asyncio.to_thread(point_at, self._data, target)
+            await asyncio.to_thread(self._pointers.add, Pointer(target, session.start_offsets))
             await session.save("recording", None)
         except BaseException:
             self._journal_stop(session, "failed")
-            self._unpin(session)
+            await self._forget(session)
             raise
         self._launch(session)
         return session
@@ -224,7 +232,7 @@ class Sessions:
                 await session.save("interrupted", reason)
         else:
             await asyncio.to_thread(shutil.rmtree, session.folder, ignore_errors=True)
-        self._forget(session)
+        await self._forget(session)
 
     # ---- end ----
 
@@ -311,23 +319,28 @@ class Sessions:
                 "what the journal holds can be had from there. Put right what is wrong and begin another session"
             )
         self._last = session.status()
-        self._forget(session)
+        await self._forget(session)
         log.info("recording ended", session=session.name, folder=str(session.folder), state=state, reason=reason)
 
     def _unpin(self, session: Session) -> None:
-        for entry in session.plan["devices"]:
-            self._journals.pinned.pop(entry["name"], None)
+        others = [other for other in self._sessions.values() if other is not session]
+        for device in session.start_offsets:
+            if not any(device in other.start_offsets for other in others):
+                self._journals.pinned.pop(device, None)
 
-    def _forget(self, session: Session) -> None:
+    async def _forget(self, session: Session) -> None:
         if session.timer is not None and session.timer is not asyncio.current_task():
             session.timer.cancel()
         self._unpin(session)
         self._sessions.pop(session.name, None)
+        await self._point_away(session.folder)
+
+    async def _point_away(self, folder: Path) -> None:
         try:
-            point_at_none(self._data)
-        except OSError as error:
+            await asyncio.to_thread(self._pointers.remove, folder)
+        except StoreError as error:
             # The next daemon reads in the session's own folder that it has ended.
-            log.warning("ended, but it stays noted as under way", session=session.name, reason=str(error))
+            log.warning("ended, but it stays noted as under way", folder=str(folder), reason=str(error))
 
     def begin_anew(self, session: Session) -> None:
         """Have a new recorder make again, from the journal, a file that was deleted while it was being written."""
@@ -340,33 +353,96 @@ class Sessions:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    # ---- take up ----
+
     async def resume(self) -> None:
         """Take up what an earlier daemon left unfinished. What cannot be taken up is reported and left as it is."""
-        if found := await asyncio.to_thread(unreadable, self._data):
-            self.failed[found[0]] = found[1]
-        for folder in await asyncio.to_thread(unfinished, self._data):
-            try:
-                plan = json.loads(await asyncio.to_thread((folder / SESSION_FILE).read_text, "utf-8"))
-                session = self._session(folder, plan)
-                self._left.append(session)
-                for entry in plan["devices"]:
-                    await self._journals.open(entry["name"], entry["unique_id"])
-                    self._journals.pinned[entry["name"]] = entry["unique_id"]
-            except (OSError, ValueError, KeyError, TypeError, SpikedaqError) as error:
-                log.warning("unfinished session cannot be resumed", folder=str(folder), reason=str(error))
-                self.failed[folder.name] = (
-                    f"the unfinished session in {folder} cannot be taken up again: {error}; what it has is there"
-                )
+        pointers: list[Pointer] = []
+        try:
+            pointers = await asyncio.to_thread(self._pointers.all)
+        except StoreError as error:
+            self.failed["unknown"] = str(error)
+        folders = await asyncio.to_thread(unfinished, self._data)
+        for pointer in pointers:
+            if pointer.folder in folders:
                 continue
-            self._left.remove(session)
-            log.warning("resuming unfinished session", session=session.name, state=plan["state"])
-            if plan["state"] == "stopping":
-                # The daemon may have been killed between writing the state and the journals; a second stop is harmless.
-                self._journal_stop(session, plan["reason"] or "user")
-            self._launch(session)
+            try:
+                state = await asyncio.wait_for(asyncio.to_thread(state_of, pointer.folder), _ANSWER_S)
+            except (StoreError, TimeoutError) as error:
+                self._miss(pointer, str(error) or f"{pointer.folder} does not answer")
+                continue
+            await self._found(pointer, state)
+        for folder in folders:
+            await self._take_up(folder)
 
-    def dismiss(self, name: str | None) -> list[str]:
+    async def run(self) -> None:
+        """Look now and then for the sessions that could not be found, and take them up once their disk is there."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            for name, pointer in list(self._left.items()):
+                if not isinstance(pointer, Pointer):
+                    continue
+                with contextlib.suppress(StoreError):
+                    state = await asyncio.to_thread(state_of, pointer.folder)
+                    async with self._turn:
+                        if self._left.get(name) is pointer and not self._ending:
+                            self.failed.pop(name, None)
+                            await self._found(pointer, state)
+                            if self._left.get(name) is pointer:
+                                del self._left[name]
+
+    def _miss(self, pointer: Pointer, why: str) -> None:
+        name = pointer.folder.name if pointer.folder.name not in self._left else str(pointer.folder)
+        log.warning("unfinished session cannot be found", folder=str(pointer.folder), reason=why)
+        self._left[name] = pointer
+        self.failed[name] = (
+            f"session {name} was under way, and {why}: it is not recorded. Mount its disk, or put the file back, and "
+            f"it is taken up again; or give it up with spikedaq record dismiss {name}"
+        )
+
+    async def _found(self, pointer: Pointer, state: str) -> None:
+        if state in UNFINISHED:
+            await self._take_up(pointer.folder)
+        else:
+            await self._point_away(pointer.folder)
+
+    async def _take_up(self, folder: Path) -> None:
+        session: Session | None = None
+        try:
+            plan = json.loads(await asyncio.to_thread((folder / SESSION_FILE).read_text, "utf-8"))
+            session = self._session(folder, plan)
+            for entry in plan["devices"]:
+                await self._journals.open(entry["name"], entry["unique_id"])
+                self._journals.pinned[entry["name"]] = entry["unique_id"]
+        except (OSError, ValueError, KeyError, TypeError, SpikedaqError) as error:
+            log.warning("unfinished session cannot be resumed", folder=str(folder), reason=str(error))
+            if session is not None:
+                self._unpin(session)
+                self._left[folder.name] = session
+            self.failed[folder.name] = (
+                f"the unfinished session in {folder} cannot be taken up again: {error}; what it has is there"
+            )
+            return
+        log.warning("resuming unfinished session", session=session.name, state=plan["state"])
+        if plan["state"] == "stopping":
+            # The daemon may have been killed between writing the state and the journals; a second stop is harmless.
+            self._journal_stop(session, plan["reason"] or "user")
+        self._launch(session)
+
+    def _replace_left(self, session: Session) -> None:
+        """Have a session end those before it that ended by themselves, or are waited for, where they overlap."""
+        for name in [name for name in self.failed if name not in self._left]:
+            del self.failed[name]  # somebody is looking after it
+        for name, left in self._left.items():
+            for device in left.start_offsets.keys() & session.start_offsets.keys():
+                journal = self._journals.get(device)
+                if journal is not None:
+                    journal.writer.append(SessionStop(host_now_ns(), name, "another session was begun"))
+
+    async def dismiss(self, name: str | None) -> list[str]:
         """Take note of recordings that ended by themselves: one, or all; return their names.
+
+        One that is waited for is waited for no more, and the journals keep nothing for it.
 
         Raises
         ------
@@ -379,6 +455,9 @@ class Sessions:
         dismissed = list(self.failed) if name is None else [name]
         for one in dismissed:
             del self.failed[one]
+            left = self._left.pop(one, None)
+            if isinstance(left, Pointer):
+                await self._point_away(left.folder)
             log.info("dismissed that the recording ended", session=one)
         return dismissed
 
@@ -397,7 +476,7 @@ class Sessions:
         """Leave what still runs to the next daemon: files are closed, at most for so long, sessions stay unfinished."""
         self._ending = True
         sessions = list(self._sessions.values())
-        self._left += sessions  # what is not in closed files yet stays in the journals
+        self._left |= {session.name: session for session in sessions}
         for session in sessions:
             log.warning("the next daemon goes on with the session", session=session.name)
             session.recorder.close_s = close_s
