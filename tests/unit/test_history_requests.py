@@ -367,3 +367,17 @@ def test_bad_requests_are_refused(tmp_path: Path, op: str, args: dict[str, Any],
     with pytest.raises(CommandRejected) as refused:
         ask(bench.requests, op, **args)
     assert refused.value.code == code
+
+
+def test_a_device_without_a_journal_keeps_no_other_from_being_copied(tmp_path: Path) -> None:
+    """It is named as absent; what the others have comes, and nothing more is promised on its account."""
+    bench = Bench(tmp_path, 1, n=20)
+    (tmp_path / "empty").mkdir()
+    reply = ask(bench.requests, "journal", offsets={"gone": 0, "alpha": 0, "empty": 0})
+    assert reply["absent"] == ["gone"]
+    (piece,) = reply["pieces"]
+    assert piece["device"] == "alpha"
+    assert len(piece["data"]) == piece["end"]
+    assert not reply["more"]
+    reply = ask(bench.requests, "journal", offsets={"gone": 0})
+    assert (reply["pieces"], reply["absent"], reply["more"]) == ([], ["gone"], False)

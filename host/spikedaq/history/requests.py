@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,7 @@ class Requests:
     ) -> dict[str, Any]:
         wanted = offsets_by_device(offsets)
         max_bytes = min(max(integer(max_bytes, "max_bytes"), MIN_PIECE_BYTES), MAX_REPLY_BYTES)
-        folders = {device: self._journal_folder(device) for device in wanted}
+        folders, absent = self._journal_folders(wanted)
         if not isinstance(wait_s, int | float) or not 0 <= wait_s <= MAX_WAIT_S:
             raise CommandRejected(f"'wait_s' must be 0 to {MAX_WAIT_S:g}", code="bad_arguments")
         end_s = time.monotonic() + wait_s
@@ -109,15 +109,17 @@ class Requests:
             if time.monotonic() >= end_s:
                 break
             await asyncio.sleep(_POLL_S)
-        return {"pieces": pieces, "more": more, "t_ns": host_now_ns(), "utc_ns": time.time_ns()}
+        clocks = {"t_ns": host_now_ns(), "utc_ns": time.time_ns()}
+        return {"pieces": pieces, "more": more, "absent": absent, **clocks}
 
     def _pieces(
         self, folders: dict[str, Path], offsets: dict[str, int], max_bytes: int
     ) -> tuple[list[dict[str, Any]], bool]:
-        pieces, left = [], max_bytes
-        for device, offset in offsets.items():
+        pieces, left, n_asked = [], max_bytes, 0
+        for device, folder in folders.items():
+            n_asked += 1
             # A longer frame may not fit in what is left; it comes first when this device is asked for first.
-            piece = read_piece(folders[device], offset, left)
+            piece = read_piece(folder, offsets[device], left)
             if piece is None:
                 continue
             left -= len(piece.data)
@@ -125,7 +127,7 @@ class Requests:
             pieces.append({"device": device, **fields})
             if left < MIN_PIECE_BYTES // 8:
                 break
-        more = len(pieces) < len(offsets) or any(p["offset"] + len(p["data"]) < p["end"] for p in pieces)
+        more = n_asked < len(folders) or any(p["offset"] + len(p["data"]) < p["end"] for p in pieces)
         return pieces, more
 
     async def _read(self, *, device: str, **args: Any) -> dict[str, Any]:
@@ -196,6 +198,16 @@ class Requests:
         if index is None:
             index = self._indexes[device] = JournalIndex(self._journal_folder(device))
         return index
+
+    def _journal_folders(self, devices: Iterable[str]) -> tuple[dict[str, Path], list[str]]:
+        """Return the journals' folders in the order given, and the devices that have none."""
+        folders, absent = {}, []
+        for device in devices:
+            try:
+                folders[device] = self._journal_folder(device)
+            except CommandRejected:
+                absent.append(device)
+        return folders, absent
 
     def _journal_folder(self, device: Any) -> Path:
         try:
