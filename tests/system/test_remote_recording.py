@@ -59,10 +59,10 @@ class Remote:
         before = sum(self.on_disk().values())
         wait_for("more on disk", lambda: self.on_disk() and sum(self.on_disk().values()) > before + 2000, 40.0)
 
-    def stop(self) -> None:
+    def stop(self, number: signal.Signals = signal.SIGINT, status: int = 0) -> None:
         assert self.process is not None
-        self.process.send_signal(signal.SIGINT)
-        assert self.process.wait(60) == 0, self.log_path.read_text()[-3000:]
+        self.process.send_signal(number)
+        assert self.process.wait(60) == status, self.log_path.read_text()[-3000:]
 
 
 Samples = dict[int, tuple[np.ndarray, np.ndarray]]
@@ -99,7 +99,7 @@ def check_against_journal(daemon: DaemonProcess, folder: Path) -> None:
     """Between its first and its last sample a remote recording has all that the daemon's journal has."""
     for device in DEVICES:
         found = in_files(folder, device)
-        journal = collected((b, f, s) for b, _, f, s in journal_blocks(daemon.data / "journal" / device))
+        journal = in_journal(daemon, device)
         boots = [boot_id for boot_id in journal if boot_id in found]
         assert boots == list(found)
         assert boots == list(journal)[list(journal).index(boots[0]) : list(journal).index(boots[-1]) + 1]
@@ -172,6 +172,64 @@ def test_it_survives_whatever_is_killed(daemon: DaemonProcess, tmp_path: Path) -
     check_against_journal(daemon, remote.folder)
 
 
+def test_a_bench_that_is_away_at_the_end_is_told_and_fetched_later(daemon: DaemonProcess, tmp_path: Path) -> None:
+    """Nothing is called complete while samples are missing; once the bench is back the same command gets them all."""
+    remote = Remote(daemon.url, tmp_path / "there")
+    remote.start()
+    wait_for("samples", remote.on_disk)
+    remote.wait_for_more()
+    assert daemon.process is not None
+    for pid in history_pids(daemon.process.pid):
+        os.kill(pid, signal.SIGSTOP)
+    # The journals go on, and the copies do not.
+    before = journal_samples(daemon)
+    wait_for("more in the journals", lambda: journal_samples(daemon) > before + 20_000)
+    pids = history_pids(daemon.process.pid)
+    daemon.kill()
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    remote.stop(status=1)
+    assert "did not answer at the end" in remote.log_path.read_text()
+    assert json.loads((remote.folder / "session.json").read_text())["state"] == "stopping"
+    known = {device: in_journal(daemon, device) for device in DEVICES}
+    daemon.start()
+    wait_for("the history", lambda: daemon.call("hello")["history"])
+    remote.start()
+    assert remote.process is not None
+    assert remote.process.wait(60) == 0, remote.log_path.read_text()[-3000:]
+    for device, journal in known.items():
+        for boot_id, (steps, _) in in_files(remote.folder, device).items():
+            if boot_id in journal:
+                assert steps[-1] >= journal[boot_id][0][-1]
+    check_against_journal(daemon, remote.folder)
+
+
+def test_a_restart_of_the_computer_is_no_end_of_the_session(daemon: DaemonProcess, tmp_path: Path) -> None:
+    """SIGTERM closes the files and leaves the session; the same command goes on with it, until Ctrl-C."""
+    remote = Remote(daemon.url, tmp_path / "there")
+    remote.start()
+    wait_for("samples", remote.on_disk)
+    remote.wait_for_more()
+    remote.stop(signal.SIGTERM, 143)
+    assert "is left to be taken up again" in remote.log_path.read_text()
+    assert json.loads((remote.folder / "session.json").read_text())["state"] == "recording"
+    assert recorder_pids(remote.folder) == []
+    remote.start()
+    remote.wait_for_more()
+    remote.stop()
+    check_against_journal(daemon, remote.folder)
+
+
+def in_journal(daemon: DaemonProcess, device: str) -> Samples:
+    """All samples of a device in the daemon's journal."""
+    return collected((b, f, s) for b, _, f, s in journal_blocks(daemon.data / "journal" / device))
+
+
+def journal_samples(daemon: DaemonProcess) -> int:
+    """How many samples the daemon's journals hold."""
+    return sum(len(steps) for device in DEVICES for steps, _ in in_journal(daemon, device).values())
+
+
 def history_pids(daemon_pid: int) -> list[int]:
     """Return the history processes of a daemon."""
     found = []
@@ -219,5 +277,5 @@ def test_names_and_devices_are_checked(daemon: DaemonProcess, tmp_path: Path) ->
     assert remote.process.wait(60) == 0, remote.log_path.read_text()
     assert list(remote.on_disk()) == ["beta"]
     remote.start()
-    assert remote.process.wait(30) == 1
+    assert remote.process.wait(30) == 2
     assert "is complete; choose another name" in remote.log_path.read_text()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from rich.table import Table
@@ -46,18 +48,18 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("--notes", default="", help="free text that goes into the files")
     add_url_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run=run_start)
+    parser.set_defaults(run=partial(_run_action, run_start, "start"))
 
     parser = actions.add_parser("stop", help="stop recording; returns once every file is closed")
     parser.add_argument("session", nargs="?", metavar="NAME", help="default: the one that runs")
     add_url_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run=run_stop)
+    parser.set_defaults(run=partial(_run_action, run_stop, "stop"))
 
     parser = actions.add_parser("status", help="show the recording and its files")
     add_url_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run=run_status)
+    parser.set_defaults(run=partial(_run_action, run_status, "status"))
 
     parser = actions.add_parser(
         "dismiss", help="end the alarm about a recording that ended, or was not taken up again, by itself"
@@ -65,13 +67,18 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("session", nargs="?", metavar="NAME", help="default: every one")
     add_url_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run=run_dismiss)
+    parser.set_defaults(run=partial(_run_action, run_dismiss, "dismiss"))
 
     parser = commands.add_parser("note", help="write a note into the journal and the recording")
     parser.add_argument("text")
     parser.add_argument("--device", metavar="NAME", help="about this device only")
     add_url_option(parser)
     parser.set_defaults(run=run_note)
+
+
+def _run_action(run: Callable[[argparse.Namespace], int], action: str, arguments: argparse.Namespace) -> int:
+    record_from.refuse_before(arguments, action)
+    return run(arguments)
 
 
 def run_start(arguments: argparse.Namespace) -> int:

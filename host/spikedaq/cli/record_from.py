@@ -13,61 +13,82 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from spikedaq.bus import FileStatus
-from spikedaq.cli.common import add_json_option, bytes_text, gaps_text, positive_seconds, print_json
+from spikedaq.cli.common import bytes_text, gaps_text, positive_seconds, print_json
 from spikedaq.daemon.log_setup import set_up_logging
 from spikedaq.inlet import Bench, connect
 from spikedaq.model import CommandRejected, StoreError
-from spikedaq.remote import Progress, RemoteRecording, RemoteSession, find_unfinished
+from spikedaq.remote import Progress, RemoteRecording, RemoteSession, SessionEndedError, find_unfinished
 from spikedaq.remote.session import begin, resume
 
 _TELL_S = 1.0
 _DEFAULT_ROLL_S = 3600.0
+_DEFAULT_FOLDER = Path("recordings")
+EXIT_ENDED = 2
+_OPTIONS = (
+    "source", "here_session", "here_folder", "here_device", "here_roll", "here_notes", "here_seconds", "here_key",
+    "here_json",
+)  # fmt: skip
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``record`` without an action."""
-    parser.add_argument("--from", dest="source", metavar="URL", help="record here what the daemon at URL acquires")
-    parser.add_argument("--session", metavar="NAME", help="with --from: name of the session (default: the time)")
-    parser.add_argument(
-        "--folder", type=Path, default=Path("recordings"), metavar="DIR", help="with --from: where to (recordings)"
-    )
-    parser.add_argument("--device", action="append", metavar="NAME", help="with --from: only this one (again for more)")
-    parser.add_argument(
-        "--roll", type=positive_seconds, default=_DEFAULT_ROLL_S, metavar="SECONDS", help="with --from: length of files"
-    )
-    parser.add_argument("--notes", default="", help="with --from: free text that goes into the files")
-    parser.add_argument("--seconds", type=positive_seconds, metavar="N", help="with --from: end after this long")
-    add_json_option(parser)
+    """Add the options of ``record`` without an action; their names differ from those that the actions have."""
+    add = parser.add_argument
+    add("--from", dest="source", metavar="URL", help="record here what the daemon at URL acquires")
+    add("--session", dest="here_session", metavar="NAME", help="with --from: name of the session (default: the time)")
+    add("--folder", dest="here_folder", type=Path, metavar="DIR", help=f"with --from: where to ({_DEFAULT_FOLDER})")
+    add("--device", dest="here_device", action="append", metavar="NAME", help="with --from: only this one (repeatable)")
+    add("--roll", dest="here_roll", type=positive_seconds, metavar="SECONDS", help="with --from: length of files")
+    add("--notes", dest="here_notes", metavar="TEXT", help="with --from: free text that goes into the files")
+    add("--seconds", dest="here_seconds", type=positive_seconds, metavar="N", help="with --from: end after this long")
+    add("--key", dest="here_key", metavar="FILE", help="with --from: your key, where the daemon demands one")
+    add("--json", dest="here_json", action="store_true", default=None, help="with --from: print JSON, for scripts")
     parser.set_defaults(run=run_from, refuse=parser.error)
 
 
+def refuse_before(arguments: argparse.Namespace, action: str) -> None:
+    """End with status 2 where an option of ``record`` stands before an action, which would not know of it."""
+    for name in _OPTIONS:
+        if getattr(arguments, name, None) is None:
+            continue
+        if name == "source":
+            arguments.refuse(f"--from URL records on this computer, and takes no {action!r}; leave out one of them")
+        option = f"--{name.removeprefix('here_')}"
+        arguments.refuse(f"{option} stands before {action!r}, where it says nothing; write it behind {action!r}")
+
+
 def run_from(arguments: argparse.Namespace) -> int:
-    """Record from another computer until Ctrl-C; 0 where everything is in closed files."""
+    """Record from another computer until Ctrl-C; 0 where everything is in closed files, 2 where it was before."""
     if arguments.source is None:
         arguments.refuse("name what to do: start, stop or status; or --from URL, to record here what a daemon acquires")
     set_up_logging(level=logging.WARNING)
-    session = _session(arguments)
     try:
-        complete = asyncio.run(_record(session, arguments))
+        session = _session(arguments)
+    except SessionEndedError as error:
+        # Status 2 tells systemd that no other attempt will do better.
+        print(f"spikedaq: {error}", file=sys.stderr)
+        return EXIT_ENDED
+    try:
+        return asyncio.run(_record(session, arguments))
     finally:
         session.close()
-    return 0 if complete else 1
 
 
 def _session(arguments: argparse.Namespace) -> RemoteSession:
     """Take up what was not ended, or begin anew."""
-    folder: Path = arguments.folder.absolute()
-    if arguments.session is not None and (folder / arguments.session / "session.json").exists():
-        return _resumed(folder / arguments.session, arguments.source)
+    name = arguments.here_session
+    folder: Path = (arguments.here_folder or _DEFAULT_FOLDER).absolute()
+    if name is not None and (folder / name / "session.json").exists():
+        return _resumed(folder / name, arguments)
     unfinished = find_unfinished(folder, arguments.source)
-    if arguments.session is None and unfinished:
-        return _resumed(unfinished[-1], arguments.source)
-    with connect(arguments.source) as bench:
-        devices = arguments.device or _with_journals(bench.devices, bench)
+    if name is None and unfinished:
+        return _resumed(unfinished[-1], arguments)
+    with connect(arguments.source, key=arguments.here_key) as bench:
+        devices = arguments.here_device or _with_journals(bench.devices, bench)
         if not devices:
             raise CommandRejected(f"no device of the bench {bench.name!r} has sent anything yet", code="not_running")
-        name = arguments.session or f"{bench.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-        session = begin(bench, folder, name, devices, roll_s=arguments.roll, notes=arguments.notes)
+        name = name or f"{bench.name}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        roll_s = arguments.here_roll or _DEFAULT_ROLL_S
+        session = begin(bench, folder, name, devices, roll_s=roll_s, notes=arguments.here_notes or "")
     _say(arguments, f"recording {', '.join(devices)} of {arguments.source} in {session.folder}")
     return session
 
@@ -81,31 +102,58 @@ def _with_journals(names: list[str], bench: Bench) -> list[str]:
     return [name for name in names if name in known]
 
 
-def _resumed(folder: Path, url: str) -> RemoteSession:
-    session = resume(folder)
+def _resumed(folder: Path, arguments: argparse.Namespace) -> RemoteSession:
+    session, url = resume(folder), arguments.source
     if session.url != url:
         session.close()
         raise StoreError(f"session {folder.name!r} records from {session.url}, not from {url}; choose another name")
     print(f"spikedaq: going on with session {session.name!r} in {folder}", file=sys.stderr)
+    begun = (
+        ("--device", arguments.here_device and sorted(arguments.here_device), sorted(session.copies)),
+        ("--roll", arguments.here_roll, session.plan["roll"]["seconds"]),
+        ("--notes", arguments.here_notes, session.plan["notes"]),
+    )
+    for option, given, had in begun:
+        if given is not None and given != had:
+            print(f"spikedaq: {option} is not used: the session was begun with {had!r}", file=sys.stderr)
     return session
 
 
-async def _record(session: RemoteSession, arguments: argparse.Namespace) -> bool:
-    recording = RemoteRecording(session)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, recording.stop)
-    if arguments.seconds is not None:
-        loop.call_later(arguments.seconds, recording.stop)
+async def _record(session: RemoteSession, arguments: argparse.Namespace) -> int:
+    """Record until told to end, and return the exit status."""
+    recording = RemoteRecording(session, key=arguments.here_key)
     teller = _Teller(arguments)
-    return await recording.run(teller.tell, _TELL_S)
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(recording.run(teller.tell, _TELL_S))
+    got: list[signal.Signals] = []
+
+    def take(number: signal.Signals) -> None:
+        # SIGTERM is a restart of this computer, or of its service: no end of the session.
+        if number == signal.SIGINT and number not in got:
+            recording.stop()
+        else:
+            task.cancel()
+        got.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, take, number)
+    if arguments.here_seconds is not None:
+        loop.call_later(arguments.here_seconds, recording.stop)
+    try:
+        return 0 if await task else 1
+    except asyncio.CancelledError:
+        text = f"session {session.name!r} is left to be taken up again by the same command"
+        print(f"spikedaq: {text}", file=sys.stderr, flush=True)
+        return 128 + got[-1] if got else 1
+    finally:
+        teller.end()
 
 
 class _Teller:
     """Says how it goes: a line a second for scripts, on a terminal one that is written over, else what changes."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
-        self._as_json = bool(arguments.json)
+        self._as_json = bool(arguments.here_json)
         self._live = sys.stdout.isatty() and not self._as_json
         self._said = ""
         self._said_s = 0.0
@@ -117,13 +165,18 @@ class _Teller:
             return
         text = progress_text(progress)
         if self._live:
-            print(f"\r\x1b[K{text}", end="\n" if progress.state in ("complete", "interrupted") else "", flush=True)
+            print(f"\r\x1b[K{text}", end="", flush=True)
             return
-        state = f"{progress.state} {progress.copying.connected} {progress.recording} {progress.copying.trouble}"
+        state = f"{progress.state} {progress.copying.connected} {progress.copying.trouble} {progress.error}"
         if state != self._said or time.monotonic() - self._said_s > 60.0:
             self._said, self._said_s = state, time.monotonic()
             with contextlib.suppress(BrokenPipeError):
                 print(text, flush=True)
+
+    def end(self) -> None:
+        """Leave what was said last on its line."""
+        if self._live:
+            print(flush=True)
 
 
 def progress_text(progress: Progress) -> str:
@@ -131,8 +184,8 @@ def progress_text(progress: Progress) -> str:
     files = list(progress.files.values())
     on_disk = sum(file.rows_on_disk for file in files)
     state = progress.state
-    if state == "recording" and not progress.recording:
-        state = "waiting for the first samples"
+    if state == "waiting":
+        state = "waiting for samples"
     parts = [f"{state}: {on_disk} samples on disk, {bytes_text(_bytes(files))}"]
     gaps: dict[str, int | None] = {}
     for file in files:
@@ -147,10 +200,18 @@ def progress_text(progress: Progress) -> str:
     if behind and progress.copying.connected:
         parts.append(f"{bytes_text(behind)} behind")
     if progress.copying.trouble:
-        parts.append(f"not connected: {progress.copying.trouble}")
+        since = _clock_text(progress.copying.came_s)
+        parts.append(f"not connected, nothing has come since {since}: {progress.copying.trouble}")
+    absent = [name for name, device in progress.copying.devices.items() if device.absent]
+    if absent:
+        parts.append(f"the bench has no journal of {', '.join(absent)}")
     if progress.error:
         parts.append(progress.error)
     return "; ".join(parts)
+
+
+def _clock_text(utc_s: float) -> str:
+    return datetime.fromtimestamp(utc_s, UTC).astimezone().isoformat(" ", "seconds")
 
 
 def _bytes(files: list[FileStatus]) -> int:
@@ -158,4 +219,4 @@ def _bytes(files: list[FileStatus]) -> int:
 
 
 def _say(arguments: argparse.Namespace, text: str) -> None:
-    print(text, file=sys.stderr if arguments.json else sys.stdout, flush=True)
+    print(text, file=sys.stderr if arguments.here_json else sys.stdout, flush=True)

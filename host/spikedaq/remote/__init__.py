@@ -1,6 +1,6 @@
 """Recording on another computer: journals are copied from the daemon's history, and recorded as they are there."""
 
 from spikedaq.remote.recording import Progress, RemoteRecording
-from spikedaq.remote.session import RemoteSession, find_unfinished
+from spikedaq.remote.session import RemoteSession, SessionEndedError, find_unfinished
 
-__all__ = ["Progress", "RemoteRecording", "RemoteSession", "find_unfinished"]
+__all__ = ["Progress", "RemoteRecording", "RemoteSession", "SessionEndedError", "find_unfinished"]

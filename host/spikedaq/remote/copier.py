@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import math
+import os
 import threading
 import time
 from dataclasses import dataclass, field
 
 import structlog
 
-from spikedaq.inlet import HistoryClient, connect
+from spikedaq.inlet import HistoryClient, JournalPiece, connect
 from spikedaq.journal import CopiedPiece, JournalCopy, OtherJournalError
-from spikedaq.model import SpikedaqError
+from spikedaq.keys import ClientKey
+from spikedaq.model import CommandRejected, SpikedaqError
 
 WAIT_S = 1.0
 """How long the history waits for something new before it answers all the same."""
 RETRY_FIRST_S, RETRY_LAST_S = 0.2, 5.0
 TIMEOUT_S = 5.0
+ABSENT_S = 5.0
+"""How often a journal that is not there is asked for anew."""
+SYNC_S = 1.0
+"""At most this much, and what one sync takes, has to be fetched again after a power cut."""
 
 log = structlog.get_logger(__name__)
 
@@ -32,11 +39,14 @@ class CopyState:
         That were gone before they could be copied.
     restarts : int
         How often another journal was found in the place of the one before.
+    absent : bool
+        There is no journal of the device on the bench.
     """
 
     behind_bytes: int = 0
     lost_bytes: int = 0
     restarts: int = 0
+    absent: bool = False
 
 
 @dataclass
@@ -49,11 +59,14 @@ class CopierState:
     trouble : str
         Why nothing is being copied, one clear line; empty while it is.
     reconnects : int
+    came_s : float
+        When something came last, or copying began; UTC in seconds.
     """
 
     connected: bool = False
     trouble: str = ""
     reconnects: int = 0
+    came_s: float = field(default_factory=time.time)
     devices: dict[str, CopyState] = field(default_factory=dict)
 
 
@@ -66,18 +79,33 @@ class Copier:
         The daemon's control endpoint.
     copies : dict of str to JournalCopy
         Touched by nobody else while it runs, but for reading.
+    key : ClientKey or path, optional
+        As for `spikedaq.inlet.connect`.
+
+    Attributes
+    ----------
+    reached_end : bool
+        `run` has ended because the copies hold what the journals held when it was stopped.
     """
 
-    def __init__(self, url: str, copies: dict[str, JournalCopy]) -> None:
+    def __init__(
+        self, url: str, copies: dict[str, JournalCopy], *, key: ClientKey | str | os.PathLike[str] | None = None
+    ) -> None:
         self.state = CopierState(devices={device: CopyState() for device in copies})
+        self.reached_end = False
         self._url = url
+        self._key = key
         self._copies = copies
+        self._asked_s = dict.fromkeys(copies, -math.inf)
+        self._synced_s = 0.0
         self._stop = threading.Event()
-        self._end_s: float | None = None
+        self._patience_s = math.inf
+        self._stopped_s = self._heard_s = 0.0
 
     def stop(self, patience_s: float) -> None:
-        """End `run` once the copies hold what the journals hold now, at the latest after ``patience_s``."""
-        self._end_s = time.monotonic() + patience_s
+        """End `run` once the copies hold what the journals hold now, or once nothing has come for ``patience_s``."""
+        self._stopped_s = time.monotonic()
+        self._patience_s = patience_s
         self._stop.set()
 
     def run(self) -> None:
@@ -85,7 +113,7 @@ class Copier:
         retry_s = RETRY_FIRST_S
         while not self._is_over():
             try:
-                with connect(self._url, timeout_s=TIMEOUT_S) as bench, bench.history() as history:
+                with connect(self._url, timeout_s=TIMEOUT_S, key=self._key) as bench, bench.history() as history:
                     self.state.connected, self.state.trouble = True, ""
                     retry_s = RETRY_FIRST_S
                     self._follow(history)
@@ -100,44 +128,73 @@ class Copier:
             retry_s = min(2 * retry_s, RETRY_LAST_S)
 
     def _is_over(self) -> bool:
-        return self._end_s is not None and time.monotonic() >= self._end_s
+        # Whoever is hours behind has hours to fetch: patience is for silence only.
+        return self._stop.is_set() and time.monotonic() >= max(self._stopped_s, self._heard_s) + self._patience_s
 
     def _follow(self, history: HistoryClient) -> None:
         """Take what comes; return once stopped and at the journals' ends."""
         order = list(self._copies)
         while not self._is_over():
             stopping = self._stop.is_set()
-            offsets = {device: self._wanted(history, device) for device in order}
-            pieces, more, clocks = history.journal(offsets, wait_s=0.0 if stopping else WAIT_S)
+            offsets = {device: offset for device in order if (offset := self._wanted(history, device)) is not None}
+            if not offsets:
+                if stopping:
+                    self.reached_end = True
+                    return
+                self._stop.wait(WAIT_S)
+                continue
+            pieces, more, reply = history.journal(offsets, wait_s=0.0 if stopping else WAIT_S)
             for piece in pieces:
-                copied = (piece.offset, piece.data, piece.segment, piece.stamp, piece.first, piece.end)
-                self._take(history, piece.device, CopiedPiece(*copied), int(clocks["t_ns"]))
+                self._take(history, piece, int(reply["t_ns"]))
+            for device in offsets:
+                self._tell_absent(device, absent=device in reply["absent"])
+            if any(piece.data for piece in pieces):
+                self._heard_s, self.state.came_s = time.monotonic(), time.time()
+            if time.monotonic() >= self._synced_s + SYNC_S:
+                for copy in self._copies.values():
+                    copy.sync()
+                self._synced_s = time.monotonic()
             if stopping and not more:
+                self.reached_end = True
                 return
             # Whoever was not served this time comes first the next.
             served = [piece.device for piece in pieces]
             order = [d for d in order if d not in served] + served
 
-    def _wanted(self, history: HistoryClient, device: str) -> int:
+    def _wanted(self, history: HistoryClient, device: str) -> int | None:
+        """Return what to ask for next; None where there is no journal to begin with."""
         copy = self._copies[device]
-        if copy.next_offset is None:
-            self._begin_anew(history, device)
-        return copy.next_offset or 0
+        if copy.next_offset is None and time.monotonic() >= self._asked_s[device] + ABSENT_S:
+            self._asked_s[device] = time.monotonic()
+            try:
+                self._begin_anew(history, device)
+            except CommandRejected as error:
+                if error.code != "unknown_device":
+                    raise
+                self._tell_absent(device, absent=True)
+        return copy.next_offset
 
     def _begin_anew(self, history: HistoryClient, device: str) -> None:
         head = history.head(device)
         self._copies[device].begin(head["offset"], head["head"], head["t_ns"])
 
-    def _take(self, history: HistoryClient, device: str, piece: CopiedPiece, t_host_ns: int) -> None:
+    def _tell_absent(self, device: str, *, absent: bool) -> None:
         state = self.state.devices[device]
+        if absent and not state.absent:
+            log.warning("the bench has no journal of a device; the others are copied", device=device)
+        state.absent = absent
+
+    def _take(self, history: HistoryClient, piece: JournalPiece, t_host_ns: int) -> None:
+        state = self.state.devices[piece.device]
+        copied = (piece.offset, piece.data, piece.segment, piece.stamp, piece.first, piece.end)
         try:
-            lost = self._copies[device].take(piece, t_host_ns)
+            lost = self._copies[piece.device].take(CopiedPiece(*copied), t_host_ns)
         except OtherJournalError as error:
-            log.warning("the journal there is another one; going on at its end", device=device, reason=str(error))
+            log.warning("the journal there is another one; going on at its end", device=piece.device, reason=str(error))
             state.restarts += 1
-            self._begin_anew(history, device)
+            self._begin_anew(history, piece.device)
             return
         if lost:
-            log.error("some of the journal was deleted before it could be copied", device=device, n_bytes=lost)
+            log.error("some of the journal was deleted before it could be copied", device=piece.device, n_bytes=lost)
             state.lost_bytes += lost
         state.behind_bytes = piece.end - piece.offset - len(piece.data)

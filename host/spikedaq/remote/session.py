@@ -24,6 +24,10 @@ _PLAN_VERSION = 1
 UNFINISHED = ("recording", "stopping")
 
 
+class SessionEndedError(ConfigError):
+    """The session was ended before; nothing can be added to it."""
+
+
 class RemoteSession:
     """One session folder with a copy of each device's journal, held by this process until `close`.
 
@@ -56,9 +60,14 @@ class RemoteSession:
         """Name in the record that ends it in the copies."""
         return str(self.plan["ends_with"])
 
-    def save(self, state: str, reason: str | None) -> None:
-        """Write session.json with a new state."""
-        self.plan = {**self.plan, "state": state, "reason": reason}
+    @property
+    def is_fetched(self) -> bool:
+        """Whether the copies hold all that is to be recorded, so that nothing may be copied behind it any more."""
+        return bool(self.plan.get("fetched"))
+
+    def save(self, state: str, reason: str | None, *, fetched: bool = False) -> None:
+        """Write session.json with a new state; what was fetched stays fetched."""
+        self.plan = {**self.plan, "state": state, "reason": reason, "fetched": fetched or self.is_fetched}
         write_json(self.folder / SESSION_FILE, self.plan)
 
     def trim(self) -> None:
@@ -105,14 +114,20 @@ def begin(
     folder = folder.absolute()
     check_writable(folder)
     target = folder / session
+    taken = f"session {session!r} exists already in {folder}; choose another name"
     try:
         target.mkdir()
     except FileExistsError as error:
-        raise StoreError(f"session {session!r} exists already in {folder}; choose another name") from error
+        if not _is_unbegun(target):
+            raise StoreError(taken) from error
     except OSError as error:
         raise StoreError(f"the session folder {target} cannot be made ({error.strerror})") from error
     lock_fd = _lock(target)
+    if not _is_unbegun(target):
+        os.close(lock_fd)
+        raise StoreError(taken)
     try:
+        shutil.rmtree(target / JOURNAL_FOLDER, ignore_errors=True)
         plan = _plan(bench, target, session, {name: known[name] for name in devices}, roll_s=roll_s, notes=notes)
         write_json(target / SESSION_FILE, plan)
         return RemoteSession(target, plan, lock_fd)
@@ -120,6 +135,12 @@ def begin(
         os.close(lock_fd)
         shutil.rmtree(target, ignore_errors=True)
         raise
+
+
+def _is_unbegun(target: Path) -> bool:
+    """Whether a folder holds nothing but what `begin` leaves that is killed before it has written session.json."""
+    left = {path.name for path in target.iterdir()} if target.is_dir() else {""}
+    return left <= {LOCK_FILE, JOURNAL_FOLDER, f".{SESSION_FILE}.tmp"}
 
 
 def _plan(
@@ -165,8 +186,10 @@ def resume(folder: Path) -> RemoteSession:
     ------
     StoreError
         It cannot be read, or another process has it.
+    SessionEndedError
+        It was ended.
     ConfigError
-        It was ended, or is no remote recording.
+        It is no remote recording.
     """
     plan = _read(folder / SESSION_FILE)
     lock_fd = _lock(folder)
@@ -186,19 +209,19 @@ def _read(path: Path) -> dict[str, Any]:
     if not is_remote:
         raise ConfigError(f"{path} is not that of a remote recording; choose another name")
     if state not in UNFINISHED:
-        raise ConfigError(f"the session in {path.parent} is {state}; choose another name")
+        raise SessionEndedError(f"the session in {path.parent} is {state}; choose another name")
     return plan
 
 
 def find_unfinished(folder: Path, url: str) -> list[Path]:
-    """Session folders in ``folder`` that record from this daemon and were not ended."""
+    """Session folders in ``folder`` that record from this daemon and were not ended, oldest first."""
     found = []
     for path in sorted(folder.glob(f"*/{SESSION_FILE}")):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             plan = json.loads(path.read_text("utf-8"))
             if plan["state"] in UNFINISHED and plan["source"]["url"] == url:
-                found.append(path.parent)
-    return found
+                found.append((int(plan["started_utc_ns"]), path.parent))
+    return [path for _, path in sorted(found)]
 
 
 def _lock(folder: Path) -> int:

@@ -1,0 +1,88 @@
+"""The options of `spikedaq record`: where they may stand, and what is said of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikedaq.bus import FileStatus
+from spikedaq.cli import record_from
+from spikedaq.cli.main import build_parser, main
+from spikedaq.cli.record_from import progress_text
+from spikedaq.remote import Progress, SessionEndedError
+from spikedaq.remote.copier import CopierState, CopyState
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("--device alpha start s1", "--device stands before 'start', where it says nothing; write it behind 'start'"),
+        ("--folder /x start s1", "--folder stands before 'start'"),
+        ("--roll 60 start s1", "--roll stands before 'start'"),
+        ("--notes x start s1", "--notes stands before 'start'"),
+        ("--session s1 stop", "--session stands before 'stop'"),
+        ("--seconds 5 stop", "--seconds stands before 'stop'"),
+        ("--json status", "--json stands before 'status'"),
+        ("--key f dismiss", "--key stands before 'dismiss'"),
+        ("--from tcp://127.0.0.1:1 start trial", "--from URL records on this computer, and takes no 'start'"),
+    ],
+)
+def test_options_before_an_action_are_refused(line: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """They are those of recording from elsewhere: nobody is to believe that they hold for the action."""
+    with pytest.raises(SystemExit) as ended:
+        main(["record", *line.split()])
+    assert ended.value.code == 2
+    assert text in capsys.readouterr().err
+
+
+def test_options_behind_an_action_are_its_own() -> None:
+    """They go where they are written, and none of those of recording from elsewhere is set by them."""
+    line = "record start s1 --device alpha --folder /x --roll 60 --notes n --json --from 2026-05-01T09:00 --key k"
+    arguments = build_parser().parse_args(line.split())
+    record_from.refuse_before(arguments, "start")
+    assert (arguments.device, arguments.folder, arguments.roll, arguments.notes) == (["alpha"], "/x", 60.0, "n")
+    assert (arguments.json, arguments.from_time, arguments.key) == (True, "2026-05-01T09:00", "k")
+
+
+def test_a_key_can_be_named_for_recording_from_elsewhere() -> None:
+    """As the error says that somebody without one gets."""
+    arguments = build_parser().parse_args(["record", "--from", "tcp://bench:5571", "--key", "mine.key"])
+    assert arguments.here_key == "mine.key"
+
+
+def test_a_session_that_was_ended_has_a_status_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So that a service manager does not try for ever."""
+
+    def ended(_: object) -> None:
+        raise SessionEndedError("the session in /x is complete; choose another name")
+
+    monkeypatch.setattr(record_from, "_session", ended)
+    monkeypatch.setattr(record_from, "set_up_logging", lambda **_: None)
+    assert main(["record", "--from", "tcp://127.0.0.1:1", "--session", "x"]) == 2
+    assert capsys.readouterr().err == "spikedaq: the session in /x is complete; choose another name\n"
+
+
+def progress(state: str, **copying: object) -> Progress:
+    devices = {"alpha": CopyState(), "beta": CopyState(absent=True)}
+    return Progress(
+        session="s",
+        state=state,
+        folder="/x",
+        files={"alpha": FileStatus("waiting", rows_on_disk=7), "beta": FileStatus("waiting")},
+        copying=CopierState(devices=devices, **copying),  # type: ignore[arg-type]
+        recording=False,
+        current=False,
+        free_bytes=None,
+        error=None,
+    )
+
+
+def test_it_is_said_since_when_nothing_comes() -> None:
+    """With the reason, and with the devices of which the bench has nothing."""
+    text = progress_text(progress("waiting", trouble="no spikedaqd answers", came_s=1_800_000_000.0))
+    assert text.startswith("waiting for samples: 7 samples on disk")
+    assert "the bench has no journal of beta" in text
+    since = text.split("nothing has come since ")[1].split(": ")[0]
+    assert since.startswith("2027-01-1")
+    assert "not connected" not in progress_text(progress("waiting", connected=True))
