@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import spikedaq
-from helpers.formats_recordings import Maker, spiking
+from helpers.formats_recordings import Maker, device_info, spiking
+from spikedaq.formats.device_recording import MAX_OPEN
 from spikedaq.model import ClampMode, GapCause, StoreError
 
 SPIKES, TRIGGERS = 0, 1
@@ -101,9 +104,35 @@ def test_a_change_of_clamp_is_read_where_channels_agree(tmp_path: Path) -> None:
     assert len(alpha.read(channels=["vm"]).times_s) == 200
     with pytest.raises(StoreError, match=r"alpha has other channels from .*_0001\.nwb on"):
         alpha.read()
+    with pytest.raises(StoreError, match=r"alpha has other channels from .*_0001\.nwb on"):
+        alpha.read(start_s=0.005)
     assert alpha.read(start_s=0.01).channels[1] == "v_command"
     with pytest.raises(StoreError, match="alpha has no channel v_commando; it has vm, stimulus"):
         alpha.read(stop_s=0.01, channels=["v_commando"])
+
+
+def test_many_files_are_not_all_open(tmp_path: Path) -> None:
+    rolled(tmp_path / "demo", n_files=12, n=100)
+    before = len(os.listdir("/proc/self/fd"))
+    with spikedaq.open(tmp_path / "demo") as session:
+        assert len(session["alpha"].read().times_s) == session["alpha"].n_samples == 1200
+        assert len(session["alpha"].events) == 12
+        assert len(os.listdir("/proc/self/fd")) <= before + MAX_OPEN
+    assert len(os.listdir("/proc/self/fd")) <= before
+
+
+def test_two_boards_of_one_name_are_not_mixed(tmp_path: Path) -> None:
+    for folder, unique_id in (("lab1", "aa" * 8), ("lab2", "bb" * 8)):
+        rolled(tmp_path / folder / "demo", info=replace(device_info(), unique_id=unique_id))
+    with pytest.raises(StoreError, match="are of two boards that are both called alpha on a bench called bench"):
+        spikedaq.open(tmp_path)
+    assert spikedaq.open(tmp_path / "lab1" / "demo")["alpha"].n_samples == 3750
+
+
+def test_what_recover_is_making_is_not_read(tmp_path: Path) -> None:
+    rolled(tmp_path / "demo")
+    shutil.copytree(tmp_path / "demo" / "alpha", tmp_path / "demo" / ".rebuild-abc" / "alpha")
+    assert spikedaq.open(tmp_path / "demo")["alpha"].n_samples == 3750
 
 
 def test_what_is_no_session_is_named(tmp_path: Path) -> None:

@@ -22,6 +22,9 @@ from spikedaq.store import (
     open_recording,
 )
 
+MAX_OPEN = 4
+"""Files kept open at a time: a week of hourly files of twelve boards is more than a process may open."""
+
 _Row = TypeVar("_Row", StoredGap, StoredEvent, StoredParameter, StoredNote, StoredEpoch)
 
 
@@ -70,6 +73,7 @@ class DeviceRecording:
         self.paths = list(paths)
         self._reference_utc_ns = reference_utc_ns
         self._opened: dict[Path, RecordingFile] = {}
+        self._spans: dict[Path, tuple[float, float]] = {}  # of files that do not grow
 
     def __repr__(self) -> str:
         return f"DeviceRecording({self.bench!r}, {self.device!r}, {len(self.paths)} files)"
@@ -101,12 +105,13 @@ class DeviceRecording:
             A channel that is not there in every file that is read: the device changed between current and voltage
             clamp. Name another channel, or read the parts apart.
         """
-        parts = [part for path in self.paths if (part := self._read(path, start_s, stop_s, channels)) is not None]
+        found = [(path, self._read(path, start_s, stop_s, channels)) for path in self.paths]
+        parts = [part for _, part in found if part is not None]
         if not parts:
             return self._nothing(channels)
         first = parts[0]
-        for part, path in zip(parts, self.paths, strict=False):
-            if (part.channels, part.units) != (first.channels, first.units):
+        for path, part in found:
+            if part is not None and (part.channels, part.units) != (first.channels, first.units):
                 message = f"{self.device} has other channels from {path.name} on; name some, or read the parts apart"
                 raise StoreError(message)
         return replace(
@@ -148,20 +153,27 @@ class DeviceRecording:
         self._opened.clear()
 
     def _file(self, path: Path) -> RecordingFile:
-        if path not in self._opened:
-            self._opened[path] = open_recording(path)
-        return self._opened[path]
+        file = self._opened.pop(path, None) or open_recording(path)
+        self._opened[path] = file  # the newest last
+        while len(self._opened) > MAX_OPEN:
+            self._opened.pop(next(iter(self._opened))).close()
+        return file
 
     def _shift_s(self, file: RecordingFile) -> float:
         """Return what its times are to be moved by to count from the session's reference."""
         return (file.meta.reference_utc_ns - self._reference_utc_ns) / 1e9
 
     def _span_s(self, path: Path) -> tuple[float, float] | None:
+        if path in self._spans:
+            return self._spans[path]
         file = self._file(path)
         n, shift_s = file.refresh() if file.is_live else file.n_samples, self._shift_s(file)
         if n == 0:
             return None
-        return float(file.timestamps(0, 1)[0]) + shift_s, float(file.timestamps(n - 1, n)[0]) + shift_s
+        span = (float(file.timestamps(0, 1)[0]) + shift_s, float(file.timestamps(n - 1, n)[0]) + shift_s)
+        if not file.is_live:
+            self._spans[path] = span
+        return span
 
     def _read(
         self, path: Path, start_s: float | None, stop_s: float | None, names: Sequence[str] | None

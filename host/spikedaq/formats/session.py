@@ -82,6 +82,7 @@ def open_session(*paths: Path | str) -> Session:
     if not paths:
         raise StoreError("name the folder of a session, or several of one session")
     found: dict[tuple[str, str, str], dict[int, Path]] = {}
+    boards: dict[tuple[str, str, str], tuple[str, Path]] = {}
     sessions: dict[str, Path] = {}
     references: list[int] = []
     for file in dict.fromkeys(file.resolve() for path in paths for file in _files(Path(path))):
@@ -89,7 +90,14 @@ def open_session(*paths: Path | str) -> Session:
             meta = recording.meta
         sessions.setdefault(meta.session, file.parent)
         references.append(meta.reference_utc_ns)
-        files = found.setdefault((meta.session, meta.bench, meta.device), {})
+        key = (meta.session, meta.bench, meta.device)
+        files = found.setdefault(key, {})
+        unique_id, first = boards.setdefault(key, (meta.info.unique_id, file))
+        if unique_id != meta.info.unique_id:
+            raise StoreError(
+                f"{first.parent} and {file.parent} are of two boards that are both called {meta.device} on a bench "
+                f"called {meta.bench}; open them apart, and give the benches names of their own"
+            )
         if other := files.get(meta.number):
             raise StoreError(f"{file} and {other} are the same part of a recording; leave one of the copies out")
         files[meta.number] = file
@@ -110,7 +118,9 @@ def _files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise StoreError(f"cannot open {path}: there is no such file or folder")
-    files = [file for file in path.rglob("*.nwb") if is_file_name(file.name)]
+    # In folders with a dot are what `recover` is making, or left.
+    found = (file for file in path.rglob("*.nwb") if is_file_name(file.name))
+    files = [file for file in found if not any(part.startswith(".") for part in file.relative_to(path).parts)]
     if not files:
         raise StoreError(f"there is no recording in {path}; name the folder of a session")
     return sorted(files)
