@@ -87,6 +87,8 @@ ONE = '[[device]]\nname="a"\nurl="sim:a"\n'
         ("[discovery]\nusb=['1a86']", "'usb' in {path}, [discovery] has an entry that is not vendor:product"),
         ("[device]\nname='a'\nurl='sim:a'", "write [[device]]"),
         ("bench = 3", "'bench' in {path} must be a text"),
+        ("data = 0", "'data' in {path} must be a text"),
+        ("[security]\nkeys = 3", "'keys' in {path}, [security] must be a text"),
         ("bench = 'a b'", "the bench name 'a b' has ' ' in it"),
         ("bench = ''", "the bench name is empty"),
         ("[recording]\nroll_s = 0", "'roll_s' in {path}, [recording] must be greater than 0"),

@@ -208,7 +208,8 @@ def _is_list(kind: Any) -> bool:
 def _decode(kind: type, value: Any) -> Any:
     if kind is Path and isinstance(value, str):
         return Path(value)
-    raise NotImplementedError(f"expected `str`, got `{type(value).__name__}`")
+    # msgspec makes a ValidationError of it, with the key.
+    raise TypeError(f"Expected `str`, got `{type(value).__name__}`")
 
 
 def _in_words(error: str, source: str, table: type[Struct]) -> str:
