@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from spikedaq.daemon.alarms import AlarmKind, Alarms
+from spikedaq.daemon.alarms import Alarm, AlarmKind, Alarms
 from spikedaq.daemon.config import DaemonConfig, RetentionConfig
 from spikedaq.daemon.live_config import LiveConfig
 from spikedaq.daemon.retention import Closed, Retention, choose
@@ -153,6 +154,58 @@ def test_a_spoilt_file_is_told_of(tmp_path: Path) -> None:
     spoil(bench)
     bench.look()
     assert any("0001.nwb is not what its manifest says" in a.text for a in bench.alarms.standing.values())
+
+
+def test_alarms_are_told_in_the_loop(tmp_path: Path) -> None:
+    """Who listens may begin a task: a file that is not as its manifest says must not end the daemon by that."""
+    bench = Bench(tmp_path, keep_days=1.0)
+    spoil(bench)
+    told = []
+
+    def listener(alarm: Alarm, raised: bool) -> None:
+        asyncio.get_running_loop()
+        told.append((alarm.subject, raised))
+
+    bench.alarms.listeners.append(listener)
+    bench.look()
+    assert ("old_a_20270115T080000Z_0001.nwb", True) in told
+
+
+@pytest.mark.parametrize("how", ["gone", "restored", "pinned"])
+def test_a_spoilt_file_is_told_of_while_it_is_there(tmp_path: Path, how: str) -> None:
+    bench = Bench(tmp_path, keep_days=1.0)
+    path = bench.recordings / "old/a/old_a_20270115T080000Z_0001.nwb"
+    spoil(bench)
+    bench.look()
+    bench.look()
+    assert (AlarmKind.RETENTION, path.name) in bench.alarms.standing
+    if how == "gone":
+        path.unlink()
+    elif how == "pinned":
+        pin(path)
+    else:
+        path.write_bytes(b"old 1" * 100)
+        os.utime(path, ns=(1, 1))
+    bench.look()
+    assert (AlarmKind.RETENTION, path.name) not in bench.alarms.standing
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError, PermissionError])
+def test_a_folder_that_cannot_be_looked_at_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[OSError]
+) -> None:
+    """Somebody deletes an old session while it looks, or one is not ours to read: the others go on."""
+    bench = Bench(tmp_path, keep_days=1.0)
+    iterdir = Path.iterdir
+
+    def stubborn(path: Path) -> Iterator[Path]:
+        if path.name == "old":
+            raise error(2, "no")
+        return iterdir(path)
+
+    monkeypatch.setattr(Path, "iterdir", stubborn)
+    assert bench.look() == 3
+    assert bench.left() == ["old0", "old1", "old2"]
 
 
 @pytest.mark.parametrize("what", ["session", "device", "running", "unfinished", "symlink", "garbled manifest"])

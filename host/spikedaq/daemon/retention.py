@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,6 +97,7 @@ class Retention:
         self._alarms = alarms
         self._utc_ns = utc_ns
         self._spoilt: dict[Path, int] = {}
+        self._told: set[str] = set()
         self._said = ""
 
     @property
@@ -108,6 +109,8 @@ class Retention:
         quiet_s = 0.0
         while True:
             deleted = await self.look() if self._config.is_active else 0
+            if not self._config.is_active:
+                self._tell_spoilt([])
             short = self._is_short()
             period_s = HURRY_S if short else PERIOD_S
             quiet_s = 0.0 if deleted or short else quiet_s + period_s
@@ -125,6 +128,8 @@ class Retention:
         for file, why in chosen:
             if await asyncio.to_thread(self._delete, file, why):
                 deleted.append(file)
+        # Here and not in the thread: who listens to alarms is in the loop.
+        self._tell_spoilt([file.path for file, _ in chosen if file.path in self._spoilt])
         if deleted:
             n_bytes = sum(file.entry.n_bytes for file in deleted)
             self._say(
@@ -150,11 +155,10 @@ class Retention:
             modified_ns = path.stat().st_mtime_ns
             if self._spoilt.get(path) == modified_ns:
                 return False
+            self._spoilt.pop(path, None)
             if path.is_symlink() or path.stat().st_size != entry.n_bytes or sha256_of(path) != entry.sha256:
                 self._spoilt[path] = modified_ns
-                text = f"{path} is not what its manifest says, so it is not deleted; see spikedaq verify {path}"
                 log.warning("file not deleted", file=str(path), reason="not what its manifest says")
-                self._alarms.put(AlarmKind.RETENTION, path.name, text)
                 return False
             if is_pinned(path):
                 return False
@@ -167,6 +171,16 @@ class Retention:
         log.warning("file deleted to make room", file=str(path), reason=why, n_bytes=entry.n_bytes)
         return True
 
+    def _tell_spoilt(self, paths: Sequence[Path]) -> None:
+        """Tell of files that should go and are not what their manifests say; the others are told of no more."""
+        names = {path.name for path in paths}
+        for name in self._told - names:
+            self._alarms.clear(AlarmKind.RETENTION, name)
+        for path in paths:
+            text = f"{path} is not what its manifest says, so it is not deleted; see spikedaq verify {path}"
+            self._alarms.put(AlarmKind.RETENTION, path.name, text)
+        self._told = names
+
     def _say(self, text: str) -> None:
         if text != self._said:
             self._said = text
@@ -175,24 +189,37 @@ class Retention:
 
 
 def closed_files(recordings: Path, running: set[Path]) -> list[Closed]:
-    """Return the closed files below a folder of sessions, as their manifests list them."""
-    found = []
-    for plan in sorted(recordings.glob(f"*/{SESSION_FILE}")):
-        session = plan.parent
-        if session.is_symlink():
-            continue
-        is_running = session in running or _is_unfinished(plan)
-        for folder in sorted(p for p in session.iterdir() if p.is_dir() and not p.is_symlink()):
+    """Return the closed files below a folder of sessions, as their manifests list them.
+
+    Folders may go while it looks, and some may not be ours to read: what cannot be looked at is kept.
+    """
+    found: list[Closed] = []
+    for session in _folders(recordings):
+        plan = session / SESSION_FILE
+        for folder in _folders(session):
             try:
-                manifest = read_manifest(folder)
-            except StoreError as error:
-                log.warning("manifest cannot be read, its files are kept", folder=str(folder), reason=str(error))
-                continue
-            for entry in manifest.files if manifest is not None else ():
-                path = folder / entry.name
-                if path.is_file():
-                    found.append(Closed(path, folder.name, entry, is_running, is_pinned(path)))
+                if plan.is_file():
+                    found += _listed(folder, is_running=session in running or _is_unfinished(plan))
+            except (OSError, StoreError) as error:
+                log.warning("folder cannot be looked at, its files are kept", folder=str(folder), reason=str(error))
     return found
+
+
+def _folders(parent: Path) -> list[Path]:
+    try:
+        return sorted(path for path in parent.iterdir() if path.is_dir() and not path.is_symlink())
+    except OSError as error:
+        log.warning("folder cannot be looked at, its files are kept", folder=str(parent), reason=str(error))
+        return []
+
+
+def _listed(folder: Path, *, is_running: bool) -> Iterator[Closed]:
+    """Yield the files of one device's folder that are still there."""
+    manifest = read_manifest(folder)
+    for entry in manifest.files if manifest is not None else ():
+        path = folder / entry.name
+        if path.is_file():
+            yield Closed(path, folder.name, entry, is_running, is_pinned(path))
 
 
 def _is_unfinished(plan: Path) -> bool:
