@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -128,5 +129,28 @@ def test_a_full_data_disk_is_told_while_another_one_hangs(tmp_path: Path, monkey
             folder.answers.set()
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
+
+    asyncio.run(run())
+
+
+def test_the_disks_are_watched_again_after_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The look that its end gave up does not end the next."""
+    monkeypatch.setattr(disk, "PERIOD_S", 0.005)
+    folder = Hangs()
+    session = SimpleNamespace(name="s", folder=folder, recorder=SimpleNamespace(is_full=False, files={}))
+
+    async def run() -> None:
+        data = SimpleNamespace(path=tmp_path, recordings=tmp_path, free_bytes=lambda: 10**12)
+        sessions: Any = SimpleNamespace(all=lambda: [session])
+        watch = DiskWatch(LiveConfig(DaemonConfig()), data, Journals(tmp_path, JournalConfig()), sessions, Alarms(int))
+        for _ in range(2):
+            folder.asked.clear()
+            watching = asyncio.create_task(watch.run())
+            await asyncio.to_thread(folder.asked.wait, WAIT_S)
+            assert folder.asked.is_set() and not watching.done()
+            folder.answers.set()
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            folder.answers.clear()
 
     asyncio.run(run())

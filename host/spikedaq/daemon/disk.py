@@ -138,6 +138,7 @@ class DiskWatch:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self._looking = self._trimming = None
 
     def _trim(self) -> None:
         """Trim the journals, unless that goes on still."""

@@ -8,7 +8,9 @@ import secrets
 import signal
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import structlog
 
@@ -20,6 +22,7 @@ from spikedaq.daemon.config import DaemonConfig
 from spikedaq.daemon.data_folder import DataFolder
 from spikedaq.daemon.discovery import Discovery
 from spikedaq.daemon.disk import DiskWatch
+from spikedaq.daemon.guard import kept_going
 from spikedaq.daemon.health import Health
 from spikedaq.daemon.held_links import HeldLinks
 from spikedaq.daemon.history_process import HistoryProcess, default_endpoints
@@ -177,19 +180,22 @@ class Daemon:
             commands.status.metrics_url = health.metrics_url
             async with asyncio.TaskGroup() as group:
                 tasks.append(group.create_task(control.run(), name="control"))
-                tasks.append(group.create_task(history.run(), name="history"))
+                tasks.append(group.create_task(kept_going("history", history.run), name="history"))
                 await sessions.resume()
                 tasks.append(group.create_task(sessions.run(), name="sessions"))
                 tasks.append(group.create_task(triggers.run(), name="triggers"))
                 tasks.append(group.create_task(bench.run(), name="devices"))
                 tasks.append(group.create_task(_reload_when(reload_asked, reloader, health), name="reload"))
                 tasks.append(group.create_task(discovery.run(), name="discovery"))
-                tasks.append(group.create_task(self._report(bench, sessions, data), name="status"))
-                tasks.append(group.create_task(disk.run(), name="disk"))
-                tasks.append(group.create_task(self._tend(publisher, leases), name="subscribers and leases"))
-                tasks.append(group.create_task(retention.run(), name="retention"))
-                tasks.append(group.create_task(self._sync(journals), name="sync"))
-                tasks.append(group.create_task(self._trim(journals, sessions), name="trim"))
+                auxiliary: dict[str, Callable[[], Awaitable[None]]] = {
+                    "status": partial(self._report, bench, sessions, data),
+                    "disk": disk.run,
+                    "subscribers and leases": partial(self._tend, publisher, leases),
+                    "retention": retention.run,
+                    "sync": partial(self._sync, journals),
+                    "trim": partial(self._trim, journals, sessions),
+                }
+                tasks += [group.create_task(kept_going(name, run), name=name) for name, run in auxiliary.items()]
                 tasks.append(group.create_task(health.run(), name="health"))
                 urls = {"control": self.control_url, "publish": self.publish_url, "metrics": health.metrics_url}
                 log.info("ready", **urls, data=str(data.path))
@@ -255,7 +261,12 @@ async def _reload_when(asked: asyncio.Event, reloader: Reloader, health: Health)
         await asked.wait()
         asked.clear()
         health.manager.reloading()
-        health.config_refused(await reloader.reload_logged())
+        try:
+            refused = await reloader.reload_logged()
+        except Exception as error:
+            log.exception("internal error, the configuration was not read anew")
+            refused = f"an internal error ({type(error).__name__}), see the log"
+        health.config_refused(refused)
         health.manager.ready()
 
 

@@ -6,11 +6,14 @@ import asyncio
 import time
 from typing import Any
 
+import structlog
+
 from spikedaq.bus import DeviceStatus
 from spikedaq.daemon.alarms import AlarmKind, Alarms
 from spikedaq.daemon.bench import Bench
 from spikedaq.daemon.config import AlarmsConfig, DaemonConfig
 from spikedaq.daemon.disk import DiskWatch
+from spikedaq.daemon.guard import AFTER_DEFECT_S
 from spikedaq.daemon.health.announce import Announcer
 from spikedaq.daemon.health.command import AlarmCommand
 from spikedaq.daemon.health.life import is_alive, summary
@@ -23,6 +26,8 @@ from spikedaq.link import host_now_ns
 from spikedaq.outlet import ControlServer, Publisher
 
 _LOOKS_PER_REPEAT = 4
+
+log = structlog.get_logger(__name__)
 
 
 class Health:
@@ -97,15 +102,23 @@ class Health:
         try:
             while True:
                 now_s = time.monotonic()
-                self._watcher.look()
-                if self._watcher.looks % _LOOKS_PER_REPEAT == 0:
-                    self._announcer.repeat()
-                    self.manager.status(summary(self._bench, self._sessions, self._alarms))
+                pause_s = PERIOD_S
+                try:
+                    self._look()
+                except Exception:
+                    log.exception("internal error in a look at the bench's health, the next comes later")
+                    pause_s = AFTER_DEFECT_S
                 if is_alive(self._bench, now_s):
                     self.manager.alive(now_s)
-                await asyncio.sleep(PERIOD_S)
+                await asyncio.sleep(pause_s)
         finally:
             await self._watcher.close()
+
+    def _look(self) -> None:
+        self._watcher.look()
+        if self._watcher.looks % _LOOKS_PER_REPEAT == 0:
+            self._announcer.repeat()
+            self.manager.status(summary(self._bench, self._sessions, self._alarms))
 
     async def close(self) -> None:
         """Let go of ports and programs."""
