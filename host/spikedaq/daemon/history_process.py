@@ -18,6 +18,8 @@ BACKOFF_LAST_S = 5.0
 STEADY_S = 10.0
 """One that lived for so long is started again at once."""
 START_S = 20.0
+DOWN_S = 2.0
+"""An alarm is raised within 2 s of its cause; the first start may take longer, nobody has missed anything by then."""
 _END_S = 5.0
 _ALARM_AFTER = 3
 _LAST_PORT = 65535
@@ -56,6 +58,7 @@ class HistoryProcess:
         self.pid: int | None = None
         self.restarts = 0
         self._newest_endpoint: str | None = None
+        self._telling: asyncio.TimerHandle | None = None
         self._journals = journals
         self._bench = bench
         self._endpoints = endpoints
@@ -68,14 +71,28 @@ class HistoryProcess:
         failures = 0
         while True:
             begun_s = loop.time()
-            said = await self._run_once()
+            try:
+                said = await self._run_once()
+            except asyncio.CancelledError:
+                self._is_back()
+                raise
             failures = 1 if loop.time() - begun_s > STEADY_S else failures + 1
             self.restarts += 1
             log.error("history ended, starting it again", reason=said, restarts=self.restarts)
             if failures >= _ALARM_AFTER:
-                text = f"the history process cannot be kept running ({said}); clients cannot fetch what they missed"
-                self._alarms.put(AlarmKind.HISTORY_FAILED, "", text)
+                self._tell(said)
+            elif self._newest_endpoint is not None and self._telling is None:
+                self._telling = loop.call_later(DOWN_S, self._tell, said)
             await asyncio.sleep(min(BACKOFF_FIRST_S * 2.0 ** min(failures - 1, 10), BACKOFF_LAST_S))
+
+    def _tell(self, said: str) -> None:
+        text = f"the history process cannot be kept running ({said}); clients cannot fetch what they missed"
+        self._alarms.put(AlarmKind.HISTORY_FAILED, "", text)
+
+    def _is_back(self) -> None:
+        if self._telling is not None:
+            self._telling.cancel()
+            self._telling = None
 
     async def _run_once(self) -> str:
         """Run one to its end; return what it said last."""
@@ -101,7 +118,13 @@ class HistoryProcess:
         self.pid = process.pid
         said = asyncio.create_task(_last_line(process.stderr))
         try:
-            await self._hear(process.stdout)
+            if await self._hear(process.stdout):
+                reason = f"it did not answer within {START_S:g} s"
+                self._tell(reason)
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+                return reason
             status = await process.wait()
             return await said or f"status {status}"
         finally:
@@ -110,16 +133,21 @@ class HistoryProcess:
             await asyncio.gather(said, return_exceptions=True)
             await _end(process)
 
-    async def _hear(self, stdout: asyncio.StreamReader | None) -> None:
-        """Learn the endpoint."""
+    async def _hear(self, stdout: asyncio.StreamReader | None) -> bool:
+        """Learn the endpoint; return whether it did not say it in time, or something else."""
         if stdout is None:
-            return
-        with contextlib.suppress(TimeoutError, ValueError, KeyError, TypeError):
+            return True
+        try:
             line = await asyncio.wait_for(stdout.readline(), START_S)
-            if line:
-                self.endpoint = self._newest_endpoint = str(json.loads(line)["endpoint"])
-                self._alarms.clear(AlarmKind.HISTORY_FAILED)
-                log.info("history started", pid=self.pid, endpoint=self.endpoint)
+            if not line:
+                return False  # it has ended
+            self.endpoint = self._newest_endpoint = str(json.loads(line)["endpoint"])
+        except (TimeoutError, ValueError, KeyError, TypeError):
+            return True
+        self._is_back()
+        self._alarms.clear(AlarmKind.HISTORY_FAILED)
+        log.info("history started", pid=self.pid, endpoint=self.endpoint)
+        return False
 
 
 async def _last_line(reader: asyncio.StreamReader | None) -> str:
