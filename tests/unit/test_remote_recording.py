@@ -204,8 +204,10 @@ class Watched:
         self.s = 100.0
         self.n = 0
         self.recorder = Recorder(tmp_path, ["alpha"])
-        copy = JournalCopy(tmp_path / "alpha")
-        self.watch = RecordingWatch(self.recorder, {"alpha": copy}, lambda: self.s)  # type: ignore[arg-type]
+        self.original = Original(tmp_path / "there")
+        self.copy = JournalCopy(tmp_path / "alpha")
+        self.original.begin(self.copy)
+        self.watch = RecordingWatch(self.recorder, {"alpha": self.copy}, lambda: self.s)  # type: ignore[arg-type]
 
     async def step(self, *, samples: bool, rows: bool) -> str:
         """Let a second pass in which samples were written, and could be read."""
@@ -216,7 +218,9 @@ class Watched:
         if rows:
             with self.path.open("ab") as out:
                 out.write(b"x")
-        self.recorder.files["alpha"] = FileStatus("recording", file=str(self.path), samples=self.n, rows_on_disk=n_rows)
+        self.recorder.files["alpha"] = FileStatus(
+            "recording", file=str(self.path), samples=self.n, rows_on_disk=n_rows, offset=self.copy.offset
+        )
         self.watch.look()
         await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name() == "look at files"))
         return self.watch.states["alpha"]
@@ -225,8 +229,9 @@ class Watched:
 def test_recording_is_said_only_while_the_file_grows(tmp_path: Path) -> None:
     """Nothing comes: waiting. It comes and does not get to the disk, or nobody takes it: stalled, and why."""
 
+    watched = Watched(tmp_path)
+
     async def watch() -> None:
-        watched = Watched(tmp_path)
         for _ in range(5):
             state = await watched.step(samples=True, rows=True)
         assert state == "recording"
@@ -250,8 +255,9 @@ def test_recording_is_said_only_while_the_file_grows(tmp_path: Path) -> None:
 def test_a_recorder_that_hangs_is_told_at_once_and_ended_later(tmp_path: Path) -> None:
     """It is said within seconds; ended it is after the time that the longest honest silence takes."""
 
+    watched = Watched(tmp_path)
+
     async def watch() -> None:
-        watched = Watched(tmp_path)
         for _ in range(15):
             await watched.step(samples=True, rows=True)
         watched.recorder.said_s = 3.0
@@ -264,6 +270,21 @@ def test_a_recorder_that_hangs_is_told_at_once_and_ended_later(tmp_path: Path) -
         await watched.watch.close()
 
     asyncio.run(watch())
+
+
+def test_a_recorder_that_never_begins_a_file_is_no_recording(tmp_path: Path) -> None:
+    """With nothing to record it waits; with something, and no file for it, it is stalled."""
+    watched = Watched(tmp_path)
+    for _ in range(20):
+        watched.s += 1.0
+        watched.watch.look()
+    assert watched.watch.states["alpha"] == "waiting"
+    for _ in range(10):
+        watched.s += 1.0
+        watched.original.blocks(1)
+        watched.original.copy_all(watched.copy)
+        watched.watch.look()
+    assert watched.watch.states["alpha"] == "stalled"
 
 
 # ---- the session on disk

@@ -115,7 +115,7 @@ class RemoteRecording:
         )
 
     def _shown(self, device: str, file: FileStatus) -> FileStatus:
-        if file.state not in ("recording", "closing"):
+        if file.state not in ("recording", "closing", "waiting"):
             return file
         return replace(file, state=self._watch.states[device])
 

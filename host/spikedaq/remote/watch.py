@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -53,7 +54,8 @@ class RecordingWatch:
         self._now_s = now_s
         self._looks = FileLooks(now_s)
         self._growth = {device: GrowthWatch(FROZEN_S) for device in recorder.files}
-        self._samples = {device: (file.samples, now_s()) for device, file in recorder.files.items()}
+        self._seen = dict.fromkeys(recorder.files, (0, 0))
+        self._came_s = dict.fromkeys(recorder.files, -math.inf)
         self._killed_s = now_s()
 
     def look(self) -> None:
@@ -86,11 +88,13 @@ class RecordingWatch:
 
     def _streams(self, device: str, now_s: float) -> bool:
         """Whether samples have come lately, or wait in the copy for a recorder that does not take them."""
-        file = self._recorder.files[device]
-        if file.samples != self._samples[device][0]:
-            self._samples[device] = (file.samples, now_s)
-        behind_bytes = self._copies[device].offset - file.offset if file.offset else 0
-        return now_s - self._samples[device][1] < _STREAM_S or behind_bytes > _BEHIND_BYTES
+        file, end = self._recorder.files[device], self._copies[device].offset
+        # From a recorder that has said nothing nobody can know what is samples.
+        seen = (file.samples, 0 if file.offset else end)
+        if seen != self._seen[device]:
+            self._seen[device], self._came_s[device] = seen, now_s
+        behind_bytes = end - file.offset if file.offset else 0
+        return now_s - self._came_s[device] < _STREAM_S or behind_bytes > _BEHIND_BYTES
 
     async def close(self) -> None:
         """Let go of a look that is under way."""
