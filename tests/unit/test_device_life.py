@@ -18,8 +18,10 @@ from spikedaq.model import (
     GapCause,
     Holder,
     LinkOpenError,
+    RemoteProtocolError,
 )
 from spikedaq.wire import (
+    Describe,
     FrameType,
     Get,
     HelloRequest,
@@ -203,6 +205,29 @@ def test_unplugged_and_back() -> None:
             assert r.witness.of("link") == ["opened", "lost", "opened"]
             # It went on running by itself; a second start would have hidden the loss.
             assert sum(isinstance(m, Start) for m in r.board.seen) == 1
+
+    run(test)
+
+
+def test_a_parameter_that_is_set_while_the_board_reboots_is_not_reported_as_set() -> None:
+    """The board answers with its default then, as the new boot has it."""
+
+    async def test() -> None:
+        async with rig() as r:
+            await r.state(DeviceState.RUNNING)
+            answer = r.board.answer
+
+            def reboot_first(message: Any) -> None:
+                if isinstance(message, Describe):
+                    r.board.answer = answer
+                    r.board.parameters[0][6:8] = [0.0, 0]
+                    r.board.reboot()
+                answer(message)
+
+            r.board.answer = reboot_first
+            with pytest.raises(RemoteProtocolError, match="rebooted while i_clamp was being set"):
+                await r.device.commands.set({"i_clamp": 5.0})
+            await r.state(DeviceState.RUNNING)
 
     run(test)
 

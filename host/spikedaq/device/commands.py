@@ -130,7 +130,7 @@ class Commands:
         what = f"describe {name}"
         await self._requests.call(lambda i: Describe(i, DescriptionKind.PARAMETER, index), what=what, origin=origin)
         hello = self._received.connection.info
-        if hello is None:
+        if hello is None or hello.boot_id != info.boot_id:
             raise RemoteProtocolError(f"{self._device} rebooted while {name} was being set; set it again")
         parameter = device_info(hello, self._received.connection.descriptions.values()).parameters[index]
         self._remember(index, parameter.value, parameter.holder)
