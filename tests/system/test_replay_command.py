@@ -93,6 +93,8 @@ def test_the_links_can_be_given_to_a_daemon_of_ones_own(data: Path) -> None:
     for line, device in zip(done.stdout.splitlines(), plan["devices"], strict=True):
         name, first = device["name"], device["start_offset"]
         assert line.startswith(f"{name}=replay:{data}/journal/{name}?speed=2.5&loop=1&from={first}&to=")
+    as_json = replay(data / "recordings" / "middle", "--url-only", "--speed", "2.50", "--loop", "--json")
+    assert [f"{name}={url}" for name, url in json.loads(as_json.stdout).items()] == done.stdout.splitlines()
 
 
 def test_the_same_name_twice(data: Path) -> None:

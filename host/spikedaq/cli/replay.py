@@ -17,10 +17,10 @@ from spikedaq.cli.demo import command_name, ended_by_signals
 from spikedaq.cli.watch import watch
 from spikedaq.inlet import connect
 from spikedaq.journal import list_segments
+from spikedaq.link.replay import REPLAY_ENDED
 from spikedaq.model import CommandError, ConfigError
 from spikedaq.recorder import read_manifest, read_plan
 
-_ENDED = "has ended after"
 _LOOK_S = 0.25
 
 
@@ -134,6 +134,9 @@ def run_replay(arguments: argparse.Namespace) -> int:
     """Replay until everything has ended, or Ctrl-C."""
     chosen = sources(arguments.paths, arguments.device)
     urls = {source.name: source.url(arguments.speed, loop=arguments.loop) for source in chosen}
+    if arguments.url_only and arguments.json:
+        print_json(urls)
+        return 0
     if arguments.url_only:
         for name, url in urls.items():
             print(f"{name}={url}")
@@ -186,17 +189,21 @@ class _Progress:
         self._looked_s = time.monotonic()
         self._daemon.check_alive()
         self.entries = self._daemon.client.call("status")["devices"]
-        wrong = [e for e in self.entries if e["state"] == "lost" and e["blocks"] == 0 and _ENDED not in e["detail"]]
+        wrong = [
+            e for e in self.entries if e["state"] == "lost" and e["blocks"] == 0 and REPLAY_ENDED not in e["detail"]
+        ]
         if wrong:
             raise CommandError(f"{wrong[0]['name']} cannot be replayed: {wrong[0]['detail']}")
-        return all(_ENDED in entry["detail"] for entry in self.entries)
+        return all(REPLAY_ENDED in entry["detail"] for entry in self.entries)
 
     def title(self) -> str:
         """Return how far everything is. Answers and the daemon's own records count for little of a journal."""
         parts = []
         for entry in self.entries:
             share = (
-                100 if _ENDED in entry["detail"] else min(99, 100 * entry["link_bytes"] // self._sizes[entry["name"]])
+                100
+                if REPLAY_ENDED in entry["detail"]
+                else min(99, 100 * entry["link_bytes"] // self._sizes[entry["name"]])
             )
             parts.append(f"{entry['name']} {share} %")
         return ", ".join(parts) + "; Ctrl-C ends"

@@ -14,6 +14,8 @@ from spikedaq.link.url import LinkUrl
 from spikedaq.model import ConfigError, LinkLostError, LinkOpenError
 from spikedaq.wire import Frame, FrameDecoder
 
+REPLAY_ENDED = "has ended after"
+"""In the detail of a device whose replay came to its end: there is nothing more to wait for."""
 _BATCH = 32
 """Frames given out in one go at the highest speed, before requests and everybody else have their turn."""
 
@@ -149,7 +151,7 @@ class ReplayLink:
     async def _finish(self) -> None:
         """Begin anew, or end."""
         board = self._board
-        what = f"the replay of {self._frames.folder} has ended after {board.blocks} blocks and {board.events} events"
+        what = f"the replay of {self._frames.folder} {REPLAY_ENDED} {board.blocks} blocks and {board.events} events"
         if not self._again:
             _ended[self.url] = f"{what}; start it again, or give it ?loop=1"
             self._lose(_ended[self.url])
