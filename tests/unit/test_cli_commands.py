@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,8 +79,11 @@ class ScriptedDaemon:
             "get": {"value": 15.0, "holder": "host"},
             "self_test": [INPUT],
             "ports": [USED, REFUSED],
+            "lease_release": None,
             "name_device": {"unique_id": "ab12", "name": "left"},
             "reload": {"changes": ["[recording] roll_s: 3600.0 -> 10.0"]},
+            "set": {"i_clamp": {"value": 15.0, "holder": "host"}},
+            "start": {"first_step": 7},
             "record_start": SESSION,
             "record_stop": {**SESSION, "state": "complete"},
             "record_status": SESSION,
@@ -222,3 +226,47 @@ def test_selftest_prints_a_line_per_input(daemon: ScriptedDaemon, capsys: pytest
     assert ("self_test", {"device": "alpha"}) in daemon.asked
     assert main(["selftest", "gamma"]) == 1
     assert "there is no device 'gamma'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["set", "alpha", "i_clamp=15"], {"i_clamp": {"value": 15.0, "holder": "host"}}),
+        (["device", "start", "alpha"], {"first_step": 7}),
+        (["rename", "alpha", "left"], {"unique_id": "ab12", "name": "left"}),
+        (["lease", "release", "alpha"], {"device": "alpha"}),
+        (["lease", "release"], {"device": None}),
+    ],
+)
+def test_what_changes_something_says_so_as_json(
+    daemon: ScriptedDaemon, capsys: pytest.CaptureFixture[str], argv: list[str], expected: dict[str, Any]
+) -> None:
+    """One document, and nothing else, on stdout."""
+    assert main([*argv, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == expected
+
+
+def test_keys_say_what_they_did_as_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Public halves and files only: no secret is printed."""
+
+    def said(*argv: str) -> dict[str, Any]:
+        assert main(["keys", *argv, "--folder", str(tmp_path / "keys"), "--json"]) == 0
+        return json.loads(capsys.readouterr().out)  # type: ignore[no-any-return]
+
+    daemon = said("new", "--daemon")
+    assert daemon["file"] == str(tmp_path / "keys" / "daemon.key")
+    anna = said("new", "anna", "--out", str(tmp_path / "anna.key"))
+    assert anna.keys() == {"file", "name", "public"}
+    allowed = {"name": "anna", "role": "observer", "public": anna["public"], "file": None}
+    assert said("allow", "anna", anna["public"]) == allowed
+    ben = said("allow", "ben", "--new", str(tmp_path / "ben.key"), "--role", "controller")
+    assert (ben["role"], ben["file"]) == ("controller", str(tmp_path / "ben.key"))
+    assert said("revoke", "anna") == {"name": "anna"}
+    assert [key["public"] for key in said("list")["keys"]] == [ben["public"]]
+
+
+def test_pin_says_what_it_did_as_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for arguments, pinned in (([], True), (["--remove"], False)):
+        assert main(["pin", str(tmp_path), *arguments, "--json"]) == 0
+        said = json.loads(capsys.readouterr().out)
+        assert (said["path"], said["pinned"]) == (str(tmp_path), pinned)

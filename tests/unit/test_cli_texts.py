@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,11 @@ from rich.console import Console
 
 from spikedaq.bus import DeviceStatus, FileStatus, Message, RecordingStatus
 from spikedaq.cli import demo, sim
-from spikedaq.cli.common import bytes_text, clock_text, gaps_text, number_text
+from spikedaq.cli.common import bytes_text, clock_text, gaps_text, number_text, print_json
 from spikedaq.cli.devices import assignment
 from spikedaq.cli.display import Growth, shorten_left, status_line, status_table
 from spikedaq.cli.main import main
+from spikedaq.cli.status import print_status
 from spikedaq.cli.watch import Board
 from spikedaq.link import parse_url
 from spikedaq.model import LinkOpenError
@@ -278,3 +280,27 @@ def test_a_session_name_that_cannot_be_is_refused_before_anything_is_asked(
     err = capsys.readouterr().err
     assert "session name" in err
     assert len(err.splitlines()) == 1
+
+
+def test_json_has_null_for_numbers_that_it_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
+    """NaN and the infinities; a strict reader takes the rest."""
+    print_json({"a": [math.inf, -math.inf, math.nan, 1.5]})
+    assert capsys.readouterr().out == '{"a": [null, null, null, 1.5]}\n'
+
+
+def test_what_others_say_moves_no_cursor_in_the_status() -> None:
+    """Alarms, details and holders of leases come from boards, paths and names of clients."""
+    bad = "x\x1b[2Jy"
+    alarm = {"kind": "disk_full", "subject": bad, "text": bad, "age_s": 3.0}
+    entry = {**status(detail=bad, state="lost").to_map(), "name": "alpha"}
+    told = {
+        "bench": "b", "version": "1", "pid": 1, "uptime_s": 5.0, "free_bytes": 1, "data": "/d", "devices": [entry],
+        "alarms": [alarm], "leases": [{"device": None, "holder": bad, "left_s": 5.0}],
+    }  # fmt: skip
+    out = Console(file=io.StringIO(), width=200)
+    print_status(told, out)
+    text = out.file.getvalue()  # type: ignore[attr-defined]
+    assert "\x1b" not in text
+    assert "  disk_full x [2Jy, for 3.0 s: x [2Jy" in text
+    assert "alpha: x [2Jy" in text
+    assert "the whole bench: x [2Jy" in text

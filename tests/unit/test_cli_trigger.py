@@ -36,11 +36,12 @@ FIRED = {"trigger": "burst", "firings": 8, "device": "", "written": ["alpha"], "
 
 
 class TriggerDaemon:
-    """Answers as docs/reference/bus.md says, and remembers what it was asked."""
+    """Answers as docs/reference/bus.md says, and remembers what it was asked, but for who it is."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.triggers = [FULL]
+        self.keeps = False
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
         self._thread.start()
@@ -55,11 +56,15 @@ class TriggerDaemon:
         await asyncio.gather(self._task, return_exceptions=True)
 
     async def _answer(self, op: str, args: dict[str, Any], who: str, *_: Any) -> Any:
+        if op == "hello":
+            return {"epoch": "e"}
         self.asked.append((op, args))
         if op == "trigger_list":
             return self.triggers
         if op == "trigger_fire":
             return FIRED
+        if op == "trigger_disarm" and self.keeps:
+            raise CommandRejected("not now", code="store")
         if op == "trigger_arm" and "trigger" in args:
             if args["trigger"].get("when") == "refused":
                 raise CommandRejected("that cannot be", code="bad_arguments")
@@ -163,6 +168,35 @@ def test_a_file_is_armed_whole_or_not_at_all(
     assert "that cannot be" in capsys.readouterr().err
     disarmed = [args for op, args in daemon.asked if op == "trigger_disarm"]
     assert disarmed == [{"name": "a", "forget": True}]
+
+
+@pytest.mark.parametrize("defined", ["otherwise", "alike"])
+def test_a_disarmed_trigger_has_its_definition_back_where_the_file_is_refused(
+    daemon: TriggerDaemon, tmp_path: Path, defined: str
+) -> None:
+    """It was redefined and armed by a trigger of the file that came before the refused one."""
+    old = entry({"name": "a", "when": "hand" if defined == "alike" else "stimulus"}, state="disarmed")
+    daemon.triggers = [FULL, old]
+    path = tmp_path / "t.toml"
+    path.write_text("".join(f'[[trigger]]\nname = "{n}"\nwhen = "{w}"\n' for n, w in (("a", "hand"), ("b", "refused"))))
+    assert main(["trigger", "arm", "--file", str(path)]) == 1
+    undone = daemon.asked[3:]
+    disarm = ("trigger_disarm", {"name": "a"})
+    assert undone == (
+        [disarm] if defined == "alike" else [disarm, ("trigger_arm", {"trigger": old["definition"]}), disarm]
+    )
+
+
+def test_what_cannot_be_taken_back_is_named_beside_what_was_refused(
+    daemon: TriggerDaemon, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The refusal itself is still told."""
+    daemon.keeps = True
+    path = tmp_path / "t.toml"
+    path.write_text("".join(f'[[trigger]]\nname = "{n}"\nwhen = "{w}"\n' for n, w in (("a", "hand"), ("b", "refused"))))
+    assert main(["trigger", "arm", "--file", str(path)]) == 1
+    err = capsys.readouterr().err
+    assert "that cannot be; what was armed before it could not all be taken back: a (not now)" in err
 
 
 def test_disarm(daemon: TriggerDaemon) -> None:

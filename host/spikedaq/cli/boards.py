@@ -30,6 +30,7 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("device", help="as `spikedaq devices` shows it")
     parser.add_argument("name", help="letters, digits, '.', '_' and '-'")
     add_url_option(parser)
+    add_json_option(parser)
     parser.set_defaults(run=run_rename)
 
     parser = commands.add_parser("reload", help="have the daemon read its configuration anew: all of it, or nothing")
@@ -100,6 +101,9 @@ def run_rename(arguments: argparse.Namespace) -> int:
     name = check_session_name(arguments.name, "device name")
     with open_client(arguments) as client:
         value = client.call("name_device", device=arguments.device, name=name, timeout_s=RELOAD_TIMEOUT_S)
+    if arguments.json:
+        print_json(value)
+        return 0
     print(f"board {value['unique_id']} is called {value['name']} now, and will be whenever it is plugged in")
     return 0
 

@@ -47,22 +47,27 @@ def console() -> Console:
 
 def print_json(value: Any) -> None:
     """Print a value that came from the daemon, as one JSON document on one line."""
-    print(json.dumps(without_nan(value), default=_jsonable), flush=True)
+    print(json.dumps(only_finite(value), default=_jsonable, allow_nan=False), flush=True)
 
 
-def without_nan(value: Any) -> Any:
-    """Return a value with null for each NaN, which JSON does not know: a parameter that nobody can read."""
+def only_finite(value: Any) -> Any:
+    """Return a value with null for each number that JSON does not know: NaN (nobody can read it), and infinities."""
     if isinstance(value, dict):
-        return {key: without_nan(item) for key, item in value.items()}
+        return {key: only_finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [without_nan(item) for item in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
+        return [only_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _jsonable(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.hex()
     raise TypeError(f"{type(value).__name__} cannot stand in JSON")
+
+
+def printable(text: str) -> str:
+    """Return a text of others without what would move the terminal's cursor."""
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def bytes_text(n: float | None) -> str:

@@ -36,12 +36,14 @@ def add_commands(commands: Commands) -> None:
         "values", nargs="+", type=assignment, metavar="NAME=VALUE", help="NAME= hands the parameter back to its knob"
     )
     add_url_option(parser)
+    add_json_option(parser)
     parser.set_defaults(run=run_set)
 
     parser = commands.add_parser("device", help="start or stop a device's sampling")
     parser.add_argument("action", choices=("start", "stop"))
     parser.add_argument("device")
     add_url_option(parser)
+    add_json_option(parser)
     parser.set_defaults(run=run_start_stop)
 
 
@@ -91,12 +93,16 @@ def run_get(arguments: argparse.Namespace) -> int:
 def run_set(arguments: argparse.Namespace) -> int:
     """Set parameters."""
     with open_client(arguments) as client:
-        client.call("set", device=arguments.device, values=dict(arguments.values))
+        value = client.call("set", device=arguments.device, values=dict(arguments.values))
+    if arguments.json:
+        print_json(value)
     return 0
 
 
 def run_start_stop(arguments: argparse.Namespace) -> int:
     """Start or stop a device."""
     with open_client(arguments) as client:
-        client.call(arguments.action, device=arguments.device)
+        value = client.call(arguments.action, device=arguments.device)
+    if arguments.json:
+        print_json(value)
     return 0

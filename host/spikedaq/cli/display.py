@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spikedaq.bus import DeviceStatus, FileStatus, RecordingStatus
-from spikedaq.cli.common import bytes_text, clock_text, gaps_text, link_text, number_text, rate_text
+from spikedaq.cli.common import bytes_text, clock_text, gaps_text, link_text, number_text, printable, rate_text
 
 # The recorder flushes about once a second; a file that is this long without growing needs somebody's eye.
 STALLED_S = 5.0
@@ -57,15 +57,14 @@ class Growth:
         return idle_s if idle_s >= STALLED_S else None
 
 
-def _printable(text: str) -> str:
-    """Return a text of others without what would move the terminal's cursor."""
-    return "".join(c if c.isprintable() else " " for c in text)
+def alarm_title(alarm: Mapping[str, Any]) -> str:
+    """Return what an alarm is, and what it is about."""
+    return printable(f"{alarm['kind']} {alarm['subject']}".rstrip())
 
 
 def alarm_text(alarm: Mapping[str, Any]) -> str:
     """Return an alarm in one line, as `spikedaq status` shows it."""
-    about = f" {alarm['subject']}" if alarm["subject"] else ""
-    return _printable(f"{alarm['kind']}{about}: {alarm['text']}")
+    return f"{alarm_title(alarm)}: {printable(alarm['text'])}"
 
 
 def file_text(status: DeviceStatus, growth: Growth) -> tuple[str, str, bool]:
@@ -83,8 +82,6 @@ def file_text(status: DeviceStatus, growth: Growth) -> tuple[str, str, bool]:
         return name, _WAITING, True
     if file.state in ("closed", "closing"):
         return name, f"{size} {file.state}", True
-    if file.state == "armed":
-        return name, f"{size} armed", True
     if file.state == "stalled":
         return name, f"{size} frozen", False
     stalled_s = growth.stalled_s(status.device)
@@ -123,7 +120,7 @@ def status_line(status: DeviceStatus, growth: Growth) -> str:
         parts.append(f"link {link}")
     if status.state not in _GOOD_STATES and status.detail:
         parts.append(status.detail)
-    return _printable(", ".join(parts))
+    return printable(", ".join(parts))
 
 
 def status_table(

@@ -40,6 +40,7 @@ def add_commands(commands: Any) -> None:
     )
     parser.add_argument("--daemon-key", metavar="KEY", help="public key of the daemon that this key is for")
     _add_folder_option(parser)
+    add_json_option(parser)
     parser.set_defaults(run=run_new)
 
     parser = actions.add_parser("allow", help="let somebody connect to this computer's daemon")
@@ -50,6 +51,7 @@ def add_commands(commands: Any) -> None:
     )
     parser.add_argument("--role", choices=list(Role), default=Role.OBSERVER, help="observer (default) or controller")
     _add_folder_option(parser)
+    add_json_option(parser)
     parser.set_defaults(run=run_allow)
 
     parser = actions.add_parser("list", help="show the daemon's public key, and whom it allows")
@@ -60,6 +62,7 @@ def add_commands(commands: Any) -> None:
     parser = actions.add_parser("revoke", help="let somebody connect no longer; it holds at once")
     parser.add_argument("name", metavar="NAME")
     _add_folder_option(parser)
+    add_json_option(parser)
     parser.set_defaults(run=run_revoke)
 
 
@@ -86,6 +89,9 @@ def run_new(arguments: argparse.Namespace) -> int:
     daemon = None if arguments.daemon_key is None else key_from_hex(arguments.daemon_key, "--daemon-key")
     public, secret = new_key_pair()
     write_client_key(path, ClientKey(name, public, secret, daemon))
+    if arguments.json:
+        print_json({"file": str(path), "name": name, "public": public.hex()})
+        return 0
     print(f"{path} holds your key, for you alone. On the daemon's computer have it allowed:")
     print(f"  spikedaq keys allow {name} {public.hex()} --role observer")
     if daemon is None:
@@ -100,6 +106,9 @@ def _new_daemon_key(arguments: argparse.Namespace) -> int:
     ring = _ring(arguments)
     public, secret = new_key_pair()
     ring.write_daemon_key(public, secret)
+    if arguments.json:
+        print_json({"file": str(ring.daemon_path), "public": public.hex()})
+        return 0
     print(f"{ring.daemon_path} holds the daemon's key. Its public half, for the clients:")
     print(f"  {public.hex()}")
     print("Have the daemon demand keys, in its spikedaq.toml:")
@@ -117,7 +126,11 @@ def run_allow(arguments: argparse.Namespace) -> int:
         raise ConfigError("give either their public KEY, or --new FILE to make one")
     if arguments.new is None:
         known = {key.name: key.public for key in ring.allowed().values()}
-        ring.allow(arguments.name, key_from_hex(arguments.key, "KEY"), role)
+        given = key_from_hex(arguments.key, "KEY")
+        ring.allow(arguments.name, given, role)
+        if arguments.json:
+            print_json({"name": arguments.name, "role": str(role), "public": given.hex(), "file": None})
+            return 0
         print(f"{arguments.name} may connect as {role}" + (", as before" if arguments.name in known else ""))
         return 0
     if any(key.name == arguments.name for key in ring.allowed().values()):
@@ -132,6 +145,10 @@ def run_allow(arguments: argparse.Namespace) -> int:
     except BaseException:
         arguments.new.unlink(missing_ok=True)
         raise
+    if arguments.json:
+        file = str(arguments.new)
+        print_json({"name": arguments.name, "role": str(role), "public": public.hex(), "file": file})
+        return 0
     print(
         f"{arguments.name} may connect as {role} with {arguments.new}. Give it to them over a safe way, and delete it:"
     )
@@ -168,6 +185,9 @@ def run_list(arguments: argparse.Namespace) -> int:
 def run_revoke(arguments: argparse.Namespace) -> int:
     """Revoke a key."""
     _ring(arguments).revoke(arguments.name)
+    if arguments.json:
+        print_json({"name": arguments.name})
+        return 0
     print(
         f"{arguments.name} is not let in any more; a running daemon ends what they subscribed to within a second or two"
     )

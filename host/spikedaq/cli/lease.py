@@ -29,6 +29,7 @@ def add_commands(commands: Any) -> None:
     parser = actions.add_parser("release", help="give a lease back")
     parser.add_argument("device", nargs="?", metavar="DEVICE", help="default: the bench")
     add_url_option(parser)
+    add_json_option(parser)
     parser.set_defaults(run=run_release)
 
     parser = actions.add_parser("list", help="show who has what")
@@ -52,6 +53,8 @@ def run_release(arguments: argparse.Namespace) -> int:
     """Give a lease back."""
     with open_client(arguments) as client:
         client.call("lease_release", device=arguments.device)
+    if arguments.json:
+        print_json({"device": arguments.device})
     return 0
 
 

@@ -20,9 +20,10 @@ from spikedaq.cli.common import (
     link_text,
     open_client,
     print_json,
+    printable,
     span_text,
 )
-from spikedaq.cli.display import Growth, recording_caption, status_table
+from spikedaq.cli.display import Growth, alarm_title, recording_caption, status_table
 
 EXIT_ALARMS = 3
 """Everything could be asked, and something is wrong. 1 is for a daemon that does not answer."""
@@ -77,7 +78,7 @@ def status_parts(status: dict[str, Any], width: int) -> Iterator[RenderableType]
         if device.saturated_blocks:
             remarks.append(f"{device.saturated_blocks} blocks with values that were cut")
         for remark in remarks:
-            yield _indented(Text(f"{device.device}: {remark}"))
+            yield _indented(Text(printable(f"{device.device}: {remark}")))
     yield from _summary(status)
 
 
@@ -87,8 +88,7 @@ def _alarms(alarms: list[dict[str, Any]]) -> Iterator[RenderableType]:
     yield Text(f"{len(alarms)} {'alarm' if len(alarms) == 1 else 'alarms'}", style="bold red")
     for alarm in alarms:
         age = f", for {span_text(alarm['age_s'])}" if "age_s" in alarm else ""
-        about = f" {alarm['subject']}" if alarm["subject"] else ""
-        yield _indented(Text.assemble((f"{alarm['kind']}{about}", "red"), f"{age}: {alarm['text']}"))
+        yield _indented(Text.assemble((alarm_title(alarm), "red"), f"{age}: {printable(alarm['text'])}"))
 
 
 def _summary(status: dict[str, Any]) -> Iterator[RenderableType]:
@@ -100,7 +100,7 @@ def _summary(status: dict[str, Any]) -> Iterator[RenderableType]:
     lines.add_row("disk", _disk(status))
     for lease in status.get("leases") or ():
         what = lease["device"] or "the whole bench"
-        lines.add_row("lease", Text(f"{what}: {lease['holder']}, {span_text(lease['left_s'])} left"))
+        lines.add_row("lease", Text(f"{what}: {printable(lease['holder'])}, {span_text(lease['left_s'])} left"))
     yield lines
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from rich.table import Table
 
 from spikedaq.cli.common import add_json_option, add_url_option, console, number_text, open_client, print_json
 from spikedaq.cli.devices import assignment
-from spikedaq.model import ConfigError, SpikedaqError
+from spikedaq.inlet import ControlClient
+from spikedaq.model import CommandRejected, ConfigError, SpikedaqError
 
 _EXAMPLE = """examples:
   spikedaq trigger arm spike --level vm=-30 --device alpha --pre 0.5 --post 1
@@ -146,19 +148,38 @@ def run_arm(arguments: argparse.Namespace) -> int:
     else:
         requests = [{"trigger": defined} if defined is not None else {"name": arguments.name}]
     with open_client(arguments) as client:
-        known = {trigger["name"] for trigger in client.call("trigger_list")}
+        before = {trigger["name"]: trigger for trigger in client.call("trigger_list")}
         armed: list[dict[str, Any]] = []
         try:
             for request in requests:
                 armed.append(client.call("trigger_arm", **request))
-        except SpikedaqError:
+        except SpikedaqError as error:
             # All of a file or nothing.
-            for trigger in armed:
-                if trigger["name"] not in known:
-                    client.call("trigger_disarm", name=trigger["name"], forget=True)
+            if left := _take_back(client, armed, before):
+                text = f"{error}; what was armed before it could not all be taken back: {'; '.join(left)}"
+                raise CommandRejected(text, code="not_undone") from error
             raise
     show(armed, as_json=arguments.json)
     return 0
+
+
+def _take_back(client: ControlClient, armed: list[dict[str, Any]], before: Mapping[str, dict[str, Any]]) -> list[str]:
+    """Leave each trigger that was armed as it was before; return what went wrong."""
+    left = []
+    for trigger in armed:
+        name, old = trigger["name"], before.get(trigger["name"])
+        try:
+            if old is None:
+                client.call("trigger_disarm", name=name, forget=True)
+            elif old["state"] != "armed":
+                client.call("trigger_disarm", name=name)
+                if old["definition"] != trigger["definition"]:
+                    # Only arming gives a definition.
+                    client.call("trigger_arm", trigger=old["definition"])
+                    client.call("trigger_disarm", name=name)
+        except SpikedaqError as error:
+            left.append(f"{name} ({error})")
+    return left
 
 
 def tables_of(path: Path) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from spikedaq.cli.common import bytes_text, console, print_json
+from spikedaq.cli.common import add_json_option, bytes_text, console, print_json
 
 if TYPE_CHECKING:
     from spikedaq.recorder import Deed
@@ -32,6 +32,7 @@ def add_commands(commands: Any) -> None:
     parser = commands.add_parser("pin", help="keep a recording from being deleted to make room")
     parser.add_argument("path", type=Path, metavar="PATH", help="a recording file, or a folder of a session or device")
     parser.add_argument("--remove", action="store_true", help="let it be deleted again")
+    add_json_option(parser)
     parser.set_defaults(run=run_pin)
 
 
@@ -82,5 +83,8 @@ def run_pin(arguments: argparse.Namespace) -> int:
 
     path = arguments.path.absolute()
     mark = unpin(path) if arguments.remove else pin(path)
+    if arguments.json:
+        print_json({"path": str(path), "pinned": not arguments.remove, "mark": str(mark)})
+        return 0
     print(f"{path} may be deleted to make room" if arguments.remove else f"{path} is kept, as {mark.name} says")
     return 0
