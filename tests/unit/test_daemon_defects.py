@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +12,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from spikedaq.daemon import DaemonConfig
-from spikedaq.daemon.alarms import Alarms
+from spikedaq.daemon.alarms import AlarmKind, Alarms
+from spikedaq.daemon.config import AlarmsConfig
 from spikedaq.daemon.guard import kept_going
 from spikedaq.daemon.health import Health, health
 from spikedaq.daemon.service import _reload_when
@@ -22,6 +25,15 @@ async def cancelled(task: asyncio.Task[None]) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+def health_of(config: DaemonConfig, alarms: Alarms, sessions: Any) -> Health:
+    bench: Any = SimpleNamespace(name="lab", members={})
+    others: Any = SimpleNamespace(viewer_drops=0, publish=lambda *_: True)
+    return Health(
+        config, alarms, bench=bench, sessions=sessions, journals=others, disk=others, publisher=others,
+        control=others, epoch="e",
+    )  # fmt: skip
 
 
 def test_what_fails_is_begun_again() -> None:
@@ -91,15 +103,8 @@ def test_a_look_that_fails_is_followed_by_another(monkeypatch: pytest.MonkeyPatc
                 enough.set()
             raise ZeroDivisionError
 
-    bench: Any = SimpleNamespace(name="lab", members={})
-    others: Any = SimpleNamespace(viewer_drops=0, publish=lambda *_: True)
-    sessions: Any = Sessions()
-
     async def main() -> None:
-        watched = Health(
-            DaemonConfig(), Alarms(int), bench=bench, sessions=sessions, journals=others, disk=others,
-            publisher=others, control=others, epoch="e",
-        )  # fmt: skip
+        watched = health_of(DaemonConfig(), Alarms(int), Sessions())
         task = asyncio.create_task(watched.run())
         async with asyncio.timeout(WAIT_S):
             await enough.wait()
@@ -109,3 +114,19 @@ def test_a_look_that_fails_is_followed_by_another(monkeypatch: pytest.MonkeyPatc
     with capture_logs() as lines:
         asyncio.run(main())
     assert sum("internal error" in line["event"] for line in lines) >= 3
+
+
+def test_the_command_is_run_for_what_stood_before_it_was_there(tmp_path: Path) -> None:
+    """A file of triggers that cannot be read is found before there is anybody to tell."""
+    told = tmp_path / "told"
+    command = (sys.executable, "-c", "import pathlib, sys; pathlib.Path(sys.argv[1]).write_text('')", str(told))
+
+    async def main() -> None:
+        alarms = Alarms(int)
+        alarms.put(AlarmKind.TRIGGER_UNUSABLE, "", "triggers.json cannot be used")
+        watched = health_of(DaemonConfig(alarms=AlarmsConfig(command=command)), alarms, None)
+        async with asyncio.timeout(WAIT_S):
+            await watched.close()
+
+    asyncio.run(main())
+    assert told.exists()

@@ -67,6 +67,8 @@ class Health:
         self._started_s = time.monotonic()
         self._server: Any = None
         alarms.listeners += [self._announcer.changed, self._command.changed]
+        for alarm in alarms.standing.values():  # raised while everything else was being made
+            self._command.changed(alarm, raised=True)
 
     async def start(self) -> None:
         """Bind what is to be bound.
