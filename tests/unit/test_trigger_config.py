@@ -96,6 +96,7 @@ def test_conditions(values: dict[str, Any], condition: Condition | None) -> None
         ({"when": "hand", "command": [{"do": "set"}]}, "the command 'set' needs 'values'"),
         ({"when": "hand", "command": [{"do": "stop", "rows": [1]}]}, "the command 'stop' takes no 'rows'"),
         ({"when": "hand", "command": [{"do": "stop", "loop": True}]}, "takes no 'loop'"),
+        ({"when": "hand", "command": [{"do": "stop", "device": "*"}]}, "the command 'stop' names no one device"),
         ({"when": "hand", "command": [{"do": "set", "values": {"a": "b"}}]}, "'values' in x, command 1 must be a num"),
         ({"when": "hand", "command": [{"do": "stimulus", "rows": [0] * 100_001}]}, "may have at most 100000 entries"),
         ({"when": "hand", "command": [{"do": "stop"}] * 17}, "may have at most 16 entries"),

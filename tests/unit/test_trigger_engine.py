@@ -261,6 +261,59 @@ def test_a_lease_keeps_triggers_of_others_from_writing(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("armed", ["by the configuration", "by another"])
+def test_fired_by_hand_it_writes_in_the_name_of_who_fires(tmp_path: Path, armed: str) -> None:
+    """An answer "ok" has its effect: the lease that was asked about is that of the one whose command is sent."""
+    table = {"name": "t", "when": "hand", "command": [{"do": "set", "values": {"i_clamp": 15}}], "targets": ["beta"]}
+
+    async def scenario() -> None:
+        async with running(tmp_path, *([] if armed == "by another" else [table])) as rig:
+            if armed == "by another":
+                await rig.ask("arm", Peer("other", "another"), trigger=table)
+            rig.leases.take("alpha", "somebody", "somebody else")  # where nothing is sent
+            rig.leases.take("beta", ME.holder, ME.who)
+            await rig.ask("fire", name="t")
+            commands = rig.trigger().commands
+            await rig.until(lambda: sum(commands.values()))
+            assert commands == {"done": 1}
+            with pytest.raises(CommandRejected) as caught:
+                await rig.ask("fire", Peer("other", "another"), name="t")
+            assert caught.value.code == "leased"
+
+    asyncio.run(scenario())
+
+
+def test_the_alarm_of_a_command_ends_with_its_trigger(tmp_path: Path) -> None:
+    """Also where one that was waiting fails after that."""
+
+    async def scenario() -> None:
+        async with running(tmp_path, {**LEVEL, "command": [SET], "within_s": 0.01}) as rig:
+            rig.boards["beta"].refuse[Set] = (5, "not now")
+            await rig.cross()
+            await rig.until(lambda: rig.alarms.standing)
+            rig.boards["beta"].refuse.clear()
+            rig.boards["beta"].deaf.add(Set)
+            commands = rig.trigger().commands
+            await rig.cross(n=2)
+            await rig.ask("disarm", name="t")
+            assert not rig.alarms.standing
+            await rig.until(lambda: sum(commands.values()) == 3)
+            assert not rig.alarms.standing
+
+    asyncio.run(scenario())
+
+
+def test_every_device_can_be_written_with_a_star(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running(tmp_path, {**LEVEL, "devices": ["*"]}) as rig:
+            await rig.ask("arm", trigger={**LEVEL, "name": "u", "devices": ["*"]})
+            await rig.cross("beta")
+            assert sorted(record.trigger for record in rig.records("beta")) == ["t", "u"]
+            assert not rig.alarms.standing
+
+    asyncio.run(scenario())
+
+
 def test_a_refused_command_is_counted(tmp_path: Path) -> None:
     """What the board says stands in the alarm."""
 
@@ -414,6 +467,16 @@ def test_a_damaged_file_of_triggers_is_said(tmp_path: Path, text: str) -> None:
         load_triggers(tmp_path)
 
 
+def test_the_alarm_of_a_damaged_file_ends_when_it_is_written(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with running(tmp_path) as rig:
+            rig.alarms.put(AlarmKind.TRIGGER_UNUSABLE, "", "triggers.json cannot be used; arm them again")
+            await rig.ask("arm", trigger=LEVEL)
+            assert not rig.alarms.standing
+
+    asyncio.run(test())
+
+
 @pytest.mark.parametrize(
     ("args", "words"),
     [
@@ -476,6 +539,21 @@ def test_a_reload_changes_what_changed(tmp_path: Path) -> None:
             await rig.cross()
             assert {t["name"]: t["firings"] for t in await rig.ask("list")} == {"t": 2, "in": 1}
             assert sum(r.trigger == "out" for r in rig.records("alpha")) == 1
+
+    asyncio.run(test())
+
+
+def test_a_reload_arms_nothing(tmp_path: Path) -> None:
+    """A trigger that somebody disarmed stays so when its definition changes, as over a restart; who armed it counts on."""
+
+    async def test() -> None:
+        async with running(tmp_path, LEVEL, {**LEVEL, "name": "u"}) as rig:
+            await rig.ask("disarm", name="t")
+            await rig.ask("arm", name="u")
+            changed = tuple(trigger_from({**LEVEL, "name": n, "level": -20}, source="x") for n in ("t", "u", "v"))
+            rig.live.change(DaemonConfig(devices=rig.config.devices, triggers=changed))
+            assert [rig.trigger(n).armed for n in ("t", "u", "v")] == [False, True, True]
+            assert rig.trigger("u").armed_by == ME.holder
 
     asyncio.run(test())
 

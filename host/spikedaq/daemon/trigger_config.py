@@ -56,7 +56,8 @@ class TriggerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         ),
     ]
     devices: Annotated[
-        tuple[str, ...], Meta(description="on which devices it looks, each by itself; every one where not given")
+        tuple[str, ...],
+        Meta(description='on which devices it looks, each by itself; every one where not given, or with `["*"]`'),
     ] = ()
     channel: Annotated[str | None, Meta(description="with `level`: name of the channel")] = None
     level: Annotated[_Number | None, Meta(description="with `level`: in the channel's unit")] = None
@@ -183,6 +184,8 @@ def _event_kind(event: str | int, what: str) -> int | None:
 
 
 def _check_command(command: TriggerCommand, what: str) -> None:
+    if command.device == EVERY:
+        raise ConfigError(f"{what}: the command {command.do!r} names no one device; give each device one of its own")
     for do, keys in _COMMAND_KEYS.items():
         for key in keys:
             if (command.do == do) is not bool(getattr(command, key)):

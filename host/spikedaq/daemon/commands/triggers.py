@@ -57,7 +57,7 @@ class TriggerCommands:
         async with self._turn:
             if trigger is None:
                 found = self._trigger(name)
-                self._check_leases(found, peer)
+                self._check_leases(found, peer, by_hand=found.condition is None)
                 if not found.armed:
                     await self._change({**self._engine.triggers, found.name: found}, armed=found.name)
                     found.armed = True
@@ -72,7 +72,7 @@ class TriggerCommands:
         config = trigger_from(values, source="the trigger")
         new = Trigger(config, is_configured=False, armed_by=peer.holder)
         self._check(new)
-        self._check_leases(new, peer)
+        self._check_leases(new, peer, by_hand=new.condition is None)
         old = self._engine.triggers.get(config.name)
         if old is not None and old.config == config and old.armed:
             old.armed_by = peer.holder
@@ -105,12 +105,12 @@ class TriggerCommands:
         for name in (*config.devices, *config.targets):
             if name != EVERY:
                 self._bench.member(name)
-        for name in config.devices:
+        for name in trigger.devices:
             self._check_device(trigger, name)
         for command in config.commands:
             if command.device:
                 self._bench.member(command.device)
-            for name in [command.device] if command.device else config.devices:
+            for name in [command.device] if command.device else trigger.devices:
                 info = self._bench.member(name).device.info
                 if command.do == "set" and info is not None:
                     checked_pairs(name, info, command.values or {})
@@ -123,12 +123,10 @@ class TriggerCommands:
             except ConfigError as error:
                 raise ConfigError(f"trigger {trigger.name!r} on {name}: {error}") from None
 
-    def _check_leases(self, trigger: Trigger, peer: Peer) -> None:
+    def _check_leases(self, trigger: Trigger, peer: Peer, *, by_hand: bool) -> None:
         """Refuse commands to a device that somebody else has the lease of."""
-        config = trigger.config
-        for command in config.commands:
-            for name in [command.device] if command.device else config.devices or tuple(self._bench.members):
-                self._leases.check(name, peer.holder)
+        for name in sorted(trigger.commanded(list(self._bench.members), by_hand=by_hand)):
+            self._leases.check(name, peer.holder)
 
     async def _disarm(self, _: str, name: str, forget: Any = False) -> dict[str, Any]:
         forgets = flag(forget, "forget")
@@ -150,8 +148,8 @@ class TriggerCommands:
             raise CommandRejected(
                 f"the trigger {name!r} is disarmed; arm it first: spikedaq trigger arm {name}", code="wrong_state"
             )
-        self._check_leases(trigger, peer)
-        return self._engine.fire(trigger)
+        self._check_leases(trigger, peer, by_hand=True)
+        return self._engine.fire(trigger, by=peer.holder)
 
     async def _list(self, _: str) -> list[dict[str, Any]]:
         return [self._map(trigger) for trigger in self._engine.triggers.values()]
@@ -171,3 +169,4 @@ class TriggerCommands:
         defined: list[TriggerConfig] = [t.config for t in after.values() if not t.is_configured]
         idle = [t.name for t in after.values() if (not t.armed and t.name != armed) or t.name == disarmed]
         await asyncio.to_thread(save, self._folder, SavedTriggers(defined, idle))
+        self._engine.kept()

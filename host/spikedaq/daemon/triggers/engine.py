@@ -15,7 +15,7 @@ from spikedaq.daemon.bench import Bench, Member
 from spikedaq.daemon.config import DaemonConfig
 from spikedaq.daemon.journals import Journals
 from spikedaq.daemon.leases import Leases
-from spikedaq.daemon.trigger_config import EVERY
+from spikedaq.daemon.trigger_config import EVERY, TriggerConfig
 from spikedaq.daemon.triggers.orders import Order, OrderQueue
 from spikedaq.daemon.triggers.saved import SavedTriggers
 from spikedaq.daemon.triggers.tap import Tap
@@ -112,13 +112,13 @@ class TriggerEngine:
             if not trigger.armed:
                 trigger.problems.clear()
             self._tell(trigger)
+        self._end_alarms()
         for name, tap in self._taps.items():
             tap.use([trigger for trigger in self.triggers.values() if trigger.looks_at(name)])
 
     def configure(self, _: DaemonConfig, now: DaemonConfig) -> None:
         """Take up another configuration; triggers that are the same go on undisturbed."""
-        kept = [trigger for trigger in self.triggers.values() if trigger.is_configured]
-        new = [next((t for t in kept if t.config == c), None) or Trigger(c, is_configured=True) for c in now.triggers]
+        new = [self._configured(config) for config in now.triggers]
         names = {trigger.name for trigger in new}
         requested = [t for t in self.triggers.values() if not t.is_configured]
         for trigger in requested:
@@ -127,6 +127,19 @@ class TriggerEngine:
                     "a trigger of the configuration takes the place of one that was armed", trigger=trigger.name
                 )
         self.use([*new, *(trigger for trigger in requested if trigger.name not in names)])
+
+    def _configured(self, config: TriggerConfig) -> Trigger:
+        """Return a trigger of the configuration: as it is, or as it is now, armed as the one of its name was."""
+        old = self.triggers.get(config.name)
+        if old is None:
+            return Trigger(config, is_configured=True)
+        if old.is_configured and old.config == config:
+            return old
+        return Trigger(config, is_configured=True, armed=old.armed, armed_by=old.armed_by)
+
+    def kept(self) -> None:
+        """Take it that triggers.json could be written: it can be read again."""
+        self._alarms.clear(AlarmKind.TRIGGER_UNUSABLE, "")
 
     def suppressed(self, trigger: Trigger) -> int:
         """How many firings of a trigger its hold-off has left out."""
@@ -155,6 +168,14 @@ class TriggerEngine:
         if self._group is not None:
             self._tasks[name] = self._group.create_task(self._orders[name].run(), name=f"trigger commands {name}")
 
+    def _end_alarms(self) -> None:
+        """End the alarms about commands to devices that no armed trigger has any for."""
+        bench = list(self._bench.members)
+        armed = [trigger for trigger in self.triggers.values() if trigger.armed]
+        commanded = {name for t in armed for by_hand in (False, True) for name in t.commanded(bench, by_hand=by_hand)}
+        for name in set(bench) - commanded:
+            self._alarms.clear(AlarmKind.TRIGGER_COMMAND, name)
+
     def _problem(self, trigger: Trigger, device: str, text: str) -> None:
         if text:
             trigger.problems[device] = text
@@ -179,15 +200,16 @@ class TriggerEngine:
         if clock_map is not None and clock_map.boot_id == firing.boot_id:
             t_ns, u_ns = clock_map.host_ns(firing.tick), clock_map.uncertainty_ns
         at = (member.name, firing.boot_id, firing.step, firing.tick, t_ns, firing.value)
-        self._act(trigger, TriggerRecord(now_ns, trigger.name, *at, *trigger.config.window_us), u_ns)
+        record = TriggerRecord(now_ns, trigger.name, *at, *trigger.config.window_us)
+        self._act(trigger, record, u_ns, by=trigger.armed_by)
 
-    def fire(self, trigger: Trigger) -> dict[str, Any]:
-        """Fire a trigger by hand, now; return what was done."""
+    def fire(self, trigger: Trigger, *, by: str | None) -> dict[str, Any]:
+        """Fire a trigger by hand, now, in the name of ``by`` (`Peer.holder`); return what was done."""
         now_ns = self._now_ns()
         at = ("", 0, 0, 0, now_ns, math.nan)  # docs/reference/journal.md, record 77: no device's boot, step or tick
-        return self._act(trigger, TriggerRecord(now_ns, trigger.name, *at, *trigger.config.window_us), 0)
+        return self._act(trigger, TriggerRecord(now_ns, trigger.name, *at, *trigger.config.window_us), 0, by=by)
 
-    def _act(self, trigger: Trigger, record: TriggerRecord, u_ns: int | None) -> dict[str, Any]:
+    def _act(self, trigger: Trigger, record: TriggerRecord, u_ns: int | None, *, by: str | None) -> dict[str, Any]:
         trigger.firings += 1
         device, members = record.device, self._bench.members
         targets = trigger.targets(device, list(members))
@@ -200,7 +222,7 @@ class TriggerEngine:
             for name in [command.device or device] if command.device or device else targets:
                 orders = self._orders.get(name)
                 if orders is not None:
-                    orders.put(Order(trigger, command, record.t_trigger_ns))
+                    orders.put(Order(trigger, command, record.t_trigger_ns, by))
                 else:
                     trigger.commands["failed"] += 1
         trigger.last = {

@@ -24,18 +24,26 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One command to be sent, and the instant that asked for it, CLOCK_BOOTTIME."""
+    """One command to be sent, and the instant that asked for it, CLOCK_BOOTTIME.
+
+    Attributes
+    ----------
+    by : str or None
+        In whose name, as `Peer.holder`: of whom fired it by hand, else of whom armed the trigger.
+    """
 
     trigger: Trigger
     command: TriggerCommand
     t_trigger_ns: int
+    by: str | None
 
 
 class OrderQueue:
     """The orders for one device. A full queue refuses the newest; what has become too old is not sent.
 
     None of it can disturb the acquisition: `put` never waits, and whatever goes wrong is counted with its trigger and
-    raises an alarm about the device, which stands until a command of a trigger is done there again.
+    raises an alarm about the device, which stands until a command of a trigger is done there again, or no armed trigger
+    has one for it.
 
     Parameters
     ----------
@@ -71,7 +79,7 @@ class OrderQueue:
                 text = f"it could not be sent within {order.trigger.config.within_s:g} s, and was left out"
                 self._failed(order, "late", text)
                 continue
-            if refusal := self._leases.refusal(self._member.name, order.trigger.armed_by):
+            if refusal := self._leases.refusal(self._member.name, order.by):
                 self._failed(order, "failed", refusal)
                 continue
             try:
@@ -90,6 +98,8 @@ class OrderQueue:
 
     def _failed(self, order: Order, how: str, why: str) -> None:
         order.trigger.commands[how] += 1
+        if not order.trigger.armed:
+            return  # disarmed meanwhile: nothing would end the alarm
         what = f"the command {order.command.do!r} of trigger {order.trigger.name!r} to {self._member.name}"
         self._alarms.put(AlarmKind.TRIGGER_COMMAND, self._member.name, f"{what} was not carried out: {why}")
 

@@ -58,7 +58,17 @@ class Trigger:
 
     def looks_at(self, device: str) -> bool:
         """Whether it is armed with a condition on this device."""
-        return self.armed and self.condition is not None and (not self.config.devices or device in self.config.devices)
+        return self.armed and self.condition is not None and (not self.devices or device in self.devices)
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """On which devices it looks; none for every one."""
+        return () if EVERY in self.config.devices else self.config.devices
+
+    def commanded(self, bench: list[str], *, by_hand: bool) -> set[str]:
+        """Return the devices that it sends commands to when it comes true anywhere, or is fired by hand."""
+        unnamed = self.targets("", bench) if by_hand else self.devices or bench
+        return {name for c in self.config.commands for name in ([c.device] if c.device else unnamed)}
 
     def targets(self, fired: str, bench: list[str]) -> list[str]:
         """Return which devices it records or marks, where ``fired`` fired; "" for by hand."""
