@@ -544,7 +544,7 @@ def test_a_reload_changes_what_changed(tmp_path: Path) -> None:
 
 
 def test_a_reload_arms_nothing(tmp_path: Path) -> None:
-    """A trigger that somebody disarmed stays so when its definition changes, as over a restart; who armed it counts on."""
+    """One that somebody disarmed stays so when its definition changes, as over a restart; who armed it counts on."""
 
     async def test() -> None:
         async with running(tmp_path, LEVEL, {**LEVEL, "name": "u"}) as rig:
