@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,11 +50,15 @@ class Remote:
         self.process.kill()
         self.process.wait()
 
+    def said(self) -> dict[str, Any]:
+        """Return what the command said last."""
+        lines = [line for line in self.log_path.read_text().splitlines() if line.startswith('{"session"')]
+        said: dict[str, Any] = json.loads(lines[-1]) if lines else {"devices": {}}
+        return said
+
     def on_disk(self) -> dict[str, int]:
         """Samples per device that a reader sees, as the command said last."""
-        lines = [line for line in self.log_path.read_text().splitlines() if line.startswith('{"session"')]
-        devices = json.loads(lines[-1])["devices"] if lines else {}
-        return {name: entry["rows_on_disk"] for name, entry in devices.items()}
+        return {name: entry["rows_on_disk"] for name, entry in self.said()["devices"].items()}
 
     def wait_for_more(self) -> None:
         before = sum(self.on_disk().values())
@@ -216,6 +221,22 @@ def test_a_restart_of_the_computer_is_no_end_of_the_session(daemon: DaemonProces
     assert recorder_pids(remote.folder) == []
     remote.start()
     remote.wait_for_more()
+    remote.stop()
+    check_against_journal(daemon, remote.folder)
+
+
+def test_a_recorder_that_hangs_is_not_called_recording(daemon: DaemonProcess, tmp_path: Path) -> None:
+    """It says stalled within seconds, with the file that does not grow, and recording once it does again."""
+    remote = Remote(daemon.url, tmp_path / "there")
+    remote.start()
+    wait_for("a file that grows", lambda: remote.said()["recording"])
+    (pid,) = recorder_pids(remote.folder)
+    os.kill(pid, signal.SIGSTOP)
+    wait_for("the hang to be told", lambda: remote.said()["state"] == "stalled")
+    assert not remote.said()["recording"]
+    assert "has not moved for" in remote.said()["error"]
+    os.kill(pid, signal.SIGCONT)
+    wait_for("a file that grows", lambda: remote.said()["recording"])
     remote.stop()
     check_against_journal(daemon, remote.folder)
 
