@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from spikedaq.bus import DeviceStatus, FileStatus, decode
 from spikedaq.daemon.alarms import Alarm, AlarmKind, Alarms
 from spikedaq.daemon.config import AlarmsConfig
+from spikedaq.daemon.health import command
 from spikedaq.daemon.health.announce import Announcer
 from spikedaq.daemon.health.command import AlarmCommand
 from spikedaq.daemon.health.metrics import Exposition, Snapshot
@@ -123,6 +124,62 @@ def test_an_alarm_that_flaps_is_told_once_a_minute_and_ends_only_on_demand() -> 
     assert run_command(*[(LOST, True), (LOST, False)] * 20, command=quick).skipped == 19
     both = run_command((LOST, True), (LOST, False), command=quick, command_when_ended=True)
     assert (both.runs, both.skipped) == (2, 0)
+
+
+def script_that_notes(path: Path) -> tuple[str, ...]:
+    note = "import os, sys; open(sys.argv[1], 'a').write(os.environ['SPIKEDAQ_ALARM_STATE'] + chr(10))"
+    return (sys.executable, "-c", note, str(path))
+
+
+@pytest.mark.parametrize(
+    ("ended", "changes", "told"),
+    [
+        (True, "+-+", ["raised", "ended", "raised"]),
+        (False, "+-+", ["raised", "raised"]),
+        (True, "+-+-", ["raised", "ended"]),
+        (False, "+-+-", ["raised"]),
+    ],
+)
+def test_what_stands_at_the_end_of_the_quiet_time_is_told(
+    tmp_path: Path, ended: bool, changes: str, told: list[str]
+) -> None:
+    """Raised, over, raised again for good: who was told that it is over must hear that it is not."""
+    path = tmp_path / "told"
+
+    async def run() -> None:
+        config = AlarmsConfig(command=script_that_notes(path), command_when_ended=ended, command_quiet_s=0.3)
+        command = AlarmCommand(config, "lab")
+        for change in changes:
+            command.changed(LOST, change == "+")
+        async with asyncio.timeout(20):
+            while command._running or any(subject.timer for subject in command._subjects.values()):  # noqa: ASYNC110  it has no event
+                await asyncio.sleep(0.005)
+        await command.close()
+
+    asyncio.run(run())
+    assert sorted(path.read_text().split()) == sorted(told)
+
+
+def test_the_end_waits_a_moment_for_what_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for as long as a program may take, and nothing is begun or left behind."""
+    monkeypatch.setattr(command, "_END_S", 0.05)
+    pid_path = tmp_path / "pid"
+    script = "import os,sys,time; open(sys.argv[1],'w').write(str(os.getpid())); time.sleep(1000)"
+
+    async def run() -> None:
+        config = AlarmsConfig(command=(sys.executable, "-c", script, str(pid_path)), command_timeout_s=3600.0)
+        alarm_command = AlarmCommand(config, "lab")
+        alarm_command.changed(LOST, True)
+        async with asyncio.timeout(20):
+            while not (pid_path.exists() and pid_path.read_text()):  # noqa: ASYNC110  a file has no event
+                await asyncio.sleep(0.005)
+        async with asyncio.timeout(10):
+            await alarm_command.close()
+        alarm_command.changed(replace(LOST, subject="beta"), True)
+        assert (alarm_command.runs, alarm_command.skipped) == (1, 1)
+
+    asyncio.run(run())
+    assert not (Path("/proc") / pid_path.read_text()).exists()
 
 
 def test_a_flood_of_alarms_is_bounded_and_counted() -> None:

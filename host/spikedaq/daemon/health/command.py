@@ -10,6 +10,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,8 +23,23 @@ MAX_RUNNING = 2
 MAX_WAITING = 50
 """Beyond it the oldest goes; it is counted."""
 _SAID_BYTES = 4096
+_END_S = 5.0
+"""How long the daemon's end waits for what runs."""
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Subject:
+    """What one alarm does, and what of it was told."""
+
+    alarm: Alarm
+    raised: bool
+    told: bool | None = None
+    """The state that was told last; None before the first."""
+    told_s: dict[bool, float] = field(default_factory=dict)
+    """When each state was told."""
+    timer: asyncio.TimerHandle | None = None
 
 
 class AlarmCommand:
@@ -36,7 +52,7 @@ class AlarmCommand:
     ----------
     runs, failures, skipped : int
         Programs started; those that failed, were killed, or could not be started; alarms for which none was started,
-        because there were too many or the same one had just been told.
+        because there were too many, or the same one had just been told (what stands after that time is told then).
     """
 
     def __init__(
@@ -54,17 +70,39 @@ class AlarmCommand:
         self._utc_ns = utc_ns
         self._waiting: deque[tuple[Alarm, bool]] = deque()
         self._running: set[asyncio.Task[None]] = set()
-        self._told_s: dict[tuple[AlarmKind, str, bool], float] = {}
+        self._subjects: dict[tuple[AlarmKind, str], _Subject] = {}
+        self._closed = False
 
     def changed(self, alarm: Alarm, raised: bool) -> None:
         """Take a change; returns at once."""
+        subject = self._subjects.setdefault((alarm.kind, alarm.subject), _Subject(alarm, raised))
+        subject.alarm, subject.raised = alarm, raised
         if not self.config.command or not (raised or self.config.command_when_ended):
-            return
-        key, now_s = (alarm.kind, alarm.subject, raised), self._now_s()
-        if now_s - self._told_s.get(key, float("-inf")) < self.config.command_quiet_s:
+            subject.told = raised
+        elif subject.raised != subject.told and not self._tell(subject):
+            self.skipped += 1
+
+    def _later(self, subject: _Subject) -> None:
+        subject.timer = None
+        if self.config.command and subject.raised != subject.told:
+            self._tell(subject)
+
+    def _tell(self, subject: _Subject) -> bool:
+        """Tell the state of an alarm, or see later what it is then: it was told a short while ago."""
+        now_s, raised = self._now_s(), subject.raised
+        wait_s = subject.told_s.get(raised, float("-inf")) + self.config.command_quiet_s - now_s
+        if wait_s > 0:
+            if subject.timer is None and not self._closed:
+                subject.timer = asyncio.get_running_loop().call_later(wait_s, self._later, subject)
+            return False
+        subject.told, subject.told_s[raised] = raised, now_s
+        self._put(subject.alarm, raised=raised)
+        return True
+
+    def _put(self, alarm: Alarm, *, raised: bool) -> None:
+        if self._closed:
             self.skipped += 1
             return
-        self._told_s[key] = now_s
         if len(self._waiting) >= MAX_WAITING:
             self._waiting.popleft()
             self.skipped += 1
@@ -73,9 +111,19 @@ class AlarmCommand:
         self._start_some()
 
     async def close(self) -> None:
-        """Let what runs go on for its time, and start nothing more."""
+        """Let what runs go on for a moment, and start nothing more."""
+        self._closed = True
         self._waiting.clear()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        for subject in self._subjects.values():
+            if subject.timer is not None:
+                subject.timer.cancel()
+        late: set[asyncio.Task[None]] = set()
+        if self._running:
+            _, late = await asyncio.wait(self._running, timeout=_END_S)
+        for task in late:
+            log.warning("the alarm command is killed, the daemon ends", task=task.get_name())
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
     def _start_some(self) -> None:
         while self._waiting and len(self._running) < MAX_RUNNING:

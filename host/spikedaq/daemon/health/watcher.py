@@ -24,7 +24,7 @@ from spikedaq.link import host_now_ns
 PERIOD_S = 0.25
 _LATE_SHARE = 2.0
 """A look that comes this many periods late says more about the computer than about the devices: bytes that came
-meanwhile have not been read yet."""
+meanwhile have not been read yet. Only one in a row is left out: a computer may be as slow as that all the time."""
 _HEAL_S = 10.0
 
 log = structlog.get_logger(__name__)
@@ -83,6 +83,7 @@ class Watcher:
         self.looks = 0
         self.late_s = 0.0
         self._last_s: float | None = None
+        self._skips = False
         self._devices: dict[str, DeviceWatch] = {}
         self._recordings: dict[str, _SessionWatch] = {}
         self._files = FileLooks(now_s)
@@ -112,7 +113,8 @@ class Watcher:
         self._last_s = now_s
         self.looks += 1
         self._look_at_self(late_s, now_s)
-        if late_s < _LATE_SHARE * PERIOD_S:
+        self._skips = late_s >= _LATE_SHARE * PERIOD_S and not self._skips
+        if not self._skips:
             self._look_at_devices(now_s)
             self._look_at_recordings(now_s)
         self._look_at_ends()
