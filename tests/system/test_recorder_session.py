@@ -13,6 +13,7 @@ from fake_stream import T0_NS, FakeDevice, check_files, record_plan, recorder_pr
 
 from spikedaq.journal import (
     ClockFitRecord,
+    ClockMapRecord,
     JournalGap,
     JournalWriter,
     LinkRecord,
@@ -136,6 +137,104 @@ def test_missing_samples_have_their_cause(bench: Bench) -> None:
     ]
     assert bench.manifest()["gaps"] == {"lost": 70, "overrun": 33, "dropped": 40, "stopped": 500, "outside": 0}
     assert lines[-1]["gaps"] == {"lost": 70, "overrun": 33, "dropped": 40}
+
+
+def notes_of(bench: Bench) -> list[str]:
+    return [n.text for f in check_files(bench.folder, bench.device.produced) for n in f.notes]
+
+
+def drop_before_stop(bench: Bench) -> None:
+    bench.device.block(3000)
+    bench.device.produced.pop()
+    bench.writer.append(JournalGap(bench.device.t_host_ns, 30))
+    bench.end()
+
+
+def test_samples_that_were_dropped_before_the_stop_leave_a_trace(bench: Bench) -> None:
+    """No later block says how many they were: the notes and the reason say that there were some."""
+    bench.device.introduce(bench.writer)
+    bench.begin()
+    bench.blocks(5)
+    drop_before_stop(bench)
+    bench.record()
+    text = "30 frames of the device could not be journalled (disk full)"
+    assert notes_of(bench) == [text]
+    assert bench.manifest()["reason"] == f"asked; before that {text}"
+    assert text in bench.manifest()["files"][0]["closed_reason"]
+
+
+def test_samples_that_were_dropped_before_a_reboot_leave_a_trace(bench: Bench) -> None:
+    device = bench.device
+    device.introduce(bench.writer)
+    bench.begin()
+    bench.blocks(5)
+    bench.writer.append(JournalGap(device.t_host_ns, 30))
+    device.reboot(9)
+    device.introduce(bench.writer)
+    bench.blocks(5)
+    bench.end()
+    bench.record()
+    assert notes_of(bench) == ["30 frames of the device could not be journalled (disk full)"]
+    assert bench.manifest()["reason"] == "asked"
+
+
+def test_what_was_dropped_is_known_to_the_next_recorder(bench: Bench) -> None:
+    """The recorder ends between the record of it and the next block."""
+    device = bench.device
+    device.introduce(bench.writer)
+    bench.begin()
+    bench.blocks(5)
+    device.block(70)
+    device.produced.pop()
+    bench.writer.append(JournalGap(device.t_host_ns, 1))
+    bench.writer.append(LinkRecord(device.t_host_ns, "lost", "pty:/x", ""))
+    bench.record(3)
+    bench.blocks(5)
+    bench.end()
+    bench.record()
+    files = check_files(bench.folder, device.produced)
+    assert [(g.gap.cause, g.gap.n_steps) for f in files for g in f.gaps] == [(GapCause.DROPPED, 70)]
+    assert notes_of(bench) == ["1 frames of the device could not be journalled (disk full)", "link lost: pty:/x"]
+
+
+def test_what_people_did_in_the_block_under_way_at_the_start_is_kept(bench: Bench) -> None:
+    """The samples of that block are not the session's, as some were there before it; a note and a parameter are."""
+    device = bench.device
+    device.introduce(bench.writer)
+    device.t_host_ns -= 5_000_000  # half a block before the session's reference time
+    bench.writer.append(ClockMapRecord(device.clock_map().map, device.t_host_ns))
+    bench.begin()
+    bench.writer.append(NoteRecord(device.t_host_ns, "at once", "me"))
+    bench.writer.append(RequestRecord(device.t_host_ns, encode_message(Set(1, (0, 4.5))), "me"))
+    bench.blocks(1)
+    device.produced.clear()
+    bench.blocks(5)
+    bench.end()
+    bench.record()
+    (file,) = check_files(bench.folder, device.produced)
+    assert [n.text for n in file.notes] == ["at once"]
+    assert [(p.value, p.origin) for p in file.parameters if p.origin != "initial"] == [(4.5, "me")]
+
+
+def test_a_manifest_made_anew_numbers_files_as_they_are_called(tmp_path: Path) -> None:
+    """Old ones were deleted to make room: the next file is called as none was."""
+    bench = Bench(tmp_path, roll_s=0.1)
+    bench.device.introduce(bench.writer)
+    bench.begin()
+    bench.blocks(50)
+    bench.record(3)
+    old = bench.manifest()["files"]
+    for file in old[:2]:
+        (bench.folder / "alpha" / file["name"]).unlink()
+    (bench.folder / "alpha" / "manifest.json").unlink()
+    del bench.device.produced[:20]
+    bench.blocks(15)
+    bench.end()
+    bench.record()
+    files = check_files(bench.folder, bench.device.produced)
+    numbers = [f["number"] for f in bench.manifest()["files"]]
+    assert numbers == [2, 3, 4, 5, 6]
+    assert [int(f.path.stem[-4:]) for f in files] == numbers
 
 
 def test_a_gap_before_the_session_is_not_the_sessions(bench: Bench) -> None:

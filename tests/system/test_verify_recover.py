@@ -246,6 +246,28 @@ def test_a_garbled_manifest_is_made_anew(made: Made) -> None:
     check_files(made.session, made.produced)
 
 
+def test_what_a_killed_recovery_left_is_cleared_away(made: Made) -> None:
+    stale = made.session / ".rebuild-abc" / "alpha"
+    stale.mkdir(parents=True)
+    (stale / "half.nwb").write_bytes(b"x")
+    assert recover(made.session) == []
+    assert not stale.parent.exists()
+
+
+def test_numbers_outlive_a_manifest_and_a_file(made: Made) -> None:
+    """The first file was deleted to make room, the manifest made anew, and the third is made again: it stays that."""
+    first, _, third = made.files[:3]
+    first.unlink()
+    (made.folder / "manifest.json").write_text("{")
+    recover(made.session)
+    third.unlink()
+    assert [d.is_well for d in recover(made.session)] == [True]
+    assert [check_file(p).number for p in made.files] == [1, 2, 3]
+    manifest = read_manifest(made.folder)
+    assert manifest is not None
+    assert [f.number for f in manifest.files] == [1, 2, 3]
+
+
 def test_files_that_do_not_follow_each_other(made: Made) -> None:
     """A doubled stretch, a missing stretch and a missing number are found, though each file is good."""
     manifest = read_manifest(made.folder)

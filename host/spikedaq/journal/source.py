@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spikedaq.journal.reader import Entry, JournalReader
-from spikedaq.journal.records import ReceivedAt, Record, SegmentStart, UnknownRecord
+from spikedaq.journal.records import JournalGap, ReceivedAt, Record, SegmentStart, UnknownRecord
 from spikedaq.journal.state import HEAD_RECORDS, JournalState, carries_state
-from spikedaq.model import LocalProtocolError, RemoteProtocolError
+from spikedaq.model import Block, LocalProtocolError, RemoteProtocolError
 from spikedaq.wire import Connection, Description, Frame, Hello, Pong, Received, Status, decode_message
 
 WARM_UP_BYTES = 128 * 1024
@@ -42,6 +42,8 @@ class JournalSource:
     ----------
     state : JournalState
         What is known at the item that was given out last.
+    gap_before : JournalGap or None
+        Frames that could not be journalled before the first item, and after the last block before it.
     """
 
     def __init__(self, folder: Path, start_offset: int) -> None:
@@ -55,6 +57,7 @@ class JournalSource:
         self._t_received_ns = 0
         self._offset = self._reader.offset
         self._after_hole = False
+        self.gap_before: JournalGap | None = None
         self._seed()
 
     @property
@@ -105,6 +108,10 @@ class JournalSource:
         self._offset = entry.end_offset
         if entry.end_offset > self.start_offset:
             self._items.extend(Item(c, entry.end_offset, self._t_received_ns, entry.offset) for c in contents)
+        elif isinstance(item, JournalGap):
+            self.gap_before = item
+        elif any(isinstance(content, Block) for content in contents):
+            self.gap_before = None
 
     def _see_hole(self, entry: Entry) -> None:
         """Take over what a segment's head says where frames are missing before it: a boot may have begun among them."""

@@ -183,9 +183,9 @@ class Files:
             return
         self.closing = True
         self.before_close()
-        closed = self.writer.close(reason)
+        number, closed = self.writer.meta.number, self.writer.close(reason)
         self.writer = None
-        self.folder.check_in(closed, self._closing())
+        self.folder.check_in(closed, number, self._closing())
         self.closing = self.in_window = False
         self.news = True
 

@@ -82,7 +82,7 @@ class DeviceFolder:
                 writer.close("empty")
                 path.unlink()
             elif path != unlisted[-1]:
-                self.check_in(writer.close("found complete"), int(writer.cursor))
+                self.check_in(writer.close("found complete"), writer.meta.number, int(writer.cursor))
             else:
                 self.resumed = writer
 
@@ -108,7 +108,7 @@ class DeviceFolder:
 
     def next_number(self) -> int:
         """Return the number of the next file."""
-        return self.manifest.files[-1].number + 1 if self.manifest.files else 0
+        return max((file.number + 1 for file in self.manifest.files), default=0)
 
     def next_path(self, start_host_ns: int, reference_host_ns: int) -> Path:
         """Path of the next file, named after its first sample's time."""
@@ -116,7 +116,7 @@ class DeviceFolder:
         text = f"{start:%Y%m%dT%H%M%SZ}"
         return self.path / file_name(self._plan.session, self._device.name, text, self.next_number())
 
-    def check_in(self, closed: ClosedFile, cursor: int) -> None:
+    def check_in(self, closed: ClosedFile, number: int, cursor: int) -> None:
         """Put a closed file into the manifest, once its name and the journal that it was made of are on the disk."""
         sync_folder(self.path)
         sync_segments(self._device.journal, self._checked_in_to)
@@ -124,7 +124,7 @@ class DeviceFolder:
         self.manifest.files.append(
             ManifestFile(
                 name=closed.path.name,
-                number=self.next_number(),
+                number=number,
                 sha256=closed.sha256,
                 n_bytes=closed.n_bytes,
                 n_samples=closed.n_samples,

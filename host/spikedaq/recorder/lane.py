@@ -57,7 +57,7 @@ class Lane:
         self._facts = FactFinder(device.journal, plan.ends_with)
         self._gaps: list[Gap] = []
         self._held: deque[Item] = deque(maxlen=MAX_HELD)
-        self._journal_gap = False
+        self._journal_gap: JournalGap | None = None  # since the newest block
         self._start_cursor = 0
         self._saved_cursor = 0
         self._step_us = 0
@@ -160,6 +160,8 @@ class Lane:
             progress = self._manifest.progress
             saved = None if progress is None else progress["selection"]
             self._selection = selection_of(self._plan, self.device, saved)
+            self._source.peek()  # past what precedes the cursor
+            self._journal_gap = self._source.gap_before
             self._files.news = not self._whole  # it is armed
         return self._source
 
@@ -175,9 +177,9 @@ class Lane:
         elif isinstance(content, SessionStop):
             if content.session == self._plan.ends_with:
                 self._finish(content.reason)
-        elif isinstance(content, JournalGap):
-            self._journal_gap = True
         elif isinstance(content, rows.ROWS):
+            if isinstance(content, JournalGap):
+                self._journal_gap = content
             return self._row(item)
         return True
 
@@ -255,7 +257,8 @@ class Lane:
         files = self._files
         # A block that was under way when the session began: times in a file are never negative.
         if not files.begun and span.host_ns(0) < span.reference_ns:
-            self._held.clear()
+            # What people did meanwhile belongs to the session.
+            self._hold([held for held in self._held if rows.is_kept(held)])
             self._gaps.clear()
             files.cursor = item.end_offset
             return True
@@ -273,7 +276,7 @@ class Lane:
             pieces = [(start, min(stop, until_step - block.first_step)) for start, stop in pieces]
             pieces = [(start, stop) for start, stop in pieces if start < stop]
         self._gaps.clear()
-        self._journal_gap = False
+        self._journal_gap = None
         self._step_us = block.step_us
         self._at = span
         taken = Taken(block, item, span, info, pieces, gaps)
@@ -307,12 +310,15 @@ class Lane:
     def _tidy(self, taken: Taken) -> None:
         """Let go of what no window can want any more, and write down how far that is now and then."""
         kept = [item for item in self._held if _outlives(item, taken.block)]
-        self._held.clear()
-        self._held.extend(kept)
+        self._hold(kept)
         if self._files.cursor - self._saved_cursor < SAVE_BYTES or not all(map(rows.is_kept, kept)):
             return
         self._keep_progress()
         self._files.folder.save()
+
+    def _hold(self, items: list[Item]) -> None:
+        self._held.clear()
+        self._held.extend(items)
 
     def _clock(self, boot_id: int) -> ClockMap | None:
         return self._facts.clock(boot_id, self._source)
@@ -358,6 +364,9 @@ class Lane:
 
     def _finish(self, reason: str) -> None:
         """End the session for this device."""
+        if self._journal_gap is not None:
+            missing = rows.gap_text(self._journal_gap)
+            reason = f"{reason}; before that {missing}" if reason else missing
         if any(map(rows.is_kept, self._held)):
             self._files.reopen()
             if self._files.writer is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,8 @@ from spikedaq.store import is_file_name, repair
 
 _GOOD_ENDS = (0, 3)
 """Exit statuses of a recorder: the session has ended; everything that the journals hold is in closed files."""
+
+_WORK = ".rebuild-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,8 @@ def recover(path: Path, report: Report = lambda deed: None) -> list[Deed]:
             _set_manifest_aside(folder, done)
         _finish(session, own, done)
         with held(session):
+            for stale in session.glob(f"{_WORK}*"):  # of one that was killed
+                shutil.rmtree(stale, ignore_errors=True)
             for folder in own:
                 _Rebuilder(session, folder, done).run(only)
     return deeds
@@ -156,7 +161,7 @@ class _Rebuilder:
 
     def _make_again(self, manifest: Manifest, index: int, why: str, *, missing: bool) -> None:
         entry, path = manifest.files[index], self._folder / manifest.files[index].name
-        with tempfile.TemporaryDirectory(prefix=".rebuild-", dir=self._session) as name:
+        with tempfile.TemporaryDirectory(prefix=_WORK, dir=self._session) as name:
             try:
                 made, file = self._record(Path(name), manifest, index)
             except (SpikedaqError, OSError) as error:

@@ -12,6 +12,7 @@ from spikedaq.journal import (
     ClockFitRecord,
     ClockMapRecord,
     Item,
+    JournalGap,
     LinkRecord,
     NoteRecord,
     RequestRecord,
@@ -25,9 +26,9 @@ from spikedaq.recorder.mode import Continuous, Mode, Triggered
 from spikedaq.store import Epoch, RecordingWriter
 from spikedaq.wire import Describe, Get, HelloRequest, Set, StimulusData, decode_message
 
-ROWS = (Event, NoteRecord, RequestRecord, LinkRecord, ClockMapRecord, ClockFitRecord, TriggerRecord)
+ROWS = (Event, NoteRecord, RequestRecord, LinkRecord, JournalGap, ClockMapRecord, ClockFitRecord, TriggerRecord)
 """Items that make rows."""
-_KEPT = (NoteRecord, RequestRecord, LinkRecord, TriggerRecord)
+_KEPT = (NoteRecord, RequestRecord, LinkRecord, JournalGap, TriggerRecord)
 
 ClockOf = Callable[[int], ClockMap | None]
 
@@ -71,6 +72,8 @@ def write_row(
     elif isinstance(content, LinkRecord):
         text = f"link {content.state}: {content.url}" + (f" ({content.detail})" if content.detail else "")
         writer.rows.append_note(content.t_host_ns, text, "link", offset)
+    elif isinstance(content, JournalGap):
+        writer.rows.append_note(content.t_host_ns, gap_text(content), "journal", offset)
     elif isinstance(content, RequestRecord):
         _write_request(writer, content, offset)
     elif isinstance(content, TriggerRecord):
@@ -128,8 +131,15 @@ def _write_request(writer: RecordingWriter, record: RequestRecord, offset: int) 
     )
 
 
+def gap_text(record: JournalGap) -> str:
+    """Say what is missing in the journal; a copy of a journal does not know how many frames that are."""
+    if record.n_frames:
+        return f"{record.n_frames} frames of the device could not be journalled (disk full)"
+    return "frames of the device are missing in the copy of its journal"
+
+
 def is_kept(item: Item) -> bool:
-    """Whether an item waits for a file however long that takes: what people did, not what a device reports."""
+    """Whether an item waits for a file however long that takes: what people did, and what is missing."""
     return isinstance(item.content, _KEPT)
 
 
