@@ -19,6 +19,8 @@ from fake_stream import FakeDevice
 
 import spikedaq.journal.tail as tail_module
 import spikedaq.journal.writer as writer_module
+from spikedaq.daemon.config import JournalConfig
+from spikedaq.daemon.journals import Journal
 from spikedaq.journal import (
     ClockFitRecord,
     ClockMapRecord,
@@ -32,6 +34,7 @@ from spikedaq.journal import (
     TriggerRecord,
     decode_frames,
 )
+from spikedaq.journal.segments import kept_bytes
 from spikedaq.model import ClockMap, StoreError
 from spikedaq.wire import Frame
 
@@ -224,6 +227,40 @@ def test_the_ring_keeps_what_somebody_needs(tmp_path: Path, monkeypatch: pytest.
     assert writer.offset - left[1] < 120_000
     writer.retain(needed_from=0)
     assert left == sorted(int(p.stem) for p in (tmp_path / "j").glob("*.spj"))
+
+
+def test_the_ring_is_filled_by_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Offsets jump by up to a gibibyte at each start of the computer, which is no reason to delete anything."""
+    monkeypatch.setattr(writer_module, "RETAIN_SLACK_BYTES", 0)
+    device, folder = FakeDevice(), tmp_path / "j"
+    for boot in range(4):
+        writer = make(folder, ring_bytes=2 * 2**30, host_boot_id=f"boot {boot}")
+        writer.append_frames(8, [device.block() for _ in range(10)])
+        if boot < 3:
+            writer.close()
+    assert writer.offset > 3 * 2**30
+    n_bytes = sum(p.stat().st_size for p in folder.glob("*.spj"))
+    assert kept_bytes(folder) == n_bytes < 200_000
+    writer.retain(needed_from=writer.offset)
+    assert kept_bytes(folder) == n_bytes
+    newest = max(folder.glob("*.spj")).stat().st_size
+    writer.retain(needed_from=writer.offset, ring_bytes=newest + 1)
+    assert len(list(folder.glob("*.spj"))) == 2, "the newest alone is a byte short of the ring"
+
+
+def test_the_daemon_counts_what_is_there(tmp_path: Path) -> None:
+    """And what it has written since it looked."""
+    device, folder = FakeDevice(), tmp_path / "j"
+    writer = make(folder, host_boot_id="an earlier boot")
+    writer.append_frames(8, [device.block()])
+    writer.close()
+    journal = Journal("alpha", "01", folder, JournalConfig())
+    journal.writer.append_frames(9, [device.block() for _ in range(10)])
+    n_bytes = sum(p.stat().st_size for p in folder.glob("*.spj"))
+    assert journal.kept_bytes() == n_bytes
+    journal.trim(0)
+    assert journal.kept_bytes() == n_bytes
+    journal.writer.close()
 
 
 def test_a_tiny_ring_keeps_the_segment_that_is_being_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from spikedaq.journal import (
     PingRecord,
     RequestRecord,
     TriggerRecord,
-    kept_range,
+    kept_bytes,
 )
 from spikedaq.model import ClockMap, ConfigError
 from spikedaq.wire import Frame
@@ -43,7 +43,7 @@ class Journal:
             ring_bytes=config.ring_bytes,
             on_error=self._write_failed,
         )
-        self.first_offset = _first_offset(folder)
+        self._count()
         self.on_request: Callable[[bytes, str], None] = lambda _message, _origin: None
         self._append = self.writer.append
         self._append_frames = self.writer.append_frames
@@ -99,7 +99,8 @@ class Journal:
 
     def kept_bytes(self) -> int:
         """Bytes of this journal that are kept."""
-        return self.writer.offset - self.first_offset
+        n_bytes, offset = self._counted
+        return n_bytes + self.writer.offset - offset
 
     def sync(self) -> None:
         """Bring it to the disk itself, and have space for more; for a thread."""
@@ -109,7 +110,12 @@ class Journal:
     def trim(self, needed_from: int, ring_bytes: int | None = None) -> None:
         """Delete what nobody needs; for a thread."""
         self.writer.retain(needed_from, ring_bytes)
-        self.first_offset = _first_offset(self.writer.folder)
+        self._count()
+
+    def _count(self) -> None:
+        """Look how much there is; what is written from here on is added to it."""
+        offset = self.writer.offset
+        self._counted = (kept_bytes(self.writer.folder), offset)
 
     def _write_failed(self, error: OSError) -> None:
         log.error(
@@ -224,8 +230,3 @@ class Journals:
             for journal in self._open.values():
                 await asyncio.to_thread(journal.writer.close)
             self._open.clear()
-
-
-def _first_offset(folder: Path) -> int:
-    kept = kept_range(folder)
-    return kept[0] if kept else 0

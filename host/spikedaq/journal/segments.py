@@ -55,6 +55,11 @@ def kept_range(folder: Path) -> tuple[int, int] | None:
     return (segments[0].base_offset, segments[-1].base_offset + segments[-1].size()) if segments else None
 
 
+def kept_bytes(folder: Path) -> int:
+    """Return how many bytes a journal has on the disk: fewer than its offsets span, which have holes."""
+    return sum(segment.size() for segment in list_segments(folder))
+
+
 def sync_segments(folder: Path, since: int) -> None:
     """Bring to the disk itself what a journal holds from ``since`` on; any process may.
 

@@ -239,10 +239,13 @@ class JournalWriter:
             Instead of the ring that this writer was made with.
         """
         ring_bytes = self.ring_bytes if ring_bytes is None else ring_bytes
-        limit = min(needed_from - RETAIN_SLACK_BYTES, self.offset - ring_bytes)
+        limit = needed_from - RETAIN_SLACK_BYTES
         segments = list_segments(self.folder)
+        # What is there is counted: offsets have holes of up to a gibibyte, where the computer was started again.
+        after_bytes = sum(segment.size() for segment in segments)
         for segment, following in pairwise(segments):
-            if following.base_offset > limit or segment.base_offset >= self._tail.base:
+            after_bytes -= segment.size()
+            if after_bytes < ring_bytes or following.base_offset > limit or segment.base_offset >= self._tail.base:
                 break
             try:
                 segment.path.unlink()
