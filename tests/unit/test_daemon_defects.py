@@ -16,6 +16,7 @@ from spikedaq.daemon.alarms import AlarmKind, Alarms
 from spikedaq.daemon.config import AlarmsConfig
 from spikedaq.daemon.guard import kept_going
 from spikedaq.daemon.health import Health, health
+from spikedaq.daemon.health.metrics import _TOTALS
 from spikedaq.daemon.service import _reload_when
 
 WAIT_S = 20.0
@@ -130,3 +131,26 @@ def test_the_command_is_run_for_what_stood_before_it_was_there(tmp_path: Path) -
 
     asyncio.run(main())
     assert told.exists()
+
+
+def test_every_total_has_a_source() -> None:
+    """What metrics.md lists is measured."""
+    counted: Any = SimpleNamespace(
+        viewer_drops=0, publish=None, published=0, published_bytes=0, requests=0, refused=0,
+        status=SimpleNamespace(free_bytes=None, time_left_s=None),
+    )  # fmt: skip
+    bench: Any = SimpleNamespace(name="lab", members={})
+    sessions: Any = SimpleNamespace(current=None)
+
+    async def main() -> None:
+        watched = Health(
+            DaemonConfig(), Alarms(int), bench=bench, sessions=sessions, journals=counted, disk=counted,
+            publisher=counted, control=counted, epoch="e", log_lines_lost=lambda: 7,
+        )  # fmt: skip
+        totals = watched.snapshot().totals
+        assert totals.keys() == _TOTALS.keys() and totals["log_lines_lost"] == 7
+        await watched.close()
+
+    asyncio.run(main())
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "metrics.md").read_text()
+    assert not [name for name in _TOTALS if f"`spikedaq_{name}_total`" not in text]

@@ -59,6 +59,8 @@ class Daemon:
         Reads the configuration anew for a reload.
     scanner : PortScanner, optional
         Lists ports; another one in tests.
+    log_lines_lost : callable, optional
+        How many lines of the log nobody took.
 
     Attributes
     ----------
@@ -76,11 +78,19 @@ class Daemon:
         From `run`: an endpoint or data folder is in use, or cannot be used.
     """
 
-    def __init__(self, config: DaemonConfig, loader: Loader | None = None, scanner: PortScanner | None = None) -> None:
+    def __init__(
+        self,
+        config: DaemonConfig,
+        loader: Loader | None = None,
+        scanner: PortScanner | None = None,
+        *,
+        log_lines_lost: Callable[[], int] = lambda: 0,
+    ) -> None:
         self.config = config
         self._live = LiveConfig(config)
         self._loader = loader
         self._scanner = scanner
+        self._log_lines_lost = log_lines_lost
         self.epoch = f"{time.time_ns():x}-{secrets.token_hex(4)}"
         self.ready = asyncio.Event()
         self.control_url = config.control
@@ -167,6 +177,7 @@ class Daemon:
             publisher=publisher,
             control=control,
             epoch=self.epoch,
+            log_lines_lost=self._log_lines_lost,
         )
         self._live.listeners.append(lambda _, now: health.configure(now.alarms))
         loop = asyncio.get_running_loop()
@@ -182,12 +193,12 @@ class Daemon:
                 tasks.append(group.create_task(control.run(), name="control"))
                 tasks.append(group.create_task(kept_going("history", history.run), name="history"))
                 await sessions.resume()
-                tasks.append(group.create_task(sessions.run(), name="sessions"))
                 tasks.append(group.create_task(triggers.run(), name="triggers"))
                 tasks.append(group.create_task(bench.run(), name="devices"))
                 tasks.append(group.create_task(_reload_when(reload_asked, reloader, health), name="reload"))
-                tasks.append(group.create_task(discovery.run(), name="discovery"))
                 auxiliary: dict[str, Callable[[], Awaitable[None]]] = {
+                    "sessions": sessions.run,
+                    "discovery": discovery.run,
                     "status": partial(self._report, bench, sessions, data),
                     "disk": disk.run,
                     "subscribers and leases": partial(self._tend, publisher, leases),
@@ -277,7 +288,7 @@ def run(config: DaemonConfig, loader: Loader | None = None) -> int:
     gc.collect()
     gc.freeze()
     try:
-        asyncio.run(Daemon(config, loader).run())
+        asyncio.run(Daemon(config, loader, log_lines_lost=lambda: log_writer.lost).run())
     except ConfigError as error:
         log_writer.close()
         sys.stderr.write(f"spikedaqd: {error}\n")

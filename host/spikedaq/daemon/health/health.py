@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -51,6 +52,7 @@ class Health:
         publisher: Publisher,
         control: ControlServer,
         epoch: str,
+        log_lines_lost: Callable[[], int] = lambda: 0,
     ) -> None:
         self.manager = ServiceManager()
         self.metrics_url: str | None = None
@@ -61,6 +63,7 @@ class Health:
         self._disk = disk
         self._publisher = publisher
         self._control = control
+        self._log_lines_lost = log_lines_lost
         self._watcher = Watcher(config.alarms, alarms, bench, sessions=sessions, journals=journals, viewers=publisher)
         self._announcer = Announcer(publisher, bench.name, epoch, alarms, host_now_ns)
         self._command = AlarmCommand(config.alarms, bench.name)
@@ -152,6 +155,7 @@ class Health:
                 "alarm_command_runs": command.runs,
                 "alarm_command_failures": command.failures,
                 "alarm_command_skipped": command.skipped,
+                "log_lines_lost": self._log_lines_lost(),
             },
             free_bytes=self._disk.status.free_bytes,
             time_left_s=self._disk.status.time_left_s,
