@@ -194,6 +194,8 @@ class Bench:
     ----------
     members : dict
         Never changed in place but replaced: whoever goes through it may take its time.
+    changing : asyncio.Lock
+        Held by whoever adds or removes devices, from looking at what there is until it is done.
     comings, goings : list of callable
         Called with a member as it is added, before it runs, and as it is removed. They must not raise or wait.
     """
@@ -215,6 +217,7 @@ class Bench:
         )
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
+        self.changing = asyncio.Lock()
         self.comings: list[Callable[[Member], None]] = []
         self.goings: list[Callable[[Member], None]] = []
         self.members = {device.name: self._make(device) for device in config.now.devices}

@@ -196,7 +196,7 @@ class Discovery:
             return
         if port.state is PortState.USED:
             self._review_used(port)
-        elif port.state is PortState.UNNAMED and (self._live.now.adopts or self._home(port.unique_id)):
+        elif port.state is PortState.UNNAMED and (self._adopts() or self._home(port.unique_id)):
             port.again_s = 0.0  # it has got a name meanwhile, or needs none any more
         if port.state is PortState.USED or port.again_s is None or self._now_s() < port.again_s:
             return
@@ -225,7 +225,12 @@ class Discovery:
     def _wants_more(self) -> bool:
         """Whether a board that nobody has asked yet could be of use."""
         missing = any(m.assigned is not None and m.assigned.url is None for m in self._bench.members.values())
-        return missing or self._live.now.adopts
+        return missing or self._adopts()
+
+    def _adopts(self) -> bool:
+        """Whether a board that nobody named is used."""
+        adopted = sum(not member.is_configured for member in self._bench.members.values())
+        return self._live.now.adopts and adopted < MAX_ADOPTED
 
     async def _ask(self, port: Port) -> None:
         url = port.found.url
@@ -243,7 +248,8 @@ class Discovery:
             port.put(PortState.REFUSED, "an error inside spikedaqd; its log has the details")
         else:
             try:
-                await self._settle(port, held)
+                async with self._bench.changing:
+                    await self._settle(port, held)
             except BaseException:
                 await held.close()
                 raise
@@ -271,10 +277,15 @@ class Discovery:
                 port.put(PortState.REFUSED, refusal)
             else:
                 port.again_s = None
+                other = (
+                    f"; {MAX_ADOPTED} boards without a name are in use, which is as many as there may be"
+                    if self._live.now.adopts
+                    else ", or set [discovery] enabled = true"
+                )
                 port.put(
                     PortState.UNNAMED,
                     f"board {port.unique_id} is no device of this bench; to use it, give it a [[device]] with "
-                    f'unique_id = "{port.unique_id}", or set [discovery] enabled = true',
+                    f'unique_id = "{port.unique_id}"{other}',
                 )
             return
         self._held.put(held)
@@ -302,8 +313,7 @@ class Discovery:
 
     def _adopt(self, port: Port) -> Member | None:
         """Make a board that nobody named a device."""
-        members = self._bench.members
-        if not self._live.now.adopts or sum(not m.is_configured for m in members.values()) >= MAX_ADOPTED:
+        if not self._adopts():
             return None
-        name = self._names.of(port.unique_id, members)
+        name = self._names.of(port.unique_id, self._bench.members)
         return self._bench.add(DeviceConfig(name, unique_id=port.unique_id), is_configured=False)

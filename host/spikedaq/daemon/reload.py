@@ -54,8 +54,9 @@ class Reloader:
                     code="no_file",
                 )
             config = await asyncio.to_thread(self._loader)
-            lines, devices = self._checked(config)
-            await self._change(config, devices)
+            async with self._bench.changing:
+                lines, devices = self._checked(config)
+                lines += await self._change(config, devices)
             for line in lines:
                 log.info("configuration reloaded", change=line, origin=who)
             if not lines:
@@ -105,7 +106,9 @@ class Reloader:
         named = {device.unique_id for device in devices.begun if device.unique_id}
         return [m.name for m in self._bench.members.values() if not m.is_configured and m.config.unique_id in named]
 
-    async def _change(self, config: DaemonConfig, devices: DeviceChanges) -> None:
+    async def _change(self, config: DaemonConfig, devices: DeviceChanges) -> list[str]:
+        """Do it; return what could not be set yet."""
+        not_set = []
         await self._bench.remove([*devices.ended, *self._superseded(devices)])
         # From here on nothing can fail.
         self._live.change(config)
@@ -119,8 +122,9 @@ class Reloader:
                 try:
                     await member.device.commands.set(added, origin="configuration")
                 except (CommandError, RemoteProtocolError) as error:
-                    # It is set when the device is connected next.
                     log.warning("not set yet", device=device.name, reason=str(error))
+                    not_set.append(f"not set yet: {device.name}: {error}; it is set when the device is connected next")
+        return not_set
 
     def _note(self, lines: list[str], who: str) -> None:
         """Put the change into the journals, and so into the files that are being written."""

@@ -16,7 +16,10 @@ class ConfigurationCommands:
 
     def operations(self) -> dict[str, Operation]:
         """Return the operations by name."""
-        return {"configuration": Operation(self._show), "reload": Operation(self._reload, changes=True)}
+        return {
+            "configuration": Operation(self._show),
+            "reload": Operation(self._reload, changes=True, every_lease=True),
+        }
 
     async def _show(self, _: str) -> dict[str, Any]:
         return self._reloader.to_map()

@@ -36,8 +36,14 @@ class PortCommands:
         self._discovery.rescan()
 
     async def _name(self, _: str, device: str, name: str) -> dict[str, Any]:
-        member = self._bench.member(device)
         check_session_name(text(name, "name"), "device name")
+        async with self._bench.changing:
+            unique_id = await self._rename(device, name)
+        self._discovery.rescan()
+        return {"unique_id": unique_id, "name": name}
+
+    async def _rename(self, device: str, name: str) -> str:
+        member = self._bench.member(device)
         unique_id = member.config.unique_id
         if member.is_configured or unique_id is None:
             message = f"{device!r} has its name from the configuration; change it there, then: spikedaq reload"
@@ -48,5 +54,4 @@ class PortCommands:
         await asyncio.to_thread(self._names.give, unique_id, name)
         await self._bench.remove([device])
         self._bench.add(DeviceConfig(name, unique_id=unique_id), is_configured=False)
-        self._discovery.rescan()
-        return {"unique_id": unique_id, "name": name}
+        return unique_id
