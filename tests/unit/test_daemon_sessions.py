@@ -220,6 +220,22 @@ def test_a_session_on_a_disk_that_hangs_is_ended_in_the_journal(rig: Rig, monkey
     asyncio.run(run())
 
 
+def test_a_refused_start_leaves_no_alarm(rig: Rig) -> None:
+    """The answer says why; a session that is not there has nothing that could end its alarm."""
+    raised: list[str] = []
+    rig.alarms.listeners.append(lambda alarm, is_raised: raised.append(str(alarm.kind)) if is_raised else None)
+    rig.recorder(f"echo 'no more files may be made here' >&2\nexit {recorder_process.EXIT_DISK}\n")
+
+    async def run() -> None:
+        async with ended(rig):
+            with pytest.raises(StoreError, match="no more files may be made here"):
+                await rig.begin("s")
+            assert "write_failed" in raised
+            assert not rig.alarms.standing
+
+    asyncio.run(run())
+
+
 def test_an_orphan_that_keeps_a_session_is_told_until_it_ends(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """The recorder of an earlier daemon may be stuck on a disk; it is waited for, and not in silence."""
     monkeypatch.setattr(recorder_process, "BUSY_LONG_S", 0.01)

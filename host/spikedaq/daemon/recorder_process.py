@@ -133,11 +133,14 @@ class RecorderProcess:
 
     def _finish(self, error: str | None) -> None:
         self.complete, self.error, self.is_full = error is None, error, False
-        self._alarms.clear(AlarmKind.WRITE_FAILED, self.folder.name)
-        for device in self.files:
-            self._alarms.clear(AlarmKind.WRITE_FAILED, f"{self.folder.name}/{device}")
+        self.end_alarms()
         self.finished.set()
         self.changed.set()
+
+    def end_alarms(self) -> None:
+        """End its alarms: it is not run any more."""
+        for subject in (self.folder.name, *(f"{self.folder.name}/{device}" for device in self.files)):
+            self._alarms.clear(AlarmKind.WRITE_FAILED, subject)
 
     async def _room(self) -> None:
         """Wait until the disk has room to go on with."""

@@ -333,6 +333,7 @@ class Sessions:
             session.timer.cancel()
         self._unpin(session)
         self._sessions.pop(session.name, None)
+        session.recorder.end_alarms()
         await self._point_away(session.folder)
 
     async def _point_away(self, folder: Path) -> None:
