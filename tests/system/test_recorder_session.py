@@ -143,6 +143,29 @@ def notes_of(bench: Bench) -> list[str]:
     return [n.text for f in check_files(bench.folder, bench.device.produced) for n in f.notes]
 
 
+def test_damage_of_the_journal_is_told(bench: Bench) -> None:
+    """A flipped bit in it costs a block, which is a gap; who looks for a bad cable is told where to look."""
+    device = bench.device
+    device.introduce(bench.writer)
+    bench.begin()
+    bench.blocks(5)
+    at = bench.writer.offset + 200
+    bench.blocks(5)
+    lost = device.produced.pop(5)
+    (segment,) = bench.journal.glob("*.spj")
+    with segment.open("r+b") as file:
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ (2 if byte != 2 else 4)]))
+    bench.end()
+    lines = bench.record()
+    (file,) = check_files(bench.folder, device.produced)
+    assert [(g.gap.cause, g.gap.first_step) for g in file.gaps] == [(GapCause.LOST, lost[1])]
+    (remark,) = (line["remark"] for line in lines if "remark" in line)
+    assert f"bytes of the journal in {bench.journal}" in remark
+
+
 def drop_before_stop(bench: Bench) -> None:
     bench.device.block(3000)
     bench.device.produced.pop()

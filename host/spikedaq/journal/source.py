@@ -66,9 +66,9 @@ class JournalSource:
         return self._offset
 
     @property
-    def damaged(self) -> int:
-        """Damaged pieces that the reader skipped."""
-        return self._reader.counters.damaged
+    def damaged_bytes(self) -> int:
+        """Bytes of no good frame, which were skipped."""
+        return self._reader.counters.damaged_bytes
 
     def peek(self) -> Item | None:
         """Next item, None where the journal has nothing new. Stays the next one until ``pop``."""
@@ -83,10 +83,6 @@ class JournalSource:
     def pop(self) -> None:
         """Go on to the item after the one that ``peek`` gave."""
         self._items.popleft()
-
-    def end_offset(self) -> int:
-        """Journal offset after what is there now."""
-        return self._reader.end_offset()
 
     def close(self) -> None:
         """Close the journal file."""

@@ -58,15 +58,16 @@ class Lane:
         self._gaps: list[Gap] = []
         self._held: deque[Item] = deque(maxlen=MAX_HELD)
         self._journal_gap: JournalGap | None = None  # since the newest block
+        self._damaged_bytes = 0  # told
         self._start_cursor = 0
         self._saved_cursor = 0
         self._step_us = 0
         self._at: Span | None = None  # the newest block's
 
-    @property
-    def remarks(self) -> list[str]:
-        """What had to be put right on starting."""
-        return self._files.folder.remarks
+    def take_remarks(self) -> list[str]:
+        """Return what had to be put right, or was found damaged, since the last call."""
+        taken, self._files.folder.remarks = self._files.folder.remarks, []
+        return taken
 
     @property
     def news(self) -> bool:
@@ -115,6 +116,8 @@ class Lane:
             return False
         for _ in range(STEP_ITEMS):
             item = source.peek()
+            if source.damaged_bytes > self._damaged_bytes:
+                self._remark_damage(source)
             if item is None and last and self.device.until is not None:
                 self._finish("the journal ends here")
             elif item is not None and self.device.until is not None and item.end_offset > self.device.until:
@@ -128,6 +131,14 @@ class Lane:
             if self.done or self.news:
                 return not self.done
         return True
+
+    def _remark_damage(self, source: JournalSource) -> None:
+        n_bytes = source.damaged_bytes - self._damaged_bytes
+        self._damaged_bytes = source.damaged_bytes
+        self._files.folder.remarks.append(
+            f"{n_bytes} bytes of the journal in {source.folder}, at or before offset {source.offset}, are damaged; "
+            "samples that were in them show as lost"
+        )
 
     def flush(self) -> None:
         """Let the file write what is due."""

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from spikedaq.journal import sync_folder
 from spikedaq.model import StoreError
 
 MANIFEST_FILE = "manifest.json"
@@ -123,11 +124,7 @@ class Manifest:
             out.flush()
             os.fsync(out.fileno())
         temporary.replace(folder / MANIFEST_FILE)
-        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        sync_folder(folder)
 
 
 def mark_deleted(folder: Path, name: str, utc_ns: int, why: str) -> None:

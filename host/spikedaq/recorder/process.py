@@ -96,8 +96,7 @@ class Recorder:
                 continue
             self._left_out.pop(device, None)
             self._lanes.append(lane)
-            for remark in lane.remarks:
-                self._reporter.write({"device": device.name, "remark": remark})
+            self._remark(lane)
 
     def _try_again(self) -> None:
         """Take up what was left out, as somebody may have put it right."""
@@ -114,12 +113,17 @@ class Recorder:
             more = more or bool(takes_more)
             if takes_more or (self._turn + i) % FLUSH_SLOTS == 0:
                 self._guard(lane, lane.flush)
+            self._remark(lane)
             if lane.news:
                 lane.reported()
                 self._reporter.line(lane)
             # Between devices as well: a turn of many that catch up takes seconds.
             self._report()
         return more
+
+    def _remark(self, lane: Lane) -> None:
+        for remark in lane.take_remarks():
+            self._reporter.write({"device": lane.device.name, "remark": remark})
 
     def _drain(self) -> int:
         """Take what the journals hold now, close the files, and leave the session to the next recorder."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from spikedaq.model import Block, ClockMap, Event, Gap
+from spikedaq.model import ClockMap, Gap
 from spikedaq.recorder.intervals import Intervals
 from spikedaq.recorder.mode import Continuous, Triggered
 from spikedaq.recorder.plan import DevicePlan, SessionPlan
@@ -48,22 +48,9 @@ class Span:
             k += 1
         return k
 
-    def of_block(self, block: Block) -> Span:
-        """Return that of a block, with the same clock."""
-        return self._of(block.boot_id, block.first_step, block.n_samples, block.first_tick)
-
     def of_gap(self, gap: Gap) -> Span:
         """Return that of a gap before the block that this one is of."""
-        return self._of(gap.boot_id, gap.first_step, gap.n_steps, gap.first_tick)
-
-    def of_event(self, event: Event) -> Span:
-        """Return that of the step at which an event happened."""
-        return self._of(event.boot_id, event.step, 1, event.tick)
-
-    def _of(self, boot_id: int, first_step: int, n: int, first_tick: int) -> Span:
-        return Span(
-            boot_id, first_step, n, first_tick, self.step_us, self.clock, self.host_boot, self.reference_ns, self.offset
-        )
+        return replace(self, boot_id=gap.boot_id, first_step=gap.first_step, n=gap.n_steps, first_tick=gap.first_tick)
 
 
 class Selection(Protocol):
