@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import structlog
 
-from spikedaq.daemon import recorder_process, sessions
+from spikedaq.daemon import left_sessions, recorder_process, sessions
 from spikedaq.daemon import session as session_module
 from spikedaq.daemon.alarms import Alarms
 from spikedaq.daemon.config import DaemonConfig, JournalConfig
@@ -70,7 +70,7 @@ class Rig:
     async def resumed(self) -> Any:
         """Take up a session of this data folder; return it once it records."""
         self.unfinished(self.data.recordings / "s")
-        await self.sessions.resume()
+        await self.sessions.left.resume()
         session = self.sessions.current
         assert session is not None
         await self.until(lambda: session.recorder.files["alpha"].rows_on_disk)
@@ -151,7 +151,7 @@ def test_a_disk_that_does_not_answer_for_a_moment_does_not_end_the_recording(
             first = session.recorder.pid
             session.recorder.kill()
             await rig.until(lambda: session.task.done() or session.recorder.pid != first)
-            assert not session.task.done() and rig.sessions.failed == {}
+            assert not session.task.done() and rig.sessions.left.failed == {}
 
     asyncio.run(run())
 
@@ -172,7 +172,7 @@ def test_an_internal_error_of_the_keeper_ends_the_session_and_is_told(
             session.recorder.kill()
             await rig.until(session.task.done)
             assert session.recorder.finished.is_set() and not session.recorder.complete
-            assert "never foreseen" in rig.sessions.failed["s"]
+            assert "never foreseen" in rig.sessions.left.failed["s"]
             assert rig.sessions.current is None and state(session.folder) == "interrupted"
 
     asyncio.run(run())
@@ -245,7 +245,7 @@ def test_an_orphan_that_keeps_a_session_is_told_until_it_ends(rig: Rig, monkeypa
     async def run() -> None:
         async with ended(rig):
             rig.unfinished(rig.data.recordings / "s")
-            await rig.sessions.resume()
+            await rig.sessions.left.resume()
             session = rig.sessions.current
             assert session is not None
             await rig.until(lambda: session.recorder.error)
@@ -260,31 +260,31 @@ def test_an_orphan_that_keeps_a_session_is_told_until_it_ends(rig: Rig, monkeypa
 
 def test_a_session_whose_disk_is_away_is_waited_for(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is recorded meanwhile: the journals keep what it lacks up to there, and it is taken up in the end."""
-    monkeypatch.setattr(sessions, "LOOK_S", 0.01)
+    monkeypatch.setattr(left_sessions, "LOOK_S", 0.01)
     away = rig.path / "disk" / "lost"
     Pointers(rig.data).add(Pointer(away, {"alpha": 0}))
 
     async def run() -> None:
         async with ended(rig):
-            await rig.sessions.resume()
-            assert "Mount its disk" in rig.sessions.failed["lost"]
+            await rig.sessions.left.resume()
+            assert "Mount its disk" in rig.sessions.left.failed["lost"]
             with pytest.raises(StoreError, match="'lost' is unfinished, and waited for"):
                 await rig.begin("lost")
             session = await rig.begin("other")
-            assert "lost" in rig.sessions.failed
+            assert "lost" in rig.sessions.left.failed
             assert rig.sessions.needed_from() == {"alpha": 0}
             assert set(rig.pointed()) == {away, session.folder}
-            looking = asyncio.create_task(rig.sessions.run())
+            looking = asyncio.create_task(rig.sessions.left.run())
             rig.unfinished(away)
             await rig.until(lambda: len(rig.sessions.all()) == 2)
-            assert rig.sessions.failed == {} and rig.sessions.current is session
+            assert rig.sessions.left.failed == {} and rig.sessions.current is session
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
             reader = JournalReader(rig.data.journal / "alpha")
             stops = [entry.item for entry in reader.poll() if isinstance(entry.item, SessionStop)]
             reader.close()
             assert [stop.session for stop in stops] == ["lost"]
-            rig.sessions._unpin(rig.sessions.all()[1])
+            rig.sessions.unpin(rig.sessions.all()[1])
             assert rig.journals.pinned == {"alpha": "ab"}
 
     asyncio.run(run())
@@ -296,12 +296,12 @@ def test_a_session_that_is_given_up_is_not_waited_for(rig: Rig) -> None:
 
     async def run() -> None:
         async with ended(rig):
-            await rig.sessions.resume()
+            await rig.sessions.left.resume()
             assert rig.sessions.needed_from() == {"alpha": 7}
-            assert await rig.sessions.dismiss("lost") == ["lost"]
+            assert await rig.sessions.left.dismiss("lost") == ["lost"]
             assert rig.sessions.needed_from() == {} and rig.pointed() == []
             with pytest.raises(CommandRejected, match="no recording 'lost'"):
-                await rig.sessions.dismiss("lost")
+                await rig.sessions.left.dismiss("lost")
 
     asyncio.run(run())
 
@@ -331,11 +331,11 @@ def test_a_session_that_cannot_be_taken_up_holds_no_board(rig: Rig) -> None:
 
     async def run() -> None:
         async with ended(rig):
-            await rig.sessions.resume()
-            assert "cannot be taken up again" in rig.sessions.failed["s"]
+            await rig.sessions.left.resume()
+            assert "cannot be taken up again" in rig.sessions.left.failed["s"]
             assert rig.journals.pinned == {}
             assert rig.sessions.needed_from() == {"alpha": 5, "beta": 5}
-            await rig.sessions.dismiss(None)
+            await rig.sessions.left.dismiss(None)
             assert rig.sessions.needed_from() == {}
 
     asyncio.run(run())
@@ -346,7 +346,7 @@ def test_a_list_of_sessions_that_cannot_be_read_is_told(rig: Rig) -> None:
 
     async def run() -> None:
         async with ended(rig):
-            await rig.sessions.resume()
-            assert "cannot be read" in rig.sessions.failed["unknown"]
+            await rig.sessions.left.resume()
+            assert "cannot be read" in rig.sessions.left.failed["unknown"]
 
     asyncio.run(run())

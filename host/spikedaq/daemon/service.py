@@ -192,12 +192,12 @@ class Daemon:
             async with asyncio.TaskGroup() as group:
                 tasks.append(group.create_task(control.run(), name="control"))
                 tasks.append(group.create_task(kept_going("history", history.run), name="history"))
-                await sessions.resume()
+                await sessions.left.resume()
                 tasks.append(group.create_task(triggers.run(), name="triggers"))
                 tasks.append(group.create_task(bench.run(), name="devices"))
                 tasks.append(group.create_task(_reload_when(reload_asked, reloader, health), name="reload"))
                 auxiliary: dict[str, Callable[[], Awaitable[None]]] = {
-                    "sessions": sessions.run,
+                    "sessions": sessions.left.run,
                     "discovery": discovery.run,
                     "status": partial(self._report, bench, sessions, data),
                     "disk": disk.run,

@@ -1,4 +1,4 @@
-"""Recording sessions: begun, ended, and taken up again after the daemon was killed."""
+"""Recording sessions: begun, kept, and ended."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from spikedaq.daemon.alarms import Alarms
 from spikedaq.daemon.config import RecordingConfig
 from spikedaq.daemon.data_folder import DataFolder
 from spikedaq.daemon.journals import Journal, Journals
+from spikedaq.daemon.left_sessions import LeftSessions
 from spikedaq.daemon.live_config import LiveConfig
 from spikedaq.daemon.recorder_process import CLOSE_S
 from spikedaq.daemon.recording_mode import Wanted, wall_clock_reaches
-from spikedaq.daemon.session import SESSION_FILE, Reference, Session, new_plan
-from spikedaq.daemon.session_folders import Pointer, Pointers, make_session_folder, state_of, unfinished
+from spikedaq.daemon.session import Reference, Session, new_plan
+from spikedaq.daemon.session_folders import Pointer, Pointers, make_session_folder
 from spikedaq.journal import SessionStart, SessionStop
 from spikedaq.link import host_now_ns
 from spikedaq.model import CommandRejected, CommandTimeout, ConfigError, SpikedaqError, StoreError, check_session_name
-from spikedaq.recorder import UNFINISHED
 
 START_TIMEOUT_S = 10.0
 """How long a recorder has to bring the first block of every device to the disk."""
@@ -34,9 +34,7 @@ START_PER_DEVICE_S = 1.0
 """And so much more for each: making a file takes 0.1 s of a processor, and a computer may be busy."""
 MAX_START_RESTARTS = 2
 STOP_TIMEOUT_S = 60.0
-LOOK_S = 5.0
-"""How often a session whose disk is away is looked for."""
-_SAVE_S = _ANSWER_S = 5.0
+_SAVE_S = 5.0
 _LINK_S = 2.0
 """What a session's last sample takes at most from the board into the journal, if nothing is wrong."""
 
@@ -62,14 +60,11 @@ class Sessions:
         self._journals = journals
         self._bench = bench
         self._sessions: dict[str, Session] = {}
-        self._pointers = Pointers(data)
-        self._left: dict[str, Session | Pointer] = {}
-        """That could not be taken up, or are left to the next daemon; the journals keep what they lack."""
+        self.pointers = Pointers(data)
         self._last: RecordingStatus | None = None
-        self.failed: dict[str, str] = {}
-        """By session, why it ended, or was not taken up again, although nobody had ended it."""
-        self._turn = asyncio.Lock()
-        self._ending = False
+        self.turn = asyncio.Lock()
+        self.ending = False
+        self.left = LeftSessions(data, journals, self)
 
     @property
     def config(self) -> RecordingConfig:
@@ -92,7 +87,7 @@ class Sessions:
     def needed_from(self) -> dict[str, int]:
         """Journal offset by device before which everything is in closed files; for a thread."""
         needed: dict[str, int] = {}
-        for session in [*self._sessions.values(), *self._left.values()]:
+        for session in [*self._sessions.values(), *self.left.waiting.values()]:
             for name, offset in session.needed_from().items():
                 needed[name] = min(offset, needed.get(name, offset))
         return needed
@@ -129,15 +124,15 @@ class Sessions:
         CommandTimeout
             No block on disk within `START_TIMEOUT_S` and `START_PER_DEVICE_S`; what was begun is undone.
         """
-        async with self._turn:
+        async with self.turn:
             check_session_name(name)
-            if self._ending:
+            if self.ending:
                 raise CommandRejected("the daemon is ending; record once it is started again", code="ending")
             if self.current is not None:
                 message = f"session {self.current.name!r} is being recorded; stop it first, or wait until it is closed"
                 raise CommandRejected(message, code="busy")
-            if name in self._left:
-                waits = f"session {name!r} is unfinished, and waited for: {self.failed.get(name, 'it was left')}"
+            if name in self.left.waiting:
+                waits = f"session {name!r} is unfinished, and waited for: {self.left.failed.get(name, 'it was left')}"
                 raise StoreError(f"{waits}; choose another name")
             names = self._bench.check_recordable(devices)
             parent = Path(folder) if folder else self._data.recordings
@@ -155,7 +150,7 @@ class Sessions:
             except BaseException as error:
                 await self._undo(session, str(error) or "interrupted")
                 raise
-            self._replace_left(session)
+            self.left.replaced_by(session)
             log.info("recording", session=name, folder=str(target), devices=names)
             return session.status()
 
@@ -193,9 +188,9 @@ class Sessions:
         for device, journal in journals.items():
             journal.writer.append(SessionStart(now.host_ns, name, now.utc_ns, config_json))
             self._journals.pinned[device] = journal.unique_id
-        session = self._session(target, plan)
+        session = self.make(target, plan)
         try:
-            await asyncio.to_thread(self._pointers.add, Pointer(target, session.start_offsets))
+            await asyncio.to_thread(self.pointers.add, Pointer(target, session.start_offsets))
             await session.save("recording", None)
         except BaseException:
             self._journal_stop(session, "failed")
@@ -246,7 +241,7 @@ class Sessions:
         CommandTimeout
             The recorder has not finished within `STOP_TIMEOUT_S`; it goes on by itself.
         """
-        async with self._turn:
+        async with self.turn:
             session = self.current if name is None else self._sessions.get(name)
             if session is None:
                 what = (
@@ -281,13 +276,21 @@ class Sessions:
 
     # ---- keep ----
 
-    def _session(self, folder: Path, plan: dict[str, Any]) -> Session:
+    def make(self, folder: Path, plan: dict[str, Any]) -> Session:
+        """Return a session of this plan."""
         return Session(folder, plan, self._alarms, self._config.now.disk.restart_bytes)
 
     def _launch(self, session: Session) -> None:
         self._sessions[session.name] = session
         session.timer = asyncio.create_task(self._end_in_time(session), name=f"end of session {session.name}")
         session.task = asyncio.create_task(self._keep(session), name=f"session {session.name}")
+
+    def go_on(self, session: Session) -> None:
+        """Record a session that was left, or end it where that was under way."""
+        if session.plan["state"] == "stopping":
+            # The daemon may have been killed between writing the state and the journals; a second stop is harmless.
+            self._journal_stop(session, session.plan["reason"] or "user")
+        self._launch(session)
 
     async def _end_in_time(self, session: Session) -> None:
         """End a session whose schedule is over."""
@@ -314,7 +317,7 @@ class Sessions:
         except StoreError as error:
             log.warning("ended, but this cannot be written down", session=session.name, reason=str(error))
         if state == "interrupted":
-            self.failed[session.name] = (
+            self.left.failed[session.name] = (
                 f"session {session.name} is not recorded any more: {reason}; what it has is in {session.folder}, and "
                 "what the journal holds can be had from there. Put right what is wrong and begin another session"
             )
@@ -322,7 +325,8 @@ class Sessions:
         await self._forget(session)
         log.info("recording ended", session=session.name, folder=str(session.folder), state=state, reason=reason)
 
-    def _unpin(self, session: Session) -> None:
+    def unpin(self, session: Session) -> None:
+        """Give a session's devices back."""
         others = [other for other in self._sessions.values() if other is not session]
         for device in session.start_offsets:
             if not any(device in other.start_offsets for other in others):
@@ -331,14 +335,15 @@ class Sessions:
     async def _forget(self, session: Session) -> None:
         if session.timer is not None and session.timer is not asyncio.current_task():
             session.timer.cancel()
-        self._unpin(session)
+        self.unpin(session)
         self._sessions.pop(session.name, None)
         session.recorder.end_alarms()
-        await self._point_away(session.folder)
+        await self.point_away(session.folder)
 
-    async def _point_away(self, folder: Path) -> None:
+    async def point_away(self, folder: Path) -> None:
+        """Note that a session is not under way any more."""
         try:
-            await asyncio.to_thread(self._pointers.remove, folder)
+            await asyncio.to_thread(self.pointers.remove, folder)
         except StoreError as error:
             # The next daemon reads in the session's own folder that it has ended.
             log.warning("ended, but it stays noted as under way", folder=str(folder), reason=str(error))
@@ -354,117 +359,11 @@ class Sessions:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    # ---- take up ----
-
-    async def resume(self) -> None:
-        """Take up what an earlier daemon left unfinished. What cannot be taken up is reported and left as it is."""
-        pointers: list[Pointer] = []
-        try:
-            pointers = await asyncio.to_thread(self._pointers.all)
-        except StoreError as error:
-            self.failed["unknown"] = str(error)
-        folders = await asyncio.to_thread(unfinished, self._data)
-        for pointer in pointers:
-            if pointer.folder in folders:
-                continue
-            try:
-                state = await asyncio.wait_for(asyncio.to_thread(state_of, pointer.folder), _ANSWER_S)
-            except (StoreError, TimeoutError) as error:
-                self._miss(pointer, str(error) or f"{pointer.folder} does not answer")
-                continue
-            await self._found(pointer, state)
-        for folder in folders:
-            await self._take_up(folder)
-
-    async def run(self) -> None:
-        """Look now and then for the sessions that could not be found, and take them up once their disk is there."""
-        while True:
-            await asyncio.sleep(LOOK_S)
-            for name, pointer in list(self._left.items()):
-                if not isinstance(pointer, Pointer):
-                    continue
-                with contextlib.suppress(StoreError):
-                    state = await asyncio.to_thread(state_of, pointer.folder)
-                    async with self._turn:
-                        if self._left.get(name) is pointer and not self._ending:
-                            self.failed.pop(name, None)
-                            await self._found(pointer, state)
-                            if self._left.get(name) is pointer:
-                                del self._left[name]
-
-    def _miss(self, pointer: Pointer, why: str) -> None:
-        name = pointer.folder.name if pointer.folder.name not in self._left else str(pointer.folder)
-        log.warning("unfinished session cannot be found", folder=str(pointer.folder), reason=why)
-        self._left[name] = pointer
-        self.failed[name] = (
-            f"session {name} was under way, and {why}: it is not recorded. Mount its disk, or put the file back, and "
-            f"it is taken up again; or give it up with spikedaq record dismiss {name}"
-        )
-
-    async def _found(self, pointer: Pointer, state: str) -> None:
-        if state in UNFINISHED:
-            await self._take_up(pointer.folder)
-        else:
-            await self._point_away(pointer.folder)
-
-    async def _take_up(self, folder: Path) -> None:
-        session: Session | None = None
-        try:
-            plan = json.loads(await asyncio.to_thread((folder / SESSION_FILE).read_text, "utf-8"))
-            session = self._session(folder, plan)
-            for entry in plan["devices"]:
-                await self._journals.open(entry["name"], entry["unique_id"])
-                self._journals.pinned[entry["name"]] = entry["unique_id"]
-        except (OSError, ValueError, KeyError, TypeError, SpikedaqError) as error:
-            log.warning("unfinished session cannot be resumed", folder=str(folder), reason=str(error))
-            if session is not None:
-                self._unpin(session)
-                self._left[folder.name] = session
-            self.failed[folder.name] = (
-                f"the unfinished session in {folder} cannot be taken up again: {error}; what it has is there"
-            )
-            return
-        log.warning("resuming unfinished session", session=session.name, state=plan["state"])
-        if plan["state"] == "stopping":
-            # The daemon may have been killed between writing the state and the journals; a second stop is harmless.
-            self._journal_stop(session, plan["reason"] or "user")
-        self._launch(session)
-
-    def _replace_left(self, session: Session) -> None:
-        """Have a session end those before it that ended by themselves, or are waited for, where they overlap."""
-        for name in [name for name in self.failed if name not in self._left]:
-            del self.failed[name]  # somebody is looking after it
-        for name, left in self._left.items():
-            for device in left.start_offsets.keys() & session.start_offsets.keys():
-                journal = self._journals.get(device)
-                if journal is not None:
-                    journal.writer.append(SessionStop(host_now_ns(), name, "another session was begun"))
-
-    async def dismiss(self, name: str | None) -> list[str]:
-        """Take note of recordings that ended by themselves: one, or all; return their names.
-
-        One that is waited for is waited for no more, and the journals keep nothing for it.
-
-        Raises
-        ------
-        CommandRejected
-            That one did not, or somebody has taken note already.
-        """
-        if name is not None and name not in self.failed:
-            text = f"no recording {name!r} ended by itself" + (f"; {', '.join(self.failed)} did" if self.failed else "")
-            raise CommandRejected(text, code="not_recording")
-        dismissed = list(self.failed) if name is None else [name]
-        for one in dismissed:
-            del self.failed[one]
-            left = self._left.pop(one, None)
-            if isinstance(left, Pointer):
-                await self._point_away(left.folder)
-            log.info("dismissed that the recording ended", session=one)
-        return dismissed
+    # ---- when the daemon ends ----
 
     async def finish(self, reason: str) -> None:
         """End everything in order before the daemon ends; what cannot be closed in time is resumed by the next one."""
-        self._ending = True
+        self.ending = True
         for session in list(self._sessions.values()):
             try:
                 await self.stop(session.name, reason)
@@ -475,9 +374,9 @@ class Sessions:
 
     async def abandon(self, close_s: float = CLOSE_S) -> None:
         """Leave what still runs to the next daemon: files are closed, at most for so long, sessions stay unfinished."""
-        self._ending = True
+        self.ending = True
         sessions = list(self._sessions.values())
-        self._left |= {session.name: session for session in sessions}
+        self.left.waiting |= {session.name: session for session in sessions}
         for session in sessions:
             log.warning("the next daemon goes on with the session", session=session.name)
             session.recorder.close_s = close_s

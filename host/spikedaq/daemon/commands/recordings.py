@@ -73,7 +73,7 @@ class RecordingCommands:
         return status.to_map()
 
     async def _dismiss(self, _: str, session: Any = None) -> list[str]:
-        return await self._sessions.dismiss(None if session is None else text(session, "session"))
+        return await self._sessions.left.dismiss(None if session is None else text(session, "session"))
 
     async def _status(self, _: str) -> dict[str, Any] | None:
         status = self._sessions.status()

@@ -220,7 +220,7 @@ class Watcher:
     def _look_at_ends(self) -> None:
         """Tell of recordings that ended by themselves, and of those that could not be taken up again."""
         kind = AlarmKind.RECORDING_ENDED
-        failed: Mapping[str, str] = self._sessions.failed
+        failed: Mapping[str, str] = self._sessions.left.failed
         for name in self._unresumed - failed.keys():
             self._alarms.clear(kind, name)
         for name in failed.keys() - self._unresumed:
