@@ -29,10 +29,11 @@ from spikedaq.model.errors import (
     StoreError,
 )
 from spikedaq.model.names import check_session_name
-from spikedaq.model.stream import Block, BlockFlag, Event, EventKind, Gap, GapCause
+from spikedaq.model.stream import MODEL_STEP_MS, Block, BlockFlag, Event, EventKind, Gap, GapCause
 from spikedaq.model.texts import duration_text
 
 __all__ = [
+    "MODEL_STEP_MS",
     "Block",
     "BlockFlag",
     "ChannelInfo",

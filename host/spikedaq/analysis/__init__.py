@@ -1,0 +1,1 @@
+"""What recordings say: spikes, rates, stimulus loops, F-I curves, the phase plane. Arrays in, arrays out."""
