@@ -1,0 +1,91 @@
+"""`spikedaq scope`: the web page of one or several benches."""
+
+from __future__ import annotations
+
+import argparse
+import webbrowser
+from typing import Any
+
+from spikedaq.cli.common import add_json_option, print_json
+from spikedaq.cli.qr import qr_lines
+from spikedaq.inlet import control_url
+from spikedaq.model import ConfigError
+
+DEFAULT_LISTEN = "127.0.0.1:5580"
+
+
+def add_commands(commands: Any) -> None:
+    """Add this module's command."""
+    parser = commands.add_parser("scope", help="a web page that shows live devices, and lets you drive them")
+    parser.add_argument(
+        "--url",
+        action="append",
+        help="a daemon's control endpoint; may be given several times (default: $SPIKEDAQ_URL, "
+        "else tcp://127.0.0.1:5571)",
+    )
+    parser.add_argument("--key", metavar="FILE", help="the key of this page, where a daemon demands one")
+    parser.add_argument("--listen", default=DEFAULT_LISTEN, metavar="HOST:PORT", help=f"default: {DEFAULT_LISTEN}")
+    parser.add_argument("--viewer-token", metavar="TEXT", help="who has it may watch; made where it is needed")
+    parser.add_argument("--controller-token", metavar="TEXT", help="who has it may do everything")
+    parser.add_argument("--open", action="store_true", help="open it in this computer's browser")
+    parser.add_argument("--no-qr", action="store_true", help="print no QR code")
+    add_json_option(parser)
+    parser.set_defaults(run=run_scope)
+
+
+def split_listen(text: str) -> tuple[str, int]:
+    """Return host and port of ``HOST:PORT``, ``:PORT`` or ``PORT``.
+
+    Raises
+    ------
+    ConfigError
+        Not of that form.
+    """
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or int(port) > 65535:
+        raise ConfigError(f"--listen {text!r} is not HOST:PORT; write for example {DEFAULT_LISTEN}")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def run_scope(arguments: argparse.Namespace) -> int:
+    """Serve the page until Ctrl-C."""
+    try:
+        from spikedaq.scope.access import Access, is_loopback, new_token  # noqa: PLC0415 - an extra
+        from spikedaq.scope.app import make_app  # noqa: PLC0415
+        from spikedaq.scope.hub import Hub  # noqa: PLC0415
+        from spikedaq.scope.server import PageServer, address_of, bind  # noqa: PLC0415
+    except ImportError as error:
+        raise ConfigError(
+            f"the page needs {error.name}, which is not installed: pip install 'spikedaq[scope]'"
+        ) from error
+    host, port = split_listen(arguments.listen)
+    viewer, controller = arguments.viewer_token, arguments.controller_token
+    if viewer or controller or not is_loopback(host):
+        viewer, controller = viewer or new_token(), controller or new_token()
+    access = Access(host, viewer_token=viewer, controller_token=controller)
+    hub = Hub(arguments.url or [control_url()], key=arguments.key)
+    listening = bind(host, port)
+    address = address_of(listening)
+
+    def started() -> None:
+        addresses = {"page": address}
+        if access.needs_token:
+            addresses = {"viewers": f"{address}?token={viewer}", "controllers": f"{address}?token={controller}"}
+        if arguments.json:
+            print_json(addresses)
+        else:
+            _print(addresses, with_qr=not arguments.no_qr and access.needs_token)
+        if arguments.open:
+            webbrowser.open(addresses.get("controllers", address))
+
+    PageServer(make_app(hub, access), started=started).run(sockets=[listening])
+    return 0
+
+
+def _print(addresses: dict[str, str], *, with_qr: bool) -> None:
+    for what, address in addresses.items():
+        print(f"{what}: {address}", flush=True)
+    if with_qr:
+        for line in qr_lines(addresses["viewers"]):
+            print(line)
+    print("Ctrl-C ends it; the benches and their recordings go on.", flush=True)

@@ -1,0 +1,55 @@
+"""What a browser gets of traces: one binary message with bins of one device (docs/reference/scope.md)."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from spikedaq.scope.pyramid import Bins
+
+VERSION = 1
+_LENGTH = struct.Struct("<I")
+
+
+def encode_bins(header: Mapping[str, Any], bins: Bins) -> bytes:
+    """Encode bins.
+
+    Parameters
+    ----------
+    header : map
+        What else is to be said, as JSON values; ``level``, ``first``, ``count``, ``channels`` and ``flat`` are added.
+
+    Returns
+    -------
+    bytes
+        Length of the header (u32, little-endian), the header as JSON, spaces up to a multiple of 4, then int16,
+        little-endian: channel by channel all smallest values, then channel by channel all largest. At level 0 both are
+        the same and come once (``flat``), except where samples are missing.
+    """
+    channels, count = bins.low.shape
+    flat = bins.level == 0 and bool(np.array_equal(bins.low, bins.high))
+    fields = {
+        "v": VERSION, **header,
+        "level": bins.level, "first": bins.first, "count": count, "channels": channels, "flat": flat,
+    }  # fmt: skip
+    text = json.dumps(fields, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 4)
+    low = np.ascontiguousarray(bins.low, dtype="<i2").tobytes()
+    high = b"" if flat else np.ascontiguousarray(bins.high, dtype="<i2").tobytes()
+    return b"".join((_LENGTH.pack(len(text)), text, low, high))
+
+
+def decode_bins(data: bytes) -> tuple[dict[str, Any], Bins]:
+    """Decode what `encode_bins` made; for tests and for clients in Python."""
+    (length,) = _LENGTH.unpack_from(data)
+    header: dict[str, Any] = json.loads(data[4 : 4 + length])
+    shape = (header["channels"], header["count"])
+    values = np.frombuffer(data, "<i2", offset=4 + length)
+    size = shape[0] * shape[1]
+    low = values[:size].reshape(shape)
+    high = low if header["flat"] else values[size:].reshape(shape)
+    return header, Bins(header["level"], header["first"], low, high)

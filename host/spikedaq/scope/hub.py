@@ -1,0 +1,117 @@
+"""The benches on one side, the open pages on the other: each frame is made once for all who watch it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from spikedaq.keys import ClientKey
+from spikedaq.scope.asking import Leaseholders
+from spikedaq.scope.feed import BenchFeed
+from spikedaq.scope.json_text import to_json
+from spikedaq.scope.traces import Traces
+from spikedaq.scope.viewer import Viewer, Watch
+
+MAX_VIEWERS = 200
+
+
+class Hub:
+    """All benches and all viewers of one page server.
+
+    Parameters
+    ----------
+    urls : iterable of str
+        Control endpoints of the benches.
+    key : ClientKey or path, optional
+        As for `spikedaq.connect`.
+
+    Attributes
+    ----------
+    urls : dict of str to str
+        Control endpoint by name of the bench, as far as they are known.
+    frames_made, frames_sent : int
+        How often a frame was encoded, and how often it was handed to a viewer.
+    """
+
+    def __init__(self, urls: Iterable[str], *, key: ClientKey | str | None = None) -> None:
+        self.key = key
+        self.feeds = [BenchFeed(url, self, key=key) for url in urls]
+        self.urls: dict[str, str] = {}
+        self.viewers: set[Viewer] = set()
+        self.leaseholders = Leaseholders()
+        self.frames_made = 0
+        self.frames_sent = 0
+        self._watching: dict[tuple[str, str], dict[int, set[Viewer]]] = {}
+
+    async def run(self) -> None:
+        """Follow every bench until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for feed in self.feeds:
+                group.create_task(feed.run(), name=f"follow {feed.url}")
+
+    def feed(self, bench: str) -> BenchFeed | None:
+        """Return the feed of a bench by its name."""
+        return next((feed for feed in self.feeds if feed.name == bench), None)
+
+    def tell(self, bench: str, message: dict[str, Any]) -> None:
+        """Tell every viewer."""
+        if message["say"] == "bench" and message["here"]:
+            self.urls.clear()
+            self.urls.update({feed.name: feed.url for feed in self.feeds})
+            self.leaseholders.keep(bench, {lease["device"] or "" for lease in message["status"]["leases"]})
+        if self.viewers:
+            text = to_json({"bench": bench, **message})
+            for viewer in self.viewers:
+                viewer.tell(text)
+
+    def show(self, bench: str, device: str, traces: Traces) -> None:
+        """Show each viewer of a device what came."""
+        for level, viewers in self._watching.get((bench, device), {}).items():
+            frame = traces.news(level)
+            if frame is None:
+                continue
+            self.frames_made += 1
+            for viewer in viewers:
+                self.frames_sent += viewer.show(frame)
+
+    @staticmethod
+    def now_ms() -> float:
+        """Return this computer's CLOCK_BOOTTIME, which times of samples are on where the daemon runs here, too."""
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) / 1e6
+
+    def add(self, viewer: Viewer) -> None:
+        """Take in a page that was opened: it is told how things stand."""
+        self.viewers.add(viewer)
+        for feed in self.feeds:
+            viewer.tell(to_json({"say": "bench", **feed.state}))
+
+    def remove(self, viewer: Viewer) -> None:
+        """Take out a page that was closed."""
+        for number in list(viewer.watches):
+            self.unwatch(viewer, number)
+        self.viewers.discard(viewer)
+
+    def watch(self, viewer: Viewer, number: int, watch: Watch) -> None:
+        """From now on show a viewer this device at this zoom, under its own number for it."""
+        self.unwatch(viewer, number)
+        viewer.watches[number] = watch
+        self._watching.setdefault((watch.bench, watch.device), {}).setdefault(watch.level, set()).add(viewer)
+
+    def unwatch(self, viewer: Viewer, number: int) -> None:
+        """Show it no more; nothing where it is not watched."""
+        watch = viewer.watches.pop(number, None)
+        if watch is None or watch in viewer.watches.values():
+            return
+        key = (watch.bench, watch.device)
+        levels = self._watching[key]
+        levels[watch.level].discard(viewer)
+        if not levels[watch.level]:
+            del levels[watch.level]
+            feed = self.feed(watch.bench)
+            traces = feed.traces.get(watch.device) if feed is not None else None
+            if traces is not None:
+                traces.forget(watch.level)
+        if not levels:
+            del self._watching[key]

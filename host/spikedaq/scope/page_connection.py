@@ -1,0 +1,198 @@
+"""One page's connection: what it says, and what it is told (docs/reference/scope.md)."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from spikedaq.inlet import connect
+from spikedaq.model import CommandRejected, SpikedaqError
+from spikedaq.scope.access import WebRole
+from spikedaq.scope.asking import Asker
+from spikedaq.scope.hub import Hub
+from spikedaq.scope.json_text import to_json
+from spikedaq.scope.past import check_range, read_past
+from spikedaq.scope.pyramid import N_LEVELS
+from spikedaq.scope.viewer import MAX_WATCHES, Viewer, Watch
+
+MAX_TEXT_BYTES = 1 << 20
+MAX_ASKED = 32
+_MAX_NAME = 20
+HISTORY_S = 60.0
+POLICY_VIOLATION = 1008
+
+
+class PageConnection:
+    """Serves one websocket until it is closed.
+
+    Parameters
+    ----------
+    page_id : str
+        What the page keeps for itself and shows nobody; it makes the viewer's name its own, also over a reconnection.
+    given_name : str
+        What the person calls itself.
+    """
+
+    def __init__(self, socket: WebSocket, hub: Hub, role: WebRole, *, page_id: str, given_name: str) -> None:
+        self._socket = socket
+        self._hub = hub
+        self.viewer = Viewer(viewer_name(given_name, page_id or secrets.token_hex(8)), role)
+        self._asker = Asker(self.viewer.name, role, hub.urls, hub.leaseholders, hub.key)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(self) -> None:
+        """Serve it."""
+        self.viewer.tell(to_json({"say": "hello", "v": 1, "name": self.viewer.name, "role": self.viewer.role}))
+        self._hub.add(self.viewer)
+        sender = asyncio.create_task(self._send(), name=f"send to {self.viewer.name}")
+        try:
+            while True:
+                message = await self._socket.receive()
+                if message["type"] == "websocket.disconnect":
+                    return
+                await self._take(message)
+        finally:
+            self._hub.remove(self.viewer)
+            for task in (sender, *self._tasks):
+                task.cancel()
+            await asyncio.gather(sender, *self._tasks, return_exceptions=True)
+            await self._asker.close()
+
+    async def _send(self) -> None:
+        try:
+            while True:
+                news = await self.viewer.next()
+                if isinstance(news, str):
+                    await self._socket.send_text(news)
+                else:
+                    await self._socket.send_bytes(news)
+        except (WebSocketDisconnect, RuntimeError):
+            return  # the other side is gone; receive says so, too
+
+    async def _take(self, message: Mapping[str, Any]) -> None:
+        text = message.get("text")
+        if not isinstance(text, str) or len(text) > MAX_TEXT_BYTES:
+            self._complain("a page sends texts of at most a mebibyte")
+            return
+        try:
+            said = json.loads(text)
+            do = self._DOES.get(said["do"]) if isinstance(said, dict) else None
+        except (ValueError, KeyError, TypeError, RecursionError):
+            do = None
+        if do is None:
+            self._complain("that is nothing this server knows; load the page again")
+            return
+        try:
+            do(self, said)
+        except (KeyError, TypeError, ValueError) as error:
+            self._complain(f"{said['do']}: {error!r} is missing or wrong")
+        except CommandRejected as error:
+            self._complain(str(error))
+
+    def _complain(self, text: str) -> None:
+        self.viewer.tell(to_json({"say": "wrong", "text": text}))
+
+    def _ack(self, said: dict[str, Any]) -> None:
+        self.viewer.confirm(int(said["n"]))
+
+    def _clock(self, said: dict[str, Any]) -> None:
+        self.viewer.tell(to_json({"say": "clock", "asked": said.get("asked"), "host_ms": self._hub.now_ms()}))
+
+    def _watch(self, said: dict[str, Any]) -> None:
+        number, level = said["id"], said["level"]
+        if type(number) is not int or type(level) is not int or not 0 <= level < N_LEVELS:
+            raise CommandRejected(f"a zoom level is a whole number from 0 to {N_LEVELS - 1}")
+        if number not in self.viewer.watches and len(self.viewer.watches) >= MAX_WATCHES:
+            raise CommandRejected(f"one page watches at most {MAX_WATCHES} devices")
+        self._hub.watch(self.viewer, number, Watch(str(said["bench"]), str(said["device"]), level))
+
+    def _unwatch(self, said: dict[str, Any]) -> None:
+        self._hub.unwatch(self.viewer, int(said["id"]))
+
+    def _ask(self, said: dict[str, Any]) -> None:
+        number, bench, op, args = said["id"], str(said["bench"]), str(said["op"]), said.get("args") or {}
+        if not isinstance(args, dict):
+            raise CommandRejected("the arguments of a request are a map")
+        self._spawn(number, self._answer(number, bench, op, args))
+
+    async def _answer(self, number: Any, bench: str, op: str, args: dict[str, Any]) -> None:
+        try:
+            value = await self._asker.ask(bench, op, args)
+        except SpikedaqError as error:
+            code = getattr(error, "code", "error")
+            self.viewer.tell(to_json({"say": "answer", "id": number, "ok": False, "code": code, "text": str(error)}))
+        except (TypeError, ValueError) as error:
+            text = f"{op}: {error}"
+            self.viewer.tell(
+                to_json({"say": "answer", "id": number, "ok": False, "code": "bad_arguments", "text": text})
+            )
+        else:
+            self.viewer.tell(to_json({"say": "answer", "id": number, "ok": True, "value": value}))
+
+    def _want_lease(self, said: dict[str, Any]) -> None:
+        """Tell the others that this viewer would like a lease; who has it can give it back."""
+        message = {"say": "lease_wanted", "device": said.get("device"), "by": self.viewer.name}
+        self._hub.tell(str(said["bench"]), message)
+
+    def _past(self, said: dict[str, Any]) -> None:
+        level, first, stop = check_range(said["level"], said["first"], said["stop"])
+        number, bench, device = said["id"], str(said["bench"]), str(said["device"])
+        feed = self._hub.feed(bench)
+        if feed is None:
+            raise CommandRejected(f"there is no bench {bench!r} here")
+        traces, boot = feed.traces.get(device), said.get("boot")
+        if traces is not None and traces.has(boot, level, first):
+            frame = traces.past(level, first, stop)
+            if frame is not None:
+                self.viewer.show(frame)
+            self.viewer.tell(to_json({"say": "past", "id": number, "ok": True}))
+            return
+        if type(boot) is not int:
+            raise CommandRejected("a part of the past needs its boot")
+        self._spawn(number, self._from_history(number, feed.url, device, boot, (level, first, stop)))
+
+    async def _from_history(self, number: Any, url: str, device: str, boot: int, bins: tuple[int, int, int]) -> None:
+        try:
+            async with asyncio.timeout(HISTORY_S):
+                bench = await asyncio.to_thread(connect, url, key=self._hub.key, name="scope")
+                try:
+                    frames = read_past(bench, device, boot, bins, past=number)
+                    while (frame := await asyncio.to_thread(next, frames, None)) is not None:
+                        await self.viewer.show_all(frame)
+                finally:
+                    await asyncio.to_thread(bench.close)
+        except SpikedaqError as error:
+            self.viewer.tell(to_json({"say": "past", "id": number, "ok": False, "text": str(error)}))
+        except TimeoutError:
+            text = f"the history did not tell it within {HISTORY_S:.0f} s; ask for less"
+            self.viewer.tell(to_json({"say": "past", "id": number, "ok": False, "text": text}))
+        else:
+            self.viewer.tell(to_json({"say": "past", "id": number, "ok": True}))
+
+    def _spawn(self, number: Any, work: Any) -> None:
+        if len(self._tasks) >= MAX_ASKED:
+            work.close()
+            text = f"{MAX_ASKED} requests of this page are under way; wait for their answers"
+            self.viewer.tell(to_json({"say": "answer", "id": number, "ok": False, "code": "busy", "text": text}))
+            return
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    _DOES: ClassVar[dict[str, Callable[[PageConnection, dict[str, Any]], None]]] = {
+        "ack": _ack, "clock": _clock, "watch": _watch, "unwatch": _unwatch, "ask": _ask, "past": _past,
+        "want_lease": _want_lease,
+    }  # fmt: skip
+
+
+def viewer_name(given: str, page_id: str) -> str:
+    """Return what a viewer is called at the benches: its own name, and a tag that no other page has."""
+    tag = hashlib.sha256(page_id.encode(errors="replace")).hexdigest()[:6]
+    plain = "".join(c for c in given if c.isprintable() and c not in "@#").strip()[:_MAX_NAME]
+    return f"{plain or 'page'}#{tag}"

@@ -1,0 +1,94 @@
+"""The traces of one device: its newest samples at every zoom, and what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spikedaq.scope.frames import encode_bins
+from spikedaq.scope.pyramid import Bins, Pyramid
+
+
+class Traces:
+    """One device's samples as they come.
+
+    A new boot, another clamp mode and another step period begin anew: steps of different boots have nothing in common,
+    and in another mode the channels are others.
+
+    Attributes
+    ----------
+    device : str
+    run : int
+        Counts these beginnings; bins of different runs do not belong together.
+    blocks : int
+        Blocks taken so far.
+    t_newest_ns : int or None
+        CLOCK_BOOTTIME, on the daemon's computer, of behind the newest sample.
+    """
+
+    def __init__(self, bench: str, device: str) -> None:
+        self.bench = bench
+        self.device = device
+        self.run = 0
+        self.blocks = 0
+        self.t_newest_ns: int | None = None
+        self.pyramid: Pyramid | None = None
+        self._of: tuple[Any, ...] = ()
+        self._anchor: tuple[int, int | None] = (0, None)
+        self._sent: dict[int, int] = {}
+
+    def take(self, header: Mapping[str, Any], samples: npt.NDArray[np.int16]) -> None:
+        """Take one block with the header it came with (docs/reference/bus.md, 1.1)."""
+        of = (header.get("epoch"), header["boot"], header.get("mode", "current"), header["step_us"], samples.shape[1])
+        if self.pyramid is None or of[1:] != self._of[1:]:
+            self.run += 1
+            self.pyramid = Pyramid(samples.shape[1])
+            self._sent.clear()
+        self._of = of
+        self.blocks += 1
+        t_ns = header.get("t_ns")
+        self._anchor = (header["step"], t_ns)
+        if t_ns is not None:
+            self.t_newest_ns = t_ns + len(samples) * header["step_us"] * 1000
+        self.pyramid.append(header["step"], samples)
+
+    def news(self, level: int) -> bytes | None:
+        """Return a frame with the bins that came to a level since it was last asked for; None where none did.
+
+        The newest bin of the last frame is in it again, because more samples may have come to it.
+        """
+        if self.pyramid is None or self.pyramid.end is None:
+            return None
+        newest = (self.pyramid.end - 1) >> level
+        first = self._sent.get(level, newest)
+        self._sent[level] = newest
+        return self.encode(self.pyramid.bins(level, first))
+
+    def forget(self, level: int) -> None:
+        """Nobody watches a level any more: what comes to it meanwhile need not be sent later."""
+        self._sent.pop(level, None)
+
+    def has(self, boot: object, level: int, first: int) -> bool:
+        """Tell whether bins from ``first`` on are kept; ``boot`` None stands for the present one."""
+        if self.pyramid is None or (boot is not None and boot != self._of[1]):
+            return False
+        return first << level >= self.pyramid.oldest(level)
+
+    def past(self, level: int, first: int, stop: int | None) -> bytes | None:
+        """Return a frame with bins that are kept, None where there are none."""
+        bins = self.pyramid.bins(level, first, stop) if self.pyramid is not None else None
+        return None if bins is None or not bins.low.shape[1] else self.encode(bins)
+
+    def encode(self, bins: Bins, **more: Any) -> bytes:
+        """Return a frame of this device's present run."""
+        _, boot, mode, step_us, _ = self._of
+        step, t_ns = self._anchor
+        header = {
+            "bench": self.bench, "device": self.device, "run": self.run, "boot": boot, "mode": mode,
+            "step_us": step_us, "step": step, "t_ms": None if t_ns is None else t_ns / 1e6,
+            "oldest": self.pyramid.oldest(bins.level) if self.pyramid else 0, **more,
+        }  # fmt: skip
+        return encode_bins(header, bins)

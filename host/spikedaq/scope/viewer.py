@@ -1,0 +1,103 @@
+"""One open page: what it watches, what waits to be sent to it, and how it keeps from falling behind."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from spikedaq.scope.access import WebRole
+
+MAX_TEXTS = 500
+MAX_FRAMES = 100
+HELD_BACK_S = 0.75
+"""Frames that the page has not confirmed for so long are enough: more would only arrive late."""
+MAX_ON_THE_WAY = 16
+MAX_WATCHES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """One device at one zoom."""
+
+    bench: str
+    device: str
+    level: int
+
+
+class Viewer:
+    """The sending side of one page.
+
+    Frames go out only as fast as the page confirms them: one on a slow network, or on a laptop that sleeps, misses
+    some (the page sees the hole and asks for it) and is never sent a backlog.
+
+    Attributes
+    ----------
+    name : str
+        What it is called at the benches.
+    watches : dict of int to Watch
+        By the page's own number for each.
+    skipped, texts_dropped : int
+        Frames that were not sent because it did not confirm earlier ones; texts that did not fit into its queue.
+    """
+
+    def __init__(self, name: str, role: WebRole, now_s: Callable[[], float] = time.monotonic) -> None:
+        self.name = name
+        self.role = role
+        self.watches: dict[int, Watch] = {}
+        self.skipped = 0
+        self.texts_dropped = 0
+        self._now_s = now_s
+        self._texts: deque[str] = deque()
+        self._frames: deque[bytes] = deque()
+        self._something = asyncio.Event()
+        self._room = asyncio.Event()
+        self._sent: deque[tuple[int, float]] = deque()
+        self._n_sent = 0
+
+    def tell(self, text: str) -> None:
+        """Queue a text; the oldest gives way where there is no room."""
+        if len(self._texts) >= MAX_TEXTS:
+            self._texts.popleft()
+            self.texts_dropped += 1
+        self._texts.append(text)
+        self._something.set()
+
+    def show(self, frame: bytes) -> bool:
+        """Queue a frame, unless the page is behind; tell whether it was queued."""
+        is_behind = bool(self._sent) and self._now_s() - self._sent[0][1] > HELD_BACK_S
+        if is_behind or len(self._frames) >= MAX_FRAMES:
+            self.skipped += 1
+            return False
+        self._frames.append(frame)
+        self._something.set()
+        return True
+
+    async def show_all(self, frame: bytes) -> None:
+        """Queue a frame of which none may be left out, once the page has taken enough of those before it."""
+        while len(self._sent) + len(self._frames) >= MAX_ON_THE_WAY:
+            self._room.clear()
+            await self._room.wait()
+        self._frames.append(frame)
+        self._something.set()
+
+    def confirm(self, n_received: int) -> None:
+        """Note how many frames the page has received since it connected."""
+        while self._sent and self._sent[0][0] <= n_received:
+            self._sent.popleft()
+        self._room.set()
+
+    async def next(self) -> str | bytes:
+        """Return what is to be sent next; texts first."""
+        while not self._texts and not self._frames:
+            self._something.clear()
+            await self._something.wait()
+        if self._texts:
+            return self._texts.popleft()
+        frame = self._frames.popleft()
+        self._room.set()
+        self._n_sent += 1
+        self._sent.append((self._n_sent, self._now_s()))
+        return frame
