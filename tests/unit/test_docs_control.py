@@ -10,6 +10,7 @@ from unittest.mock import MagicMock
 from spikedaq.daemon.commands import Commands, Operation
 from spikedaq.daemon.commands.ports import PortCommands
 from spikedaq.history.requests import Requests
+from spikedaq.library import LIBRARY_OPERATIONS, Library
 from spikedaq.outlet.answered import MAX_BYTES, MAX_ENTRIES, PER_CLIENT, WINDOW_S
 from spikedaq.outlet.subscriptions import MAX_PER_CONNECTION
 
@@ -66,5 +67,24 @@ def test_the_bounds_are_the_ones_that_hold() -> None:
         assert bound in PAGE, bound
 
 
-def test_the_history_has_no_operation_that_changes_something() -> None:
-    assert "Nothing here changes anything" in str(Requests.__doc__)
+def test_the_history_says_which_of_its_operations_change_something() -> None:
+    """Nothing of the past can be changed; of the library, the page tells what is for controllers."""
+    assert "What is here changes nothing" in str(Requests.__doc__)
+    page = (ROOT / "docs" / "reference" / "library.md").read_text("utf-8")
+    told = {}
+    for line in page.splitlines():
+        if match := re.match(r"\| `(\w+)` \| .* \| (yes|no) \|", line):
+            told[match[1]] = match[2] == "yes"
+    assert told == LIBRARY_OPERATIONS
+
+
+def test_every_argument_of_the_library_is_there() -> None:
+    """Its page names them all, those that must be given in bold."""
+    page = (ROOT / "docs" / "reference" / "library.md").read_text("utf-8")
+    for op in LIBRARY_OPERATIONS:
+        row = next(line for line in page.splitlines() if line.startswith(f"| `{op}` |")).split(" | ")[1]
+        parameters = inspect.signature(getattr(Library, f"_{op}")).parameters.values()
+        takes = [p for p in parameters if p.name != "self"]
+        assert set(re.findall(r"`(\w+)`", row)) >= {p.name for p in takes}, op
+        bold = set(re.findall(r"\*\*`(\w+)`\*\*", row))
+        assert bold == {p.name for p in takes if p.default is p.empty}, op

@@ -152,6 +152,14 @@ class RecordingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         ),
     ] = None
     experimenter: Annotated[str | None, Meta(description='"Family, Given", for the files', extra=RELOADED)] = None
+    folders: Annotated[
+        tuple[Path, ...] | None,
+        Meta(
+            description="folders, beside `recordings` in `data`, that clients may look through and record in, with "
+            "all below them; where not given, they may look at `recordings` only, and record anywhere. A relative one "
+            "counts from the configuration's"
+        ),
+    ] = None
     mode: RecordingModeConfig = RecordingModeConfig()
 
 

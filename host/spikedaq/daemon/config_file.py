@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -57,7 +58,11 @@ def config_from(values: Mapping[str, Any], *, source: str, base: Path) -> Daemon
     devices = tuple(_in_lower_case(device, source, number) for number, device in enumerate(config.devices, start=1))
     keys = config.security.keys
     security = replace(config.security, keys=base / keys.expanduser() if keys else None)
-    return checked(replace(config, data=base / config.data, devices=devices, security=security))
+    recording = config.recording
+    if recording.folders is not None:
+        folders = tuple(Path(os.path.normpath(base / folder.expanduser())) for folder in recording.folders)
+        recording = replace(recording, folders=folders)
+    return checked(replace(config, data=base / config.data, devices=devices, security=security, recording=recording))
 
 
 def _in_lower_case(device: DeviceConfig, source: str, number: int) -> DeviceConfig:

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import json
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from spikedaq.journal import make_folder
+from spikedaq.library import MIN_FREE_BYTES, check_room
 from spikedaq.model import ConfigError, StoreError
 from spikedaq.recorder import DAEMON_LOCK
-
-MIN_FREE_BYTES = 64 * 2**20
-"""Needed where nobody says otherwise: one journal segment, two and a half minutes of a device at 10 kHz."""
 
 
 class DataFolder:
@@ -33,6 +29,7 @@ class DataFolder:
         self.path = path.absolute()
         self.journal = self.path / "journal"
         self.recordings = self.path / "recordings"
+        self.used_folders = self.path / "recording-folders.json"
         try:
             for folder in (self.path, self.journal, self.recordings):
                 make_folder(folder)
@@ -67,38 +64,21 @@ class DataFolder:
 
 
 def check_writable(folder: Path, needed_bytes: int = MIN_FREE_BYTES) -> None:
-    """Make a folder if it is missing, and see that files can be written there.
+    """Make a folder if it is missing, once it is known that files can be written there.
 
     Raises
     ------
     StoreError
-        Not possible, read-only, or (nearly) full.
+        Not possible, read-only, or (nearly) full; nothing was made then.
     """
+    room = check_room(folder, needed_bytes)
+    if room.exists:
+        return
     try:
         make_folder(folder)
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(b"\0" * 4096)
-            file.flush()
-        free = shutil.disk_usage(folder).free
     except OSError as error:
-        raise StoreError(f"the recording folder {folder} {_folder_error(error)}") from error
-    if free < needed_bytes:
-        raise StoreError(
-            f"the disk of the recording folder {folder} is full ({free // 2**20} MiB free, {needed_bytes // 2**20} "
-            "are needed); make room or name a folder on another disk"
-        )
-
-
-def _folder_error(error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "is on a full disk; make room or name a folder on another disk"
-    if error.errno == errno.EROFS:
-        return "is on a read-only disk; mount it for writing or name another folder"
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return "is read-only for this user; change its rights (chmod u+w) or name another folder"
-    if error.errno in (errno.ENOTDIR, errno.EEXIST):
-        return "is a file, or lies beneath one; name a folder"
-    return f"cannot be written ({error.strerror}); name another folder"
+        text = f"the recording folder {folder} cannot be made ({error.strerror}); name another folder"
+        raise StoreError(text) from error
 
 
 def write_json(path: Path, value: Any) -> None:

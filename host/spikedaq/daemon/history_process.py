@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 
 from spikedaq.daemon.alarms import AlarmKind, Alarms
+from spikedaq.library import LibraryConfig
 
 BACKOFF_FIRST_S = 0.2
 BACKOFF_LAST_S = 5.0
@@ -52,7 +53,14 @@ class HistoryProcess:
     """
 
     def __init__(
-        self, journals: Path, bench: str, endpoints: list[str], alarms: Alarms, *, keys: Path | None = None
+        self,
+        journals: Path,
+        bench: str,
+        endpoints: list[str],
+        alarms: Alarms,
+        *,
+        keys: Path | None = None,
+        library: LibraryConfig | None = None,
     ) -> None:
         self.endpoint: str | None = None
         self.pid: int | None = None
@@ -64,6 +72,7 @@ class HistoryProcess:
         self._endpoints = endpoints
         self._alarms = alarms
         self._options = [] if keys is None else ["--keys", str(keys)]
+        self._options += [] if library is None else _library_options(library)
 
     async def run(self) -> None:
         """Keep one going; cancelled, end it."""
@@ -148,6 +157,14 @@ class HistoryProcess:
         self._alarms.clear(AlarmKind.HISTORY_FAILED)
         log.info("history started", pid=self.pid, endpoint=self.endpoint)
         return False
+
+
+def _library_options(library: LibraryConfig) -> list[str]:
+    options = ["--recordings", str(library.recordings), *("--used", str(library.used))]
+    options += ["--needed", str(library.needed_bytes), "--reserve", str(library.reserve_bytes)]
+    for folder in library.folders:
+        options += ["--folder", str(folder)]
+    return options
 
 
 async def _last_line(reader: asyncio.StreamReader | None) -> str:

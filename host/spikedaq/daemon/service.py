@@ -36,6 +36,7 @@ from spikedaq.daemon.retention import Retention
 from spikedaq.daemon.sessions import Sessions
 from spikedaq.daemon.triggers import SavedTriggers, TriggerEngine, load_triggers
 from spikedaq.keys import KeyRing
+from spikedaq.library import LibraryConfig
 from spikedaq.link import PortScanner, host_now_ns
 from spikedaq.model import ConfigError, StoreError
 from spikedaq.outlet import ControlServer, Gate, Publisher, check_endpoint
@@ -138,7 +139,15 @@ class Daemon:
         reloader = Reloader(self._live, bench, journals, self._loader)
         endpoints = [self.config.history] if self.config.history else default_endpoints(self.config.control)
         keys = self.config.security.keys
-        history = HistoryProcess(data.journal, self.config.bench, endpoints, self.alarms, keys=keys)
+        library = LibraryConfig(
+            recordings=data.recordings,
+            folders=self.config.recording.folders or (),
+            used=data.used_folders,
+            journals=data.journal,
+            needed_bytes=self.config.disk.restart_bytes,
+            reserve_bytes=self.config.disk.reserve_bytes,
+        )
+        history = HistoryProcess(data.journal, self.config.bench, endpoints, self.alarms, keys=keys, library=library)
         triggers = TriggerEngine(
             self.config,
             bench,

@@ -11,6 +11,7 @@ from pathlib import Path
 from spikedaq.daemon.data_folder import DataFolder, check_writable, write_json
 from spikedaq.daemon.session import SESSION_FILE
 from spikedaq.journal import sync_folder
+from spikedaq.library.places import MAX_SHELVES, used_folders
 from spikedaq.model import StoreError
 from spikedaq.recorder import UNFINISHED
 
@@ -95,6 +96,21 @@ class Pointers:
             self._path.unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(f"{self._path} cannot be deleted ({error.strerror}); check the disk") from error
+
+
+def note_used(data: DataFolder, parent: Path) -> None:
+    """Remember a folder that was recorded in, so that its sessions are told of later; for a thread.
+
+    Raises
+    ------
+    StoreError
+    """
+    if parent == data.recordings:
+        return
+    known = used_folders(data.used_folders)
+    if known[:1] != [parent]:
+        folders = [parent, *(folder for folder in known if folder != parent)][:MAX_SHELVES]
+        write_json(data.used_folders, {"folders": [str(folder) for folder in folders]})
 
 
 def make_session_folder(parent: Path, target: Path, name: str, needed_bytes: int) -> None:

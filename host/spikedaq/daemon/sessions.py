@@ -23,8 +23,9 @@ from spikedaq.daemon.live_config import LiveConfig
 from spikedaq.daemon.recorder_process import CLOSE_S
 from spikedaq.daemon.recording_mode import Wanted, wall_clock_reaches
 from spikedaq.daemon.session import Reference, Session, new_plan
-from spikedaq.daemon.session_folders import Pointer, Pointers, make_session_folder
+from spikedaq.daemon.session_folders import Pointer, Pointers, make_session_folder, note_used
 from spikedaq.journal import SessionStart, SessionStop
+from spikedaq.library import LibraryConfig, Places
 from spikedaq.link import host_now_ns
 from spikedaq.model import CommandRejected, CommandTimeout, ConfigError, SpikedaqError, StoreError, check_session_name
 
@@ -135,9 +136,7 @@ class Sessions:
                 waits = f"session {name!r} is unfinished, and waited for: {self.left.failed.get(name, 'it was left')}"
                 raise StoreError(f"{waits}; choose another name")
             names = self._bench.check_recordable(devices)
-            parent = Path(folder) if folder else self._data.recordings
-            if not parent.is_absolute():
-                raise ConfigError(f"the recording folder {folder!r} is not a full path; write one that begins with /")
+            parent = await asyncio.to_thread(self._parent, folder) if folder else self._data.recordings
             target = parent / name
             await asyncio.to_thread(make_session_folder, parent, target, name, self._config.now.disk.restart_bytes)
             try:
@@ -151,8 +150,22 @@ class Sessions:
                 await self._undo(session, str(error) or "interrupted")
                 raise
             self.left.replaced_by(session)
+            try:
+                await asyncio.to_thread(note_used, self._data, parent)
+            except StoreError as error:
+                log.warning("recording, but its folder cannot be remembered for lists", reason=str(error))
             log.info("recording", session=name, folder=str(target), devices=names)
             return session.status()
+
+    def _parent(self, folder: str) -> Path:
+        """Return the folder that somebody wants to record in; for a thread."""
+        parent = Path(folder)
+        if not parent.is_absolute():
+            raise ConfigError(f"the recording folder {folder!r} is not a full path; write one that begins with /")
+        allowed = self._config.now.recording.folders
+        if allowed is not None:
+            Places(LibraryConfig(self._data.recordings, allowed)).resolve(folder, may_be_missing=True)
+        return parent
 
     async def _begin(
         self,

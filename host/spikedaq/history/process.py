@@ -12,6 +12,7 @@ from pathlib import Path
 
 from spikedaq.history.requests import Requests
 from spikedaq.keys import KeyRing
+from spikedaq.library import LibraryConfig
 from spikedaq.model import ConfigError
 from spikedaq.outlet import ControlServer, Gate
 
@@ -25,13 +26,21 @@ _NICENESS = 5
 """The boards come first: whoever reads up on the past may wait."""
 
 
-def serve(folder: Path, bench: str, endpoints: Sequence[str], keys: Path | None = None) -> int:
+def serve(
+    folder: Path,
+    bench: str,
+    endpoints: Sequence[str],
+    keys: Path | None = None,
+    library: LibraryConfig | None = None,
+) -> int:
     """Serve until stdin ends; say the endpoint, the first that can be bound, as one JSON line on stdout.
 
     Parameters
     ----------
     keys : Path, optional
         The daemon's key folder, if it demands keys; whoever may watch may read the past.
+    library : LibraryConfig, optional
+        Where recordings are, which are told of then, too.
 
     Returns
     -------
@@ -41,14 +50,14 @@ def serve(folder: Path, bench: str, endpoints: Sequence[str], keys: Path | None 
     with contextlib.suppress(OSError):
         os.nice(_NICENESS)
     try:
-        return asyncio.run(_serve(folder, bench, endpoints, keys))
+        return asyncio.run(_serve(Requests(folder, bench, library), endpoints, keys))
     except ConfigError as error:
         sys.stderr.write(f"spikedaq history: {error}\n")
         return EXIT_CONFIG
 
 
-async def _serve(folder: Path, bench: str, endpoints: Sequence[str], keys: Path | None) -> int:
-    server = _bind(endpoints, Requests(folder, bench), Gate(KeyRing(keys)) if keys else None)
+async def _serve(requests: Requests, endpoints: Sequence[str], keys: Path | None) -> int:
+    server = _bind(endpoints, requests, Gate(KeyRing(keys)) if keys else None)
     sys.stdout.write(json.dumps({"endpoint": server.endpoint}) + "\n")
     sys.stdout.flush()
     ended = asyncio.Event()
@@ -66,6 +75,7 @@ async def _serve(folder: Path, bench: str, endpoints: Sequence[str], keys: Path 
         serving.result()
     serving.cancel()
     await asyncio.gather(serving, return_exceptions=True)
+    await requests.close()
     return EXIT_ENDED
 
 

@@ -15,6 +15,7 @@ from spikedaq.history.arguments import Wanted, integer, offsets_by_device, parse
 from spikedaq.history.index import JournalIndex, Mark
 from spikedaq.history.past import Bounds, Past
 from spikedaq.journal import MIN_PIECE_BYTES, head_at, kept_range, read_piece
+from spikedaq.library import LIBRARY_OPERATIONS, Asker, Library, LibraryConfig
 from spikedaq.link import host_now_ns
 from spikedaq.model import CommandRejected, SpikedaqError, check_session_name
 
@@ -27,7 +28,7 @@ _MAX_OPEN = 8
 
 
 class Requests:
-    """Handles what the history's control server receives. Nothing here changes anything.
+    """Handles what the history's control server receives. What is here changes nothing; of the library some does.
 
     Parameters
     ----------
@@ -35,11 +36,14 @@ class Requests:
         That of the journals, one folder per device in it.
     bench : str
         First part of the topics.
+    library : LibraryConfig, optional
+        Where recordings are; without it nothing is told of them.
     """
 
-    def __init__(self, folder: Path, bench: str) -> None:
+    def __init__(self, folder: Path, bench: str, library: LibraryConfig | None = None) -> None:
         self._folder = folder
         self._bench = bench
+        self._library = None if library is None else Library(library)
         self._indexes: dict[str, JournalIndex] = {}
         self._open: OrderedDict[tuple[str, int, Bounds, tuple[str, ...]], Past] = OrderedDict()
         self._operations: dict[str, Callable[..., Awaitable[dict[str, Any]]]] = {
@@ -50,7 +54,7 @@ class Requests:
             "read": self._read,
         }
 
-    async def handle(self, op: str, args: dict[str, Any], who: object) -> Any:
+    async def handle(self, op: str, args: dict[str, Any], who: Asker) -> Any:
         """Do one operation; return its value.
 
         Raises
@@ -58,16 +62,22 @@ class Requests:
         CommandRejected
             Codes ``unknown_op``, ``bad_arguments`` and ``unknown_device``.
         """
-        del who
+        if self._library is not None and op in LIBRARY_OPERATIONS:
+            return await self._library.handle(op, args, who)
         operation = self._operations.get(op)
         if operation is None:
-            known = ", ".join(self._operations)
+            known = ", ".join((*self._operations, *(LIBRARY_OPERATIONS if self._library is not None else ())))
             raise CommandRejected(f"the history has no operation {op!r}; it has {known}", code="unknown_op")
         try:
             inspect.signature(operation).bind(**args)
         except TypeError as error:
             raise CommandRejected(f"{op!r} was asked with wrong arguments: {error}", code="bad_arguments") from error
         return await operation(**args)
+
+    async def close(self) -> None:
+        """End what is under way."""
+        if self._library is not None:
+            await self._library.close()
 
     async def _hello(self) -> dict[str, Any]:
         names = sorted(path.name for path in self._folder.iterdir() if path.is_dir())

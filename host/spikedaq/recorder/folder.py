@@ -140,6 +140,7 @@ class DeviceFolder:
                 closed_reason=closed.reason,
                 cursor=cursor,
                 n_runs=closed.n_runs,
+                n_notes=closed.n_notes,
             )
         )
         self.save()

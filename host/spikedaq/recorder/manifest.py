@@ -51,6 +51,8 @@ class ManifestFile:
     deleted_why: str | None = None
     n_runs: int = 1
     """Stretches without anything left out on purpose: windows of a triggered or scheduled recording."""
+    n_notes: int | None = None
+    """Notes that people made in its time; None in a manifest of a time at which nobody counted."""
 
 
 @dataclass

@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from spikedaq.model import StoreError
 from spikedaq.store.ends import count_inner, count_saturated
 from spikedaq.store.extent import columns, read_extent, read_rows, series_datasets
 from spikedaq.store.hdf5 import open_file, translated
-from spikedaq.store.layout import BLOCKS, ENDING, ENDING_BYTES, EPOCHS, GAPS, TABLES, channel_storages
+from spikedaq.store.layout import BLOCKS, ENDING, ENDING_BYTES, EPOCHS, GAPS, NOTES, TABLES, channel_storages
 from spikedaq.store.meta import ClosedFile, countable, no_gaps
 from spikedaq.store.repair import read_meta
 
 OPEN = b'{"state": "open"}'
 HASH_BYTES = 1 << 20
+_AUTOMATIC, _REQUEST = (b"link", b"journal"), b'{"request": '
 
 
 def finish(path: Path, reason: str) -> None:
@@ -93,6 +95,7 @@ def describe_closed(path: Path) -> ClosedFile:
         n_runs = 1 + count_inner(read_rows(file, GAPS, extent), int(blocks["first_step"][0]) if len(blocks) else 0)
         for gap in read_rows(file, GAPS, extent):
             gaps[gap["cause"].decode()] += int(gap["n_steps"])
+        n_notes = _count_notes(read_rows(file, NOTES, extent))
         times = series_datasets(file, [s.name for s in channel_storages(meta.channels)])[-1]
         n = extent.n_samples
         start_s, stop_s = (float(times[0]), float(times[n - 1])) if n else (0.0, 0.0)
@@ -114,7 +117,15 @@ def describe_closed(path: Path) -> ClosedFile:
         saturated_blocks=count_saturated(blocks),
         reason=reason,
         n_runs=n_runs,
+        n_notes=n_notes,
     )
+
+
+def _count_notes(rows: npt.NDArray[Any]) -> int:
+    """Return how many notes people made; requests, links and holes of the journal are noted in the same table."""
+    _, firsts = np.unique(rows["journal_offset"], return_index=True)  # a long note has several rows
+    made = [r for r in rows[firsts] if r["origin"] not in _AUTOMATIC and not r["annotation"].startswith(_REQUEST)]
+    return len(made)
 
 
 def sha256_of(path: Path, *, sync: bool = False, progress: Callable[[int], None] = lambda n_bytes: None) -> str:

@@ -119,6 +119,8 @@ class ClosedFile:
     reason: str
     n_runs: int = 1
     """Stretches of samples with nothing but recorded gaps in them: windows of a triggered or scheduled recording."""
+    n_notes: int = 0
+    """Notes that people made."""
 
 
 def no_gaps() -> dict[str, int]:
