@@ -13,6 +13,7 @@ from spikedaq.bus.control import (
     encode_reply,
     encode_request,
 )
+from spikedaq.bus.derived import DerivedInfo, DerivedPlace, decode_derived, derived_header, derived_payload
 from spikedaq.bus.message import BUS_VERSION, MAX_HEADER_BYTES, MAX_TOPIC_BYTES, Message, decode, encode
 from spikedaq.bus.misses import MissCounter
 from spikedaq.bus.order import DeviceOrder, Position, Unavailable, Wanted
@@ -42,6 +43,8 @@ __all__ = [
     "SAMPLES",
     "STATUS",
     "BadRequest",
+    "DerivedInfo",
+    "DerivedPlace",
     "DeviceOrder",
     "DeviceStatus",
     "FileStatus",
@@ -56,10 +59,13 @@ __all__ = [
     "Wanted",
     "alarms_header",
     "decode",
+    "decode_derived",
     "decode_mode",
     "decode_reply",
     "decode_request",
     "decode_samples",
+    "derived_header",
+    "derived_payload",
     "encode",
     "encode_error",
     "encode_reply",

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -228,6 +229,12 @@ class Bench:
         for member in self.members.values():
             if lease.device in (member.name, BENCH):
                 member.outlet.lease(what, told)
+
+    def tell_derived(self, device: str, what: str, stream: dict[str, Any]) -> None:
+        """Publish what became of a derived stream of a device."""
+        member = self.members.get(device)
+        if member is not None:
+            member.outlet.derived(what, stream)
 
     async def run(self) -> None:
         """Run every device until cancelled."""

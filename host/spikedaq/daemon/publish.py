@@ -115,6 +115,10 @@ class DeviceOutlet:
         """Publish what became of a lease."""
         self._send_own("lease", what=what, **lease)
 
+    def derived(self, what: str, stream: dict[str, Any]) -> None:
+        """Publish what became of a derived stream."""
+        self._send_own("derived", what=what, stream=stream["stream"], publisher=stream["publisher"])
+
     def gap(self, gap: Gap, clock_map: ClockMap | None) -> None:
         """Publish a gap."""
         t_ns, u_ns = _time_of(gap.first_tick, clock_map)

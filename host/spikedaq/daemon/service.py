@@ -20,6 +20,7 @@ from spikedaq.daemon.board_names import BoardNames
 from spikedaq.daemon.commands import Commands, PortCommands
 from spikedaq.daemon.config import DaemonConfig
 from spikedaq.daemon.data_folder import DataFolder
+from spikedaq.daemon.derived import DerivedStreams
 from spikedaq.daemon.discovery import Discovery
 from spikedaq.daemon.disk import DiskWatch
 from spikedaq.daemon.guard import kept_going
@@ -131,6 +132,8 @@ class Daemon:
         leases = Leases(host_now_ns)
         held = HeldLinks()
         bench = Bench(self._live, journals, publisher, self.epoch, leases=leases, opener=held.open)
+        derived = DerivedStreams(publisher, bench.name, self.epoch, now_ns=host_now_ns, tell=bench.tell_derived)
+        bench.goings.append(lambda member: derived.forget(member.name))
         names = await asyncio.to_thread(BoardNames, data.path)
         discovery = Discovery(self._live, bench, names, held, scanner=self._scanner)
         sessions = Sessions(self._live, data, journals, bench, self.alarms)
@@ -168,6 +171,7 @@ class Daemon:
             reloader=reloader,
             disk=disk,
             ports=PortCommands(bench, discovery, names),
+            derived=derived,
             epoch=self.epoch,
             publish_url=publisher.endpoint,
             history=history,
@@ -210,7 +214,7 @@ class Daemon:
                     "discovery": discovery.run,
                     "status": partial(self._report, bench, sessions, data),
                     "disk": disk.run,
-                    "subscribers and leases": partial(self._tend, publisher, leases),
+                    "subscribers and leases": partial(self._tend, publisher, leases, derived),
                     "retention": retention.run,
                     "sync": partial(self._sync, journals),
                     "trim": partial(self._trim, journals, sessions),
@@ -256,11 +260,12 @@ class Daemon:
                 member.outlet.status(member.measure(sessions.of(member.name), free_bytes))
             await asyncio.sleep(_PERIOD_S)
 
-    async def _tend(self, publisher: Publisher, leases: Leases) -> None:
-        """Look after the subscribers, and end the leases that ran out."""
+    async def _tend(self, publisher: Publisher, leases: Leases, derived: DerivedStreams) -> None:
+        """Look after the subscribers, and end the leases and derived streams that ran out."""
         while True:
             publisher.tend()
             leases.expire()
+            derived.expire()
             await asyncio.sleep(_PERIOD_S)
 
     async def _sync(self, journals: Journals) -> None:

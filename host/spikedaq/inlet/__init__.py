@@ -4,6 +4,7 @@ from spikedaq.bus import Unavailable
 from spikedaq.inlet.bench import Bench, LiveBlock, connect, control_url
 from spikedaq.inlet.clocks import ClockReading, read_clock
 from spikedaq.inlet.control import DEFAULT_CONTROL_URL, ControlClient
+from spikedaq.inlet.derived import DerivedBlock, DerivedPublisher
 from spikedaq.inlet.follow import Follower
 from spikedaq.inlet.history import HistoryClient, JournalPiece, Reading
 from spikedaq.inlet.security import default_name, new_key_pair
@@ -14,6 +15,8 @@ __all__ = [
     "Bench",
     "ClockReading",
     "ControlClient",
+    "DerivedBlock",
+    "DerivedPublisher",
     "Follower",
     "HistoryClient",
     "JournalPiece",

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from spikedaq.bus import ALARMS, BENCH, EVENTS, SAMPLES, STATUS, Message, decode_mode, decode_samples, topic_for
 from spikedaq.inlet.address import reached_by
 from spikedaq.inlet.control import DEFAULT_CONTROL_URL, ControlClient
+from spikedaq.inlet.derived import DerivedBlock, derived_block
 from spikedaq.inlet.follow import Follower
 from spikedaq.inlet.history import HistoryClient
 from spikedaq.inlet.subscriber import Subscriber
@@ -169,6 +170,15 @@ class Bench:
                 missed = subscriber.counters[message.topic].missed
                 yield _live_block(device, message, missed - missed_before)
                 missed_before = missed
+
+    def derived(self, device: str, stream: str, *, timeout_s: float | None = None) -> Iterator[DerivedBlock]:
+        """Yield what a client publishes as a derived stream; ends when ``timeout_s`` seconds pass without any.
+
+        ``describe`` tells its channels under ``derived``, while it is published.
+        """
+        with self.subscribe(stream, devices=[device]) as subscriber:
+            while (message := subscriber.recv(timeout_s)) is not None:
+                yield derived_block(device, message)
 
     def events(self, device: str, *, timeout_s: float | None = None) -> Iterator[dict[str, Any]]:
         """Yield the device's events (spikes, parameter changes, gaps, ...) as maps."""

@@ -26,7 +26,7 @@ _EVENTS = (
 CHANGING = frozenset({
     "set", "start", "stop", "reset", "stimulus", "rescan", "name_device", "note", "record_start", "record_stop",
     "record_dismiss", "trigger_arm", "trigger_disarm", "trigger_fire", "lease_take", "lease_renew", "lease_release",
-    "reload", "shutdown",
+    "reload", "shutdown", "derive_open", "derive", "derive_close",
 })  # fmt: skip
 """Operations that change something: not asked again of another daemon than the one that may have done them."""
 

@@ -10,6 +10,7 @@ from typing import Any
 from spikedaq.daemon.alarms import Alarms
 from spikedaq.daemon.bench import Bench
 from spikedaq.daemon.commands.configuration import ConfigurationCommands
+from spikedaq.daemon.commands.derived import DerivedCommands
 from spikedaq.daemon.commands.devices import DeviceCommands
 from spikedaq.daemon.commands.leases import LeaseCommands
 from spikedaq.daemon.commands.operation import Operation, shown
@@ -18,6 +19,7 @@ from spikedaq.daemon.commands.recordings import RecordingCommands
 from spikedaq.daemon.commands.status import StatusCommands
 from spikedaq.daemon.commands.triggers import TriggerCommands
 from spikedaq.daemon.data_folder import DataFolder
+from spikedaq.daemon.derived import DerivedStreams
 from spikedaq.daemon.disk import DiskWatch
 from spikedaq.daemon.history_process import HistoryProcess
 from spikedaq.daemon.journals import Journals
@@ -58,6 +60,7 @@ class Commands:
         reloader: Reloader,
         disk: DiskWatch,
         ports: PortCommands,
+        derived: DerivedStreams,
         epoch: str,
         publish_url: str,
         history: HistoryProcess,
@@ -78,7 +81,8 @@ class Commands:
             "clock": Operation(self._clock),
             "shutdown": Operation(self._shutdown, changes=True, every_lease=True),
             **self.status.operations(),
-            **DeviceCommands(bench).operations(),
+            **DeviceCommands(bench, derived).operations(),
+            **DerivedCommands(bench, derived).operations(),
             **ConfigurationCommands(reloader).operations(),
             **LeaseCommands(bench, leases).operations(),
             **ports.operations(),

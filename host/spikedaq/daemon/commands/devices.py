@@ -7,6 +7,7 @@ from typing import Any
 
 from spikedaq.daemon.bench import Bench
 from spikedaq.daemon.commands.operation import Operation, flag, text
+from spikedaq.daemon.derived import DerivedStreams
 from spikedaq.device import Device
 from spikedaq.model import CommandRejected, Holder, ParameterType
 
@@ -14,8 +15,9 @@ from spikedaq.model import CommandRejected, Holder, ParameterType
 class DeviceCommands:
     """Looks at devices, sets them, drives their stimulus."""
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: Bench, derived: DerivedStreams) -> None:
         self._bench = bench
+        self._derived = derived
 
     def operations(self) -> dict[str, Operation]:
         """Return the operations by name."""
@@ -44,7 +46,7 @@ class DeviceCommands:
         for parameter in value["parameters"]:
             parameter["type"] = ParameterType(parameter["type"]).name.lower()
             parameter["holder"] = Holder(parameter["holder"]).name.lower()
-        return {"name": device, "url": found.url, **value}
+        return {"name": device, "url": found.url, **value, "derived": self._derived.of(device)}
 
     async def _get(self, who: str, device: str, name: str) -> dict[str, Any]:
         value, holder = await self._device(device).commands.get(text(name, "name"), origin=who)
