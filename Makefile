@@ -8,7 +8,10 @@ SOURCES := pyproject.toml CMakeLists.txt tools/make_specifications.py \
            $(shell find host/spikedaq firmware/lib firmware/boards firmware/src -type f \
                    \( -name '*.py' -o -name '*.h' -o -name '*.cpp' -o -name '*.txt' -o -name '*.typed' \) 2>/dev/null)
 
-.PHONY: soak help demo test test-cpp test-python check bench fault fuzz-cpp fuzz-python firmware firmware-v1 firmware-cm4 \
+WEB      := host/spikedaq/scope/web
+WEB_PAGE := $(shell find $(WEB) -type f -not -path '*/node_modules/*' 2>/dev/null)
+
+.PHONY: page soak help demo test test-cpp test-python check bench fault fuzz-cpp fuzz-python firmware firmware-v1 firmware-cm4 \
         firmware-xtensa simulator sizes contract format docs configuration-docs clean
 help:
 	@echo "make demo      a virtual bench of two Spikelings, the daemon and a recording; Ctrl-C ends it"
@@ -23,10 +26,17 @@ help:
 	@echo "make firmware  the virtual device, in $(BUILD)/firmware"
 	@echo "make firmware-v1, firmware-cm4   the images of v1 and of the stand-in for QEMU, in $(BUILD)/firmware-*"
 	@echo "make sizes     the size of each image, and whether it fits"
+	@echo "make page      the web page of \`spikedaq scope\`, with Node.js 20 or newer"
 	@echo "make simulator the program that runs an AVR image, in $(BUILD)/simulator"
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/spikedaq demo --data demo-data $(DEMO)
+
+page: $(BUILD)/.page
+$(BUILD)/.page: $(WEB_PAGE) tools/build_page.sh
+	@mkdir -p $(BUILD)
+	@sh tools/build_page.sh
+	@touch $@
 
 test: test-cpp test-python
 
@@ -88,6 +98,7 @@ check: $(VENV)/.dev
 	PYTHONPATH=host $(VENV)/bin/lint-imports
 	$(VENV)/bin/clang-format --dry-run --Werror $$(find firmware \( -name '*.h' -o -name '*.cpp' \))
 	PLATFORMIO_SETTING_ENABLE_TELEMETRY=no timeout 60 $(VENV)/bin/pio project config --lint
+	sh tools/build_page.sh --check
 	sh tools/check_text.sh
 	PYTHONPATH=host $(PY) tools/configuration_docs.py --check
 
@@ -157,10 +168,10 @@ $(VENV)/hdf5-1.14: | $(VENV)/.dev
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --target $@ 'h5py==3.14.0'
 
 # Installed as a wheel, so that what is tried and tested is what users get.
-$(VENV)/.installed: $(SOURCES) | $(VENV)/.venv
+$(VENV)/.installed: $(SOURCES) $(BUILD)/.page | $(VENV)/.venv
 	@if [ -e $(VENV)/.dev ]; then flags="--no-build-isolation --no-deps"; fi; \
 	 echo "installing spikedaq into $(VENV)"; \
-	 $(VENV)/bin/pip install --quiet --disable-pip-version-check --force-reinstall $$flags .
+	 $(VENV)/bin/pip install --quiet --disable-pip-version-check --force-reinstall $$flags '.[scope]'
 	@touch $@
 
 clean:

@@ -1,0 +1,4 @@
+/** Recordings and their analysis. */
+export function Analysis() {
+  return <section class="page" />;
+}

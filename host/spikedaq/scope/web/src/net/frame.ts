@@ -1,0 +1,38 @@
+/** Bins of one device, as the server sends them (docs/reference/scope.md). */
+export interface Frame {
+  bench: string;
+  device: string;
+  /** Bins of different runs (boots, clamp modes, step periods) do not belong together; absent from the history. */
+  run?: number;
+  boot: number;
+  mode: "current" | "voltage";
+  step_us: number;
+  /** At this step the daemon's clock (CLOCK_BOOTTIME) showed t_ms; null while the device's clock is not fitted. */
+  step: number;
+  t_ms: number | null;
+  /** First step of which the server keeps all samples at this level. */
+  oldest?: number;
+  /** Each bin has 2**level steps; bin `first` begins at step `first * 2**level`. */
+  level: number;
+  first: number;
+  count: number;
+  channels: number;
+  /** Number of the request for the past that it answers. */
+  past?: number;
+  /** Smallest and largest raw values, channel by channel; low > high where no sample is. */
+  low: Int16Array;
+  high: Int16Array;
+}
+
+const text = new TextDecoder();
+
+/** Decode one binary message. Throws where it is not one. */
+export function decodeFrame(data: ArrayBuffer): Frame {
+  const length = new DataView(data).getUint32(0, true);
+  const header = JSON.parse(text.decode(new Uint8Array(data, 4, length))) as Frame & { v: number; flat: boolean };
+  if (header.v !== 1) throw new Error(`this page knows version 1 of traces, the server sends ${header.v}`);
+  const size = header.channels * header.count;
+  const low = new Int16Array(data, 4 + length, size);
+  const high = header.flat ? low : new Int16Array(data, 4 + length + 2 * size, size);
+  return { ...header, low, high };
+}

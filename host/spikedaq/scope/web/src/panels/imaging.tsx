@@ -1,0 +1,4 @@
+/** Imaging. */
+export function ImagingPanel() {
+  return <p>...</p>;
+}

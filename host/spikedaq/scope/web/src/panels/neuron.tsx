@@ -1,0 +1,4 @@
+/** Neuron. */
+export function NeuronPanel() {
+  return <p>...</p>;
+}

@@ -1,0 +1,4 @@
+/** Recording. */
+export function RecordingPanel() {
+  return <p>...</p>;
+}

@@ -1,0 +1,4 @@
+/** Stimulus. */
+export function StimulusPanel() {
+  return <p>...</p>;
+}
