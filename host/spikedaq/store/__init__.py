@@ -4,6 +4,8 @@ from spikedaq.store.check import FileCheck, between, check_apart, check_file
 from spikedaq.store.closing import describe_closed, sha256_of
 from spikedaq.store.create import specifications_path
 from spikedaq.store.folder import file_name, find_files, is_file_name
+from spikedaq.store.imaging import Frames, ImagingFile, ImagingWriter, open_imaging, repair_imaging
+from spikedaq.store.imaging_layout import ImagingMeta
 from spikedaq.store.meta import ClosedFile, Epoch, FileMeta, LastBlock, countable
 from spikedaq.store.reader import (
     RecordingFile,
@@ -22,6 +24,10 @@ __all__ = [
     "Epoch",
     "FileCheck",
     "FileMeta",
+    "Frames",
+    "ImagingFile",
+    "ImagingMeta",
+    "ImagingWriter",
     "LastBlock",
     "RecordingFile",
     "RecordingWriter",
@@ -39,8 +45,10 @@ __all__ = [
     "file_name",
     "find_files",
     "is_file_name",
+    "open_imaging",
     "open_recording",
     "repair",
+    "repair_imaging",
     "sha256_of",
     "specifications_path",
 ]

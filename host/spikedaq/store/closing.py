@@ -36,7 +36,7 @@ def finish(path: Path, reason: str) -> None:
             if datasets and datasets[-1].shape[0] == 0:
                 del file[table.path]
         _sort_epochs(file)
-        file[ENDING][()] = _ending(reason)
+        file[ENDING][()] = ending_text(reason)
 
 
 def _sort_epochs(file: Any) -> None:
@@ -61,7 +61,8 @@ def _sort_epochs(file: Any) -> None:
     file.move(new, EPOCHS.path)
 
 
-def _ending(reason: str) -> bytes:
+def ending_text(reason: str) -> bytes:
+    """Return how a closed file ended, for `ENDING`; a long reason is cut."""
     while True:
         text = json.dumps({"state": "closed", "reason": reason}, ensure_ascii=False).encode("utf-8", "replace")
         if len(text) <= ENDING_BYTES:

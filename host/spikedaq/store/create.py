@@ -53,7 +53,7 @@ def make_file(path: Path, meta: FileMeta, start_offset: int) -> bool:
         _put_series(file, meta)
         put_tables(file, meta)
         _put_state(file, start_offset)
-        return _put_specifications(file)
+        return put_specifications(file)
 
 
 def put_tables(file: Any, meta: FileMeta) -> None:
@@ -65,44 +65,47 @@ def put_tables(file: Any, meta: FileMeta) -> None:
             _put_table(file, table, rows if table is BLOCKS else table.chunk_rows)
 
 
-def _typed(group: Any, neurodata_type: str, namespace: str = "core") -> Any:
+def typed(group: Any, neurodata_type: str, namespace: str = "core") -> Any:
+    """Give an object its NWB type; return it."""
     group.attrs["neurodata_type"] = neurodata_type
     group.attrs["namespace"] = namespace
     group.attrs["object_id"] = str(uuid.uuid4())
     return group
 
 
-def _text(group: Any, name: str, text: str) -> Any:
+def put_text(group: Any, name: str, text: str) -> Any:
+    """Put a text."""
     return group.create_dataset(name, data=text, dtype=_TEXT)
 
 
-def _utc(ns: int) -> str:
+def utc_text(ns: int) -> str:
+    """Return nanoseconds since 1970 as ISO 8601."""
     time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=ns // 1000)
     return time.isoformat(timespec="microseconds")
 
 
 def _put_root(file: Any, meta: FileMeta) -> None:
-    _typed(file, "NWBFile")
+    typed(file, "NWBFile")
     file.attrs["nwb_version"] = NWB_VERSION
     for name in ("acquisition", "analysis", "events", "intervals", "stimulus/presentation", "stimulus/templates"):
         file.create_group(name)
-    _text(file, "identifier", f"{meta.session}/{meta.device}/{meta.number:04d}/{uuid.uuid4()}")
-    _text(
+    put_text(file, "identifier", f"{meta.session}/{meta.device}/{meta.number:04d}/{uuid.uuid4()}")
+    put_text(
         file,
         "session_description",
         f"Session {meta.session}, device {meta.device} of bench {meta.bench}, file {meta.number}: "
         f"a Spikeling, an electronic model neuron, in {meta.mode} clamp, recorded by spikedaq.",
     )
-    start = _utc(meta.reference_utc_ns)
-    _text(file, "session_start_time", start)
-    _text(file, "timestamps_reference_time", start)
+    start = utc_text(meta.reference_utc_ns)
+    put_text(file, "session_start_time", start)
+    put_text(file, "timestamps_reference_time", start)
     file.create_dataset("file_create_date", data=[datetime.now(UTC).isoformat()], dtype=_TEXT)
-    module = _typed(file.create_group("processing/icephys"), "ProcessingModule")
+    module = typed(file.create_group("processing/icephys"), "ProcessingModule")
     module.attrs["description"] = "How the samples were received: blocks and clock maps."
 
 
-def _experimenter(name: str | None) -> str:
-    """NWB wants "Last, First"."""
+def experimenter_name(name: str | None) -> str:
+    """Return a name as NWB wants it, "Last, First"."""
     if not name or not name.strip():
         return "Unknown, Experimenter"
     name = " ".join(name.split())
@@ -127,18 +130,18 @@ _UNCOUNTED = (
 def _put_general(file: Any, meta: FileMeta, start_offset: int) -> None:
     info = meta.info
     general = file.create_group("general")
-    _text(general, META.rsplit("/", 1)[-1], meta_to_json(meta, start_offset))
-    general.create_dataset("experimenter", data=[_experimenter(meta.experimenter)], dtype=_TEXT)
-    _text(general, "experiment_description", meta.notes or "Recording of a Spikeling.")
-    _text(general, "institution", _stated(meta, "institution"))
-    _text(general, "lab", _stated(meta, "lab"))
+    put_text(general, META.rsplit("/", 1)[-1], meta_to_json(meta, start_offset))
+    general.create_dataset("experimenter", data=[experimenter_name(meta.experimenter)], dtype=_TEXT)
+    put_text(general, "experiment_description", meta.notes or "Recording of a Spikeling.")
+    put_text(general, "institution", _stated(meta, "institution"))
+    put_text(general, "lab", _stated(meta, "lab"))
     # No keywords: Neo's NWB reader fails on any file that has them.
-    _text(general, "session_id", meta.session)
+    put_text(general, "session_id", meta.session)
     notes = "\n\n".join(text for text in (meta.notes, _UNCOUNTED if info.is_translated else "") if text)
     if notes:
-        _text(general, "notes", notes)
+        put_text(general, "notes", notes)
 
-    device = _typed(general.create_group("devices").create_group(meta.device), "Device")
+    device = typed(general.create_group("devices").create_group(meta.device), "Device")
     device.attrs["description"] = (
         f"Spikeling board {info.board}, firmware {info.firmware_version} (build {info.build_hash}), "
         f"protocol {info.protocol_version[0]}.{info.protocol_version[1]}, boot {info.boot_id}"
@@ -147,19 +150,19 @@ def _put_general(file: Any, meta: FileMeta, start_offset: int) -> None:
     device.attrs["manufacturer"] = "Spikeling"
     device.attrs["serial_number"] = info.unique_id
 
-    electrode = _typed(general.create_group("intracellular_ephys/electrode"), "IntracellularElectrode")
-    _text(electrode, "cell_id", f"{meta.device}-{info.unique_id}")
-    _text(electrode, "description", "None: the membrane potential is computed by the board.")
+    electrode = typed(general.create_group("intracellular_ephys/electrode"), "IntracellularElectrode")
+    put_text(electrode, "cell_id", f"{meta.device}-{info.unique_id}")
+    put_text(electrode, "description", "None: the membrane potential is computed by the board.")
     electrode["device"] = h5py.SoftLink(f"/general/devices/{meta.device}")
 
     # NWB asks for a subject of some species; 32644 is the taxon "unidentified".
-    subject = _typed(general.create_group("subject"), "Subject")
-    age = _text(subject, "age", "P0D")
+    subject = typed(general.create_group("subject"), "Subject")
+    age = put_text(subject, "age", "P0D")
     age.attrs["reference"] = "birth"
-    _text(subject, "description", "A Spikeling: an electronic model neuron, no animal.")
-    _text(subject, "sex", "U")
-    _text(subject, "species", "http://purl.obolibrary.org/obo/NCBITaxon_32644")
-    _text(subject, "subject_id", f"spikeling-{info.unique_id}")
+    put_text(subject, "description", "A Spikeling: an electronic model neuron, no animal.")
+    put_text(subject, "sex", "U")
+    put_text(subject, "species", "http://purl.obolibrary.org/obo/NCBITaxon_32644")
+    put_text(subject, "subject_id", f"spikeling-{info.unique_id}")
 
 
 def _put_series(file: Any, meta: FileMeta) -> None:
@@ -168,7 +171,7 @@ def _put_series(file: Any, meta: FileMeta) -> None:
     for storage in channel_storages(meta.channels):
         group = file["acquisition"].create_group(storage.name)
         series = _series_type(storage, meta.mode)
-        _typed(group, series)
+        typed(group, series)
         group.attrs["comments"] = "no comments"
         group.attrs["description"] = _describe(storage)
         if series != "TimeSeries":
@@ -214,7 +217,7 @@ def _growing(group: Any, name: str, dtype: Any, chunk: int, *, compressed: bool 
 
 def _put_table(file: Any, table: Table, chunk: int) -> None:
     namespace = "hdmf-common" if table.neurodata_type == "DynamicTable" else "core"
-    group = _typed(file.create_group(table.path), table.neurodata_type, namespace)
+    group = typed(file.create_group(table.path), table.neurodata_type, namespace)
     group.attrs["description"] = table.description
     # Created before the first row: without it a table that was empty at first would have no columns for readers.
     group.attrs["colnames"] = np.array([c.name for c in table.columns], dtype=_TEXT)
@@ -222,7 +225,7 @@ def _put_table(file: Any, table: Table, chunk: int) -> None:
         group.attrs["source_description"] = "spikedaq"
     for column in table.columns:
         _put_column(group, column, chunk, table.compressed)
-    _typed(
+    typed(
         _growing(group, "id", "i8", chunk, compressed=table.compressed),
         "ElementIdentifiers",
         "hdmf-common",
@@ -232,7 +235,7 @@ def _put_table(file: Any, table: Table, chunk: int) -> None:
 def _put_column(group: Any, column: Column, chunk: int, compressed: bool) -> None:
     dataset = _growing(group, column.name, column.dtype, chunk, compressed=compressed)
     is_timestamp = column.neurodata_type == "TimestampVectorData"
-    _typed(dataset, column.neurodata_type, "core" if is_timestamp else "hdmf-common")
+    typed(dataset, column.neurodata_type, "core" if is_timestamp else "hdmf-common")
     dataset.attrs["description"] = column.description
     if is_timestamp:
         dataset.attrs["unit"] = "seconds"
@@ -240,17 +243,18 @@ def _put_column(group: Any, column: Column, chunk: int, compressed: bool) -> Non
 
 def _put_state(file: Any, start_offset: int) -> None:
     """Of fixed size, so that they can be overwritten under SWMR."""
-    ending = _typed(file.create_dataset(ENDING, shape=(), dtype=text_dtype(ENDING_BYTES)), "ScratchData")
+    ending = typed(file.create_dataset(ENDING, shape=(), dtype=text_dtype(ENDING_BYTES)), "ScratchData")
     ending.attrs["notes"] = "JSON: how the file ended; state is open until it is closed."
     ending[()] = b'{"state": "open"}'
-    complete = _typed(file.create_dataset(COMPLETE, data=empty(start_offset).record()), "ScratchData")
+    complete = typed(file.create_dataset(COMPLETE, data=empty(start_offset).record()), "ScratchData")
     tables = ", ".join(t.name for t in SMALL_TABLES)
     complete.attrs["notes"] = (
         f"What is on disk for certain: samples, blocks, journal offset after them, rows of {tables}."
     )
 
 
-def _put_specifications(file: Any) -> bool:
+def put_specifications(file: Any) -> bool:
+    """Put the NWB schema into a file, where there is one; return whether."""
     source = specifications_path()
     if source is None:
         return False

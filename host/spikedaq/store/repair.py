@@ -59,7 +59,7 @@ def repair(path: Path) -> RepairResult:
     if not path.is_file():
         raise StoreError(f"cannot repair {path}: there is no such file")
     with WriteLock(path) as lock:
-        found = _clear_flags(path, lock.descriptor)
+        found = clear_flags(path, lock.descriptor)
         try:
             with translated(path, "repair", REBUILD, from_content=True):
                 extent, was_cut = _cut_to_blocks(path)
@@ -94,8 +94,11 @@ def read_meta(file: Any, path: Path) -> tuple[FileMeta, int]:
     return meta_from_json(file[META].asstr()[()], path)
 
 
-def _clear_flags(path: Path, descriptor: int) -> tuple[bytes, int] | None:
-    """Clear the flags of a dead writer. Returns superblock and size as they were, None if there were none."""
+def clear_flags(path: Path, descriptor: int) -> tuple[bytes, int] | None:
+    """Clear the flags of a dead writer; whoever calls holds the file's lock.
+
+    Returns superblock and size as they were, None if there were none.
+    """
     with translated(path, "repair", REBUILD, from_content=True):
         original = os.pread(descriptor, SUPERBLOCK_BYTES, 0)
         _check_superblock(path, original)
