@@ -29,6 +29,7 @@ from spikedaq.model.errors import (
     StoreError,
 )
 from spikedaq.model.names import check_session_name
+from spikedaq.model.session_names import SessionParts, name_part, next_run, parse_session_name, session_name
 from spikedaq.model.stream import MODEL_STEP_MS, Block, BlockFlag, Event, EventKind, Gap, GapCause
 from spikedaq.model.texts import duration_text
 
@@ -61,9 +62,14 @@ __all__ = [
     "PresetInfo",
     "ProtocolError",
     "RemoteProtocolError",
+    "SessionParts",
     "SpikedaqError",
     "StoreError",
     "Trait",
     "check_session_name",
     "duration_text",
+    "name_part",
+    "next_run",
+    "parse_session_name",
+    "session_name",
 ]
