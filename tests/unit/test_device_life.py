@@ -434,6 +434,41 @@ def test_stimulus_goes_in_pieces_that_fit() -> None:
     run(test)
 
 
+def test_a_stimulus_in_parts_is_one_waveform() -> None:
+    """Bytes or numbers, the first part begins it anew, none of them plays it; parts that lie outside are refused."""
+    rows = list(range(-100, 200))
+    packed = np.array(rows, "<i2").tobytes()
+
+    async def test() -> None:
+        async with rig() as r:
+            await r.state(DeviceState.RUNNING)
+            upload = r.device.commands.stimulus_upload
+            assert await upload(packed[:240], n_rows=300) == 120
+            assert await upload(rows[120:], first_row=120, n_rows=300) == 180
+            seen = [m for m in r.board.seen if type(m) in (StimulusBegin, StimulusData, StimulusPlay)]
+            assert [type(m) for m in seen].count(StimulusBegin) == 1
+            assert seen[0].n_rows == 300
+            assert not any(type(m) is StimulusPlay for m in seen)
+            stored = np.full(300, 32767, "<i2")
+            for m in seen[1:]:
+                stored[m.first_row : m.first_row + len(m.rows) // 2] = np.frombuffer(m.rows, "<i2")
+            assert stored.tolist() == rows
+            refused = [
+                ({"rows": b"\1"}, "1 bytes are no rows"),
+                ({"rows": np.array([0, -10_001], "<i2").tobytes()}, "stimulus row 1 is -10001"),
+                ({"rows": b""}, "at least one row"),
+                ({"rows": [1], "first_row": 5, "n_rows": 5}, "rows 5 to 5 do not lie in a stimulus of 5 rows"),
+                ({"rows": [1], "first_row": 0, "n_rows": 1001}, "holds 1000 stimulus rows, 1001 were given"),
+                ({"rows": [1], "first_row": 1000}, "holds 1000 stimulus rows, 1001 were given"),
+            ]
+            for arguments, text in refused:
+                with pytest.raises(CommandRejected, match=text):
+                    await upload(**arguments)
+            assert len([m for m in r.board.seen if type(m) is StimulusBegin]) == 1
+
+    run(test)
+
+
 def test_pending_command_ends_with_the_link() -> None:
     """A command that waits when the link goes is told so at once, not after its patience."""
 

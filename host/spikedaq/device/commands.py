@@ -10,7 +10,7 @@ from spikedaq.device.parameters import checked_pairs, parameter_index
 from spikedaq.device.receive import Receiver
 from spikedaq.device.requests import Requests
 from spikedaq.device.selftest import read_inputs
-from spikedaq.device.stimulus import upload
+from spikedaq.device.stimulus import play, upload
 from spikedaq.model import CommandRejected, DeviceInfo, Holder, InputReading, RemoteProtocolError, Trait
 from spikedaq.wire import (
     Describe,
@@ -20,7 +20,6 @@ from spikedaq.wire import (
     Reply,
     Reset,
     Set,
-    StimulusPlay,
     StimulusStop,
     device_info,
 )
@@ -144,14 +143,22 @@ class Commands:
         number = RESET_SCOPES[scope]
         await self._requests.call(lambda i: Reset(i, number), what=f"reset {scope}", origin=origin)
 
-    async def stimulus(self, rows: Sequence[int], *, loop: bool, origin: str = "") -> None:
+    async def stimulus(self, rows: Sequence[int] | bytes, *, loop: bool, origin: str = "") -> None:
         """Upload a waveform (0.01 % per row) and play it from the next step on."""
-        await upload(self._device, self.checked(), self._requests, rows, loop=loop, origin=origin)
+        await self.stimulus_upload(rows, origin=origin)
+        await play(self._requests, loop=loop, origin=origin)
+
+    async def stimulus_upload(
+        self, rows: Sequence[int] | bytes, *, first_row: int = 0, n_rows: int | None = None, origin: str = ""
+    ) -> int:
+        """Upload a waveform, or a part of one, without playing it; see `spikedaq.device.stimulus.upload`."""
+        info = self.checked()
+        return await upload(self._device, info, self._requests, rows, first_row=first_row, n_rows=n_rows, origin=origin)
 
     async def stimulus_play(self, *, loop: bool, origin: str = "") -> None:
         """Play the waveform that was uploaded last from the next step on."""
         self.checked()
-        await self._requests.call(lambda i: StimulusPlay(i, loop), what="stimulus play", origin=origin)
+        await play(self._requests, loop=loop, origin=origin)
 
     async def stimulus_stop(self, *, origin: str = "") -> None:
         """Go back to the square wave."""

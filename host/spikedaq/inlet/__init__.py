@@ -8,6 +8,7 @@ from spikedaq.inlet.derived import DerivedBlock, DerivedPublisher
 from spikedaq.inlet.follow import Follower
 from spikedaq.inlet.history import HistoryClient, JournalPiece, Reading
 from spikedaq.inlet.security import default_name, new_key_pair
+from spikedaq.inlet.stimulus import check_fits, play_waveform, upload_waveform
 from spikedaq.inlet.subscriber import Subscriber
 
 __all__ = [
@@ -24,9 +25,12 @@ __all__ = [
     "Reading",
     "Subscriber",
     "Unavailable",
+    "check_fits",
     "connect",
     "control_url",
     "default_name",
     "new_key_pair",
+    "play_waveform",
     "read_clock",
+    "upload_waveform",
 ]

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from spikedaq.daemon.bench import Bench
-from spikedaq.daemon.commands.operation import Operation, flag, text
+from spikedaq.daemon.commands.operation import Operation, flag, text, whole
 from spikedaq.daemon.derived import DerivedStreams
 from spikedaq.device import Device
 from spikedaq.model import CommandRejected, Holder, ParameterType
@@ -30,7 +30,9 @@ class DeviceCommands:
             "start": Operation(self._start, ("device",), changes=True),
             "stop": Operation(self._stop, ("device",), changes=True),
             "reset": Operation(self._reset, ("device",), ("scope",), changes=True),
-            "stimulus": Operation(self._stimulus, ("device",), ("rows", "loop", "stop"), changes=True),
+            "stimulus": Operation(
+                self._stimulus, ("device",), ("rows", "loop", "stop", "play", "first_row", "n_rows"), changes=True
+            ),
         }
 
     def _device(self, name: str) -> Device:
@@ -68,19 +70,45 @@ class DeviceCommands:
         await self._device(device).commands.reset(text(scope, "scope"), origin=who)
 
     async def _stimulus(
-        self, who: str, device: str, rows: Any = None, loop: Any = True, stop: Any = False
+        self,
+        who: str,
+        device: str,
+        *,
+        rows: Any = None,
+        loop: Any = True,
+        stop: Any = False,
+        play: Any = None,
+        first_row: Any = 0,
+        n_rows: Any = None,
     ) -> dict[str, Any]:
-        found = self._device(device)
+        commands = self._device(device).commands
         if flag(stop, "stop"):
-            await found.commands.stimulus_stop(origin=who)
+            await commands.stimulus_stop(origin=who)
             return {"rows": 0}
-        if not isinstance(rows, list):
-            raise CommandRejected("'rows' must be a list of whole numbers of 0.01 %", code="bad_arguments")
-        await found.commands.stimulus(rows, loop=flag(loop, "loop"), origin=who)
-        return {"rows": len(rows)}
+        plays, loops = play is None or flag(play, "play"), flag(loop, "loop")
+        n_uploaded = 0
+        if rows is not None:
+            n_uploaded = await commands.stimulus_upload(
+                _rows(rows),
+                first_row=whole(first_row, "first_row"),
+                n_rows=None if n_rows is None else whole(n_rows, "n_rows"),
+                origin=who,
+            )
+        elif play is None or not plays:
+            message = "'rows' must be a list of whole numbers of 0.01 %; or say 'play' for the waveform that is there"
+            raise CommandRejected(message, code="bad_arguments")
+        if plays:
+            await commands.stimulus_play(loop=loops, origin=who)
+        return {"rows": n_uploaded}
 
     async def _self_test(self, who: str, device: str) -> list[dict[str, Any]]:
         return [asdict(reading) for reading in await self._device(device).commands.self_test(origin=who)]
 
     async def _ping(self, _: str, device: str) -> dict[str, Any]:
         return {"round_trip_ns": await self._device(device).ping()}
+
+
+def _rows(value: Any) -> list[int] | bytes:
+    if not isinstance(value, list | bytes):
+        raise CommandRejected("'rows' must be a list of whole numbers of 0.01 %, or their bytes", code="bad_arguments")
+    return value

@@ -76,6 +76,13 @@ def positive(value: Any, name: str) -> float:
     return float(value)
 
 
+def whole(value: Any, name: str) -> int:
+    """Return an argument that must be a whole number of 0 or more; raises as `text` does."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise CommandRejected(f"{name!r} is {shown(value)}; it must be a whole number, 0 or more", code="bad_arguments")
+    return value
+
+
 def names(value: Any, name: str) -> list[str]:
     """Return an argument that must be a list of texts; raises as `text` does."""
     if not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
