@@ -87,8 +87,8 @@ def run_list(arguments: argparse.Namespace) -> int:
     if arguments.generator:
         for heading in ("parameter", "default", "range", "meaning"):
             table.add_column(heading, justify="right" if heading == "default" else "left", no_wrap=heading != "meaning")
-        for one in chosen[0].parameters:
-            table.add_row(one.name, f"{one.default:g}", one.range_text().removeprefix("from "), one.description)
+        for p in chosen[0].parameters:
+            table.add_row(p.name, f"{p.default:g}", p.range_text().removeprefix("from "), p.description)
         out.print(f"{chosen[0].name}: {chosen[0].description}", markup=False)
     else:
         for heading in ("generator", "what it is", "parameters"):
