@@ -32,10 +32,14 @@ help:
 demo: $(VENV)/.installed
 	$(VENV)/bin/spikedaq demo --data demo-data $(DEMO)
 
-page: $(BUILD)/.page
-$(BUILD)/.page: $(WEB_PAGE) tools/build_page.sh
+page:
 	@mkdir -p $(BUILD)
 	@sh tools/build_page.sh
+	@touch $(BUILD)/.page
+
+$(BUILD)/.page: $(WEB_PAGE) tools/build_page.sh
+	@mkdir -p $(BUILD)
+	@sh tools/build_page.sh --if-possible
 	@touch $@
 
 test: test-cpp test-python
