@@ -1,0 +1,90 @@
+"""What a page receives on its websocket, read by the test beside the page."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import Page, WebSocket
+
+from harness import START_S
+from spikedaq.scope.frames import decode_bins
+
+
+class PageFrames:
+    """Listens to all websockets of a page; make it before the page is opened.
+
+    Attributes
+    ----------
+    headers : list of (float, dict)
+        CLOCK_BOOTTIME in milliseconds when the test saw it, and header, of each frame with bins.
+    texts : list of dict
+        Everything else.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self.headers: list[tuple[float, dict[str, Any]]] = []
+        self.texts: list[dict[str, Any]] = []
+        page.on("websocket", self._listen)
+
+    def newest_age_ms(self, device: str) -> float:
+        """How old the newest sample of a device is that the page has; infinite where it has none with a time."""
+        for _, header in reversed(self.headers):
+            if header["device"] == device and "past" not in header and header["t_ms"] is not None:
+                return boottime_ms() - end_ms(header)
+        return float("inf")
+
+    def clear(self) -> None:
+        """Forget what came so far."""
+        self.headers.clear()
+        self.texts.clear()
+
+    def _listen(self, socket: WebSocket) -> None:
+        socket.on("framereceived", self._take)
+
+    def _take(self, payload: str | bytes) -> None:
+        if isinstance(payload, str):
+            self.texts.append(json.loads(payload))
+        else:
+            self.headers.append((boottime_ms(), decode_bins(payload)[0]))
+
+
+def end_ms(header: dict[str, Any]) -> float:
+    """Time of the end of a frame's newest bin that is whole, on the daemon's CLOCK_BOOTTIME."""
+    newest = ((header["first"] + header["count"] - 1) << header["level"]) if header["count"] else header["step"]
+    return header["t_ms"] + (newest - header["step"]) * header["step_us"] / 1000
+
+
+def boottime_ms() -> float:
+    """Now."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) / 1e6
+
+
+def wait_in(page: Page, what: str, condition: Callable[[], object], timeout_s: float = START_S) -> None:
+    """Wait until ``condition`` is true, while the page's events are taken."""
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, f"waited {timeout_s} s in vain for {what}"
+        page.wait_for_timeout(20)
+
+
+def canvas_image(page: Page, within: str = ".panes") -> str:
+    """Return what the first canvas shows, as a data URL."""
+    image: str = page.locator(f"{within} canvas").first.evaluate("canvas => canvas.toDataURL()")
+    return image
+
+
+def wait_until_it_moves(page: Page, within: str = ".panes", n_images: int = 4) -> None:
+    """Wait until the first canvas has shown so many different images, one after the other."""
+    seen: list[str] = []
+
+    def has_moved() -> bool:
+        image = canvas_image(page, within)
+        if image not in seen:
+            seen.append(image)
+        return len(seen) >= n_images
+
+    page.locator(f"{within} canvas").first.wait_for()
+    wait_in(page, f"{n_images} different images in {within}", has_moved)
