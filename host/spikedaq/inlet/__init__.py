@@ -5,8 +5,10 @@ from spikedaq.inlet.bench import Bench, LiveBlock, connect, control_url
 from spikedaq.inlet.clocks import ClockReading, read_clock
 from spikedaq.inlet.control import DEFAULT_CONTROL_URL, ControlClient
 from spikedaq.inlet.derived import DerivedBlock, DerivedPublisher
+from spikedaq.inlet.fetch import Fetched, fetch_session
 from spikedaq.inlet.follow import Follower
 from spikedaq.inlet.history import HistoryClient, JournalPiece, Reading
+from spikedaq.inlet.library import LibraryClient
 from spikedaq.inlet.security import default_name, new_key_pair
 from spikedaq.inlet.stimulus import check_fits, play_waveform, upload_waveform
 from spikedaq.inlet.subscriber import Subscriber
@@ -18,9 +20,11 @@ __all__ = [
     "ControlClient",
     "DerivedBlock",
     "DerivedPublisher",
+    "Fetched",
     "Follower",
     "HistoryClient",
     "JournalPiece",
+    "LibraryClient",
     "LiveBlock",
     "Reading",
     "Subscriber",
@@ -29,6 +33,7 @@ __all__ = [
     "connect",
     "control_url",
     "default_name",
+    "fetch_session",
     "new_key_pair",
     "play_waveform",
     "read_clock",

@@ -17,9 +17,13 @@ from spikedaq.inlet.control import DEFAULT_CONTROL_URL, ControlClient
 from spikedaq.inlet.derived import DerivedBlock, derived_block
 from spikedaq.inlet.follow import Follower
 from spikedaq.inlet.history import HistoryClient
+from spikedaq.inlet.library import LibraryClient
 from spikedaq.inlet.subscriber import Subscriber
 from spikedaq.keys import ClientKey
 from spikedaq.model import ChannelInfo, ClampMode, CommandRejected
+
+_LIBRARY_S = 20.0
+"""It reads disks, and says after 15 s that one of them hangs."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,14 +146,20 @@ class Bench:
         CommandRejected
             The daemon has no history running.
         """
+        return HistoryClient(self._history_client(self.client.timeout_s))
+
+    def library(self) -> LibraryClient:
+        """Return a client of what was recorded; close it. Raises as `history` does."""
+        return LibraryClient(self._history_client(max(self.client.timeout_s, _LIBRARY_S)))
+
+    def _history_client(self, timeout_s: float) -> ControlClient:
         # Asked anew: the history may have been started again since, or the daemon.
         endpoint = self.client.call("hello").get("history")
         if not endpoint:
             message = f"the daemon at {self.client.url} has no history running now; try again in a moment"
             raise CommandRejected(message, code="not_running")
         url = reached_by(self.client.url, endpoint)
-        client = ControlClient(url, timeout_s=self.client.timeout_s, key=self.client.key, name=self.client.name)
-        return HistoryClient(client)
+        return ControlClient(url, timeout_s=timeout_s, key=self.client.key, name=self.client.name)
 
     def follow(
         self,

@@ -121,10 +121,13 @@ class Places:
         if not any(path.is_relative_to(root) for root in self.roots()):
             raise CommandRejected(self._outside(path), code="not_allowed")
         try:
-            real = Path(os.path.realpath(path)) if may_be_missing else path.resolve(strict=True)
+            # Whether it is there is told of what lies inside only.
+            real = Path(os.path.realpath(path))
             roots = [Path(os.path.realpath(root)) for root in self.roots()]
             if not any(real.is_relative_to(root) for root in roots):
                 raise CommandRejected(f"{path} leads out by a symbolic link; {self._outside(path)}", code="not_allowed")
+            if not may_be_missing:
+                path.resolve(strict=True)
             is_folder = real.is_dir()
         except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
             missing = isinstance(error, FileNotFoundError)

@@ -1,0 +1,287 @@
+"""`spikedaq recordings`: what a daemon has recorded, from whichever computer: list, look at, fetch, verify."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.table import Table
+from rich.text import Text
+
+from spikedaq.cli.common import bytes_text, console, gaps_text, print_json, printable, span_text
+from spikedaq.inlet import Fetched, LibraryClient, connect, fetch_session
+from spikedaq.model import SpikedaqError
+
+SHOWN = 50
+"""Sessions without --all: the newest."""
+_POLL_S = 0.5
+
+
+def add_commands(commands: Any) -> None:
+    """Add this module's command."""
+    group = commands.add_parser("recordings", help="list what the daemon has recorded, fetch it to this computer")
+    group.add_argument("--all", action="store_true", help=f"every session, not only the newest {SHOWN}")
+    group.add_argument("--match", metavar="TEXT", help="only those with this in their names")
+    _add_options(group, default=None)
+    group.set_defaults(run=run_list, json=False)
+    actions = group.add_subparsers(metavar="show|fetch|verify")
+
+    parser = actions.add_parser("show", help="one recording, file by file")
+    _add_session(parser)
+    parser.set_defaults(run=run_show)
+
+    parser = actions.add_parser(
+        "fetch", help="bring a recording to this computer, checked; go on with what is half here"
+    )
+    _add_session(parser)
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--nwb", action="store_true", help="the recording files (the default)")
+    kind.add_argument("--csv", action="store_true", help="and the stock nine-column CSV, made of them here")
+    parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where to (default: here)")
+    parser.add_argument("--device", action="append", metavar="NAME", help="only this one (again for more)")
+    parser.add_argument("--overwrite", action="store_true", help="with --csv: replace CSV files that are there")
+    parser.set_defaults(run=run_fetch)
+
+    parser = actions.add_parser(
+        "verify", help="have the daemon's computer verify a recording; ends with what was found"
+    )
+    _add_session(parser)
+    parser.set_defaults(run=run_verify)
+
+
+def _add_session(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("session", metavar="NAME")
+    parser.add_argument(
+        "--folder", metavar="DIR", help="the daemon's folder that it is in, where several have the name"
+    )
+    # What was given before the action stays.
+    _add_options(parser, default=argparse.SUPPRESS)
+
+
+def _add_options(parser: argparse.ArgumentParser, *, default: Any) -> None:
+    add = parser.add_argument
+    add("--url", default=default, help="the daemon's control endpoint (default: $SPIKEDAQ_URL, else this computer's)")
+    add("--key", default=default, metavar="FILE", help="your key, where the daemon demands one")
+    add("--json", action="store_true", default=default, help="print JSON, for scripts")
+
+
+def run_list(arguments: argparse.Namespace) -> int:
+    """List sessions, newest first."""
+    with _library(arguments) as library:
+        page = library.page(limit=SHOWN, match=arguments.match)
+        sessions, problems = list(page["sessions"]), list(page["problems"])
+        while arguments.all and page["next"] is not None:
+            page = library.page(before=page["next"], match=arguments.match)
+            sessions += page["sessions"]
+    if arguments.json:
+        print_json({"sessions": sessions, "total": page["total"], "problems": problems})
+        return 0
+    out = console()
+    if sessions:
+        out.print(_table(sessions))
+    else:
+        out.print("nothing is recorded" + (f" with {arguments.match!r} in its name" if arguments.match else ""))
+    if len(sessions) < page["total"]:
+        out.print(f"and {page['total'] - len(sessions)} older ones: spikedaq recordings --all", style="dim")
+    for problem in problems:
+        print(f"spikedaq: warning: {printable(problem['text'])}", file=sys.stderr)
+    return 0
+
+
+def _table(sessions: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("name", "start", "duration", "size", "gaps", "verified"):
+        table.add_column(heading, justify="right" if heading in ("duration", "size") else "left",
+                         no_wrap=heading not in ("name", "verified"), overflow="fold")  # fmt: skip
+    for session in sessions:
+        gaps = gaps_text(session["gaps"])
+        table.add_row(
+            Text(printable(session["session"]), style="bold"),
+            start_text(session["started_utc_ns"]),
+            duration_text(session),
+            bytes_text(session["n_bytes"]),
+            Text(gaps, style="" if gaps == "none" else "yellow"),
+            Text(verified_text(session), style="bold red" if is_bad(session) else ""),
+        )
+    return table
+
+
+def start_text(utc_ns: int) -> str:
+    """Return a start in this computer's time."""
+    try:
+        return f"{datetime.fromtimestamp(utc_ns / 1e9).astimezone():%Y-%m-%d %H:%M}"
+    except (ValueError, OverflowError, OSError):
+        return "?"
+
+
+def duration_text(session: dict[str, Any]) -> str:
+    """Return how long a session lasted, or that it goes on, or how it ended."""
+    lasted = "-" if session["duration_s"] is None else span_text(max(0.0, session["duration_s"]))
+    if session["running"]:
+        return f"{lasted}, running"
+    return lasted if session["state"] == "complete" else f"{lasted}, {printable(session['state'])}"
+
+
+def verified_text(session: dict[str, Any]) -> str:
+    """Return what is known of a session's verification."""
+    found = session["verification"]
+    state = found["state"]
+    if session["problem"]:
+        return "cannot be read"
+    if state == "running":
+        share = found["done_bytes"] / found["total_bytes"] if found.get("total_bytes") else 0.0
+        return f"{100 * share:.0f} %"
+    if state == "good":
+        return f"good {start_text(found['utc_ns'])}"
+    if state == "failed":
+        return f"FAILED: {printable(found['problems'][0]['verdict']).replace('_', ' ')}"
+    return {"never": "no", "waiting": "waits", "changed": "changed since"}.get(state, printable(state))
+
+
+def is_bad(session: dict[str, Any]) -> bool:
+    """Whether somebody has to do something about a session."""
+    missing = any(device["missing_files"] for device in session["devices"].values())
+    return bool(session["problem"]) or session["verification"]["state"] == "failed" or missing
+
+
+def run_show(arguments: argparse.Namespace) -> int:
+    """Show one session."""
+    with _library(arguments) as library:
+        session = library.recording(arguments.session, folder=arguments.folder)
+    if arguments.json:
+        print_json(session)
+        return 0
+    show_session(session)
+    return 0
+
+
+def show_session(session: dict[str, Any]) -> None:
+    """Print a session and its files."""
+    out = console()
+    reason = f" ({printable(session['reason'])})" if session["reason"] else ""
+    where = printable(f"{session['folder']}/{session['session']}")
+    out.print(
+        Text(f"{printable(session['session'])}: {printable(session['state'])}{reason}, in {where}"), soft_wrap=True
+    )
+    notes = "" if session["n_notes"] is None else f", {session['n_notes']} notes"
+    pinned = ", pinned" if session["pinned"] else ""
+    out.print(
+        f"began {start_text(session['started_utc_ns'])}, {duration_text(session)}, {bytes_text(session['n_bytes'])}, "
+        f"gaps: {gaps_text(session['gaps'])}{notes}{pinned}, verified: {verified_text(session)}",
+        soft_wrap=True,
+    )
+    if session["notes"]:
+        out.print(Text(printable(session["notes"])), soft_wrap=True)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("device", "file", "state", "samples", "size", "gaps"):
+        right = heading in ("samples", "size")
+        table.add_column(heading, justify="right" if right else "left", overflow="fold", no_wrap=heading != "file")
+    for file in session["files"]:
+        bad = file["state"] in ("missing", "not_closed")
+        state = file["state"].replace("_", " ") + (", pinned" if file["pinned"] else "")
+        samples = str(file["n_samples"]) if "n_samples" in file else "-"
+        gaps = gaps_text(file["gaps"]) if "gaps" in file else "-"
+        name = Text(printable(file["name"]))
+        table.add_row(printable(file["device"]), name, Text(state, style="bold red" if bad else ""), samples,
+                      bytes_text(file["n_bytes"]), gaps)  # fmt: skip
+    if session["files"]:
+        out.print(table)
+    problems = [device["problem"] for device in session["devices"].values() if device["problem"]]
+    problems += [f"{p['path']}: {p['verdict']}: {p['text']}" for p in session["verification"].get("problems", ())]
+    for text in dict.fromkeys([session["problem"] or "", *problems]):
+        if text:
+            out.print(Text(printable(text), style="red"), soft_wrap=True)
+
+
+def run_fetch(arguments: argparse.Namespace) -> int:
+    """Fetch one session; 1 where something of it could not be had."""
+    out = console()
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
+    )  # fmt: skip
+    with (
+        _library(arguments) as library,
+        Progress(*columns, console=out, disable=arguments.json or not out.is_terminal, transient=True) as progress,
+    ):
+        task = progress.add_task("fetch", total=None)
+        fetched = fetch_session(
+            library,
+            arguments.session,
+            arguments.out,
+            folder=arguments.folder,
+            devices=arguments.device,
+            progress=lambda _, done, total: progress.update(task, completed=done, total=total),
+        )
+    csv: list[str] = []
+    if arguments.csv and fetched.files:
+        # HDF5 and numpy take 0.3 s to load; whoever wants no CSV does without.
+        from spikedaq.formats import export_csv  # noqa: PLC0415
+
+        csv = [str(file.csv) for file in export_csv(fetched.folder, fetched.folder, overwrite=arguments.overwrite)]
+    _tell_fetched(fetched, csv, as_json=arguments.json)
+    return 0 if fetched.files and not _lost(fetched) else 1
+
+
+def _lost(fetched: Fetched) -> list[str]:
+    """Return what should have been there; a file that grows, or was deleted on purpose, is not missed."""
+    return [name for name, why in fetched.left_out.items() if "recover" in why]
+
+
+def _tell_fetched(fetched: Fetched, csv: list[str], *, as_json: bool) -> None:
+    if as_json:
+        print_json({
+            "folder": str(fetched.folder), "files": [str(path) for path in fetched.files], "csv": csv,
+            "n_bytes": fetched.n_bytes, "left_out": fetched.left_out,
+        })  # fmt: skip
+        return
+    for name, why in fetched.left_out.items():
+        print(f"spikedaq: warning: {printable(name)} was not fetched: {printable(why)}", file=sys.stderr)
+    for path in csv:
+        print(path)
+    n = len(fetched.files)
+    brought = f"{bytes_text(fetched.n_bytes)} brought"
+    print(f"{fetched.folder}: {n} file{'' if n == 1 else 's'}, each as its manifest says; {brought}")
+
+
+def run_verify(arguments: argparse.Namespace) -> int:
+    """Verify one session where it is; 1 where something is wrong."""
+    out = console()
+    columns = (TextColumn("verify"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with (
+        _library(arguments) as library,
+        Progress(*columns, console=out, disable=arguments.json or not out.is_terminal, transient=True) as progress,
+    ):
+        task = progress.add_task("verify", total=None)
+        found = library.verify(arguments.session, folder=arguments.folder)["verification"]
+        try:
+            while found["state"] in ("waiting", "running"):
+                progress.update(task, completed=found.get("done_bytes", 0), total=found.get("total_bytes") or None)
+                time.sleep(_POLL_S)
+                found = library.summary(arguments.session, folder=arguments.folder)["verification"]
+        except KeyboardInterrupt:
+            library.stop_verifying(arguments.session, folder=arguments.folder)
+            raise
+    if "ok" not in found:
+        raise SpikedaqError(f"the verification of {arguments.session} was ended by somebody; ask for it again")
+    if arguments.json:
+        print_json(found)
+        return 0 if found["ok"] else 1
+    for problem in found["problems"]:
+        words = printable(problem["verdict"]).replace("_", " ")
+        print(f"{words}: {printable(problem['path'])}: {printable(problem['text'])}")
+    counts = ", ".join(f"{n} {printable(word).replace('_', ' ')}" for word, n in found["counts"].items())
+    print(f"{arguments.session}: {counts or 'nothing could be checked'}")
+    return 0 if found["ok"] else 1
+
+
+@contextmanager
+def _library(arguments: argparse.Namespace) -> Iterator[LibraryClient]:
+    with connect(arguments.url, key=arguments.key) as bench, bench.library() as library:
+        yield library
