@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import structlog
 
 from spikedaq.bus import ALARMS, EVENTS, SAMPLES, Message, decode_samples, split_topic
-from spikedaq.inlet import Bench, Subscriber, connect
+from spikedaq.inlet import Bench, ClockReading, Subscriber, connect
 from spikedaq.keys import ClientKey
 from spikedaq.model import RemoteProtocolError, SpikedaqError
+from spikedaq.scope.event_log import EventLog, for_page
 from spikedaq.scope.traces import Traces
 
 TICK_S = 0.04
@@ -31,6 +31,9 @@ class Audience(Protocol):
 
     def tell(self, bench: str, message: dict[str, Any]) -> None:
         """Take a message for everybody."""
+
+    def tell_events(self, bench: str, device: str, events: list[dict[str, Any]]) -> None:
+        """Take what happened on a device since the last time."""
 
     def show(self, bench: str, device: str, traces: Traces) -> None:
         """Look whether a device's traces have something new for somebody."""
@@ -52,8 +55,11 @@ class BenchFeed:
     name : str
         Of the bench, the URL until it has said it.
     state : map
-        What the page is told once a second: ``{bench, url, here, error, status, clock}``.
+        What the page is told once a second: ``{bench, url, here, error, status, clock, missed}``. ``clock`` is the
+        daemon's ``{utc_ns, host_ns}``, and ``offset_ms``, ``uncertainty_ms``: its CLOCK_BOOTTIME less this computer's.
     traces : dict of str to Traces
+        By device.
+    events : dict of str to EventLog
         By device.
     """
 
@@ -62,10 +68,13 @@ class BenchFeed:
         self.name = url
         self.key = key
         self.traces: dict[str, Traces] = {}
+        self.events: dict[str, EventLog] = {}
         self.state: dict[str, Any] = {"bench": url, "url": url, "here": False, "error": "not reached yet"}
         self._audience = audience
         self._subscriber: Subscriber | None = None
         self._epoch: str | None = None
+        self._offset = ClockOffset()
+        self._happened: dict[str, list[dict[str, Any]]] = {}
 
     async def run(self) -> None:
         """Follow the bench until cancelled."""
@@ -98,20 +107,25 @@ class BenchFeed:
                 bench.close()
 
     async def _look(self, bench: Bench) -> None:
-        status, clock = await asyncio.to_thread(lambda: (bench.status(), bench.client.call("clock")))
+        status = await asyncio.to_thread(bench.status)
+        reading, utc_ns = await asyncio.to_thread(_read_clock, bench)
         if status["epoch"] != self._epoch or self._subscriber is None:
             # A daemon that was started anew may have another name, other devices, another endpoint.
             hello = await asyncio.to_thread(bench.client.call, "hello")
             fresh = Bench(bench.client, hello)
             self._unsubscribe()
             self.name, self._epoch = fresh.name, status["epoch"]
+            self._offset = ClockOffset()
             self._subscriber = Subscriber(fresh.publish_url, [f"{fresh.name}/"], key=fresh.client.key)
             log.info("following a bench", bench=self.name, url=self.url)
         names = {entry["name"] for entry in status["devices"]}
         for gone in set(self.traces) - names:
             del self.traces[gone]
+            self.events.pop(gone, None)
+        self._offset.take(reading)
         self.state = {
-            "bench": self.name, "url": self.url, "here": True, "error": "", "status": status, "clock": clock,
+            "bench": self.name, "url": self.url, "here": True, "error": "", "status": status,
+            "clock": {"utc_ns": utc_ns, "host_ns": reading.theirs_ns, **self._offset.told()},
             "missed": sum(self._subscriber.missed.values()) if self._subscriber else 0,
         }  # fmt: skip
 
@@ -119,6 +133,9 @@ class BenchFeed:
         next_s = time.monotonic()
         while True:
             self._take_what_came()
+            happened, self._happened = self._happened, {}
+            for device, events in happened.items():
+                self._audience.tell_events(self.name, device, events)
             for device, traces in list(self.traces.items()):
                 self._audience.show(self.name, device, traces)
             next_s = max(next_s + TICK_S, time.monotonic())
@@ -141,10 +158,19 @@ class BenchFeed:
             if traces is None:
                 traces = self.traces[topic.device] = Traces(self.name, topic.device)
             traces.take(message.header, samples)
+            self._log_of(topic.device).see(message.header["boot"], message.header["step"])
         elif topic.stream == EVENTS:
-            self._audience.tell(self.name, {"say": "event", "device": topic.device, "event": _for_page(message.header)})
+            event = for_page(message.header)
+            self._log_of(topic.device).take(event)
+            self._happened.setdefault(topic.device, []).append(event)
         elif topic.stream == ALARMS:
-            self._audience.tell(self.name, {"say": "alarms", **_for_page(message.header)})
+            self._audience.tell(self.name, {"say": "alarms", **for_page(message.header)})
+
+    def _log_of(self, device: str) -> EventLog:
+        log = self.events.get(device)
+        if log is None:
+            log = self.events[device] = EventLog()
+        return log
 
     def _unsubscribe(self) -> None:
         if self._subscriber is not None:
@@ -152,14 +178,37 @@ class BenchFeed:
             self._subscriber = None
 
 
-def _for_page(header: dict[str, Any]) -> dict[str, Any]:
-    """Return a header with times in milliseconds: a browser's numbers have 53 bits."""
-    times = {
-        key.removesuffix("_ns") + "_ms": value / 1e6
-        for key, value in header.items()
-        if key.endswith("_ns") and value is not None
-    }
-    return {**{key: value for key, value in header.items() if not key.endswith("_ns")}, **times}
+class ClockOffset:
+    """How a daemon's clock stands to ours: the best reading counts, and ages, because two clocks drift apart.
+
+    On one computer both are the same clock; then the offset is within the uncertainty, and told as 0.
+    """
+
+    _AGEING = 1.05
+
+    def __init__(self) -> None:
+        self.offset_ns = 0
+        self.uncertainty_ns: float | None = None
+
+    def take(self, reading: ClockReading) -> None:
+        """Take a reading, where it is better than what is known."""
+        if self.uncertainty_ns is not None:
+            self.uncertainty_ns *= self._AGEING
+            if reading.uncertainty_ns > self.uncertainty_ns:
+                return
+        self.offset_ns, self.uncertainty_ns = reading.theirs_ns - reading.ours_ns, reading.uncertainty_ns
+
+    def told(self) -> dict[str, float | None]:
+        """Return it for the page, in milliseconds."""
+        if self.uncertainty_ns is None:
+            return {"offset_ms": 0.0, "uncertainty_ms": None}
+        is_same = abs(self.offset_ns) <= self.uncertainty_ns
+        return {"offset_ms": 0.0 if is_same else self.offset_ns / 1e6, "uncertainty_ms": self.uncertainty_ns / 1e6}
 
 
-Now = Callable[[], float]
+def _read_clock(bench: Bench) -> tuple[ClockReading, int]:
+    """Ask once; return the reading, and the daemon's UTC."""
+    asked_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    clock = bench.client.call("clock")
+    half_ns = (time.clock_gettime_ns(time.CLOCK_BOOTTIME) - asked_ns + 1) // 2
+    return ClockReading(asked_ns + half_ns, int(clock["host_ns"]), half_ns), int(clock["utc_ns"])

@@ -15,6 +15,8 @@ from spikedaq.scope.traces import Traces
 from spikedaq.scope.viewer import Viewer, Watch
 
 MAX_VIEWERS = 200
+FREQUENT = frozenset({"spike", "trigger"})
+"""Events that come many times a second; only who watches the device is told."""
 
 
 class Hub:
@@ -65,6 +67,17 @@ class Hub:
             text = to_json({"bench": bench, **message})
             for viewer in self.viewers:
                 viewer.tell(text)
+
+    def tell_events(self, bench: str, device: str, events: list[dict[str, Any]]) -> None:
+        """Tell what happened on a device: those who watch it everything, the others what is not about single steps."""
+        watching = {viewer for viewers in self._watching.get((bench, device), {}).values() for viewer in viewers}
+        message = {"say": "events", "bench": bench, "device": device}
+        rare = [event for event in events if event.get("kind") not in FREQUENT]
+        for viewers, which in ((watching, events), (self.viewers - watching, rare)):
+            if viewers and which:
+                text = to_json({**message, "events": which})
+                for viewer in viewers:
+                    viewer.tell(text)
 
     def show(self, bench: str, device: str, traces: Traces) -> None:
         """Show each viewer of a device what came."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import secrets
@@ -15,9 +16,10 @@ from spikedaq.inlet import connect
 from spikedaq.model import CommandRejected, SpikedaqError
 from spikedaq.scope.access import WebRole
 from spikedaq.scope.asking import Asker
+from spikedaq.scope.event_log import read_events, told
 from spikedaq.scope.hub import Hub
 from spikedaq.scope.json_text import to_json
-from spikedaq.scope.past import check_range, read_past
+from spikedaq.scope.past import MAX_SAMPLES, Past, check_range
 from spikedaq.scope.pyramid import N_LEVELS
 from spikedaq.scope.viewer import MAX_WATCHES, Viewer, Watch
 
@@ -102,7 +104,8 @@ class PageConnection:
         self.viewer.confirm(int(said["n"]))
 
     def _clock(self, said: dict[str, Any]) -> None:
-        self.viewer.tell(to_json({"say": "clock", "asked": said.get("asked"), "host_ms": self._hub.now_ms()}))
+        answer = {"say": "clock", "asked": said.get("asked"), "host_ms": self._hub.now_ms()}
+        self.viewer.tell(to_json({**answer, "skipped": self.viewer.skipped, "dropped": self.viewer.texts_dropped}))
 
     def _watch(self, said: dict[str, Any]) -> None:
         number, level = said["id"], said["level"]
@@ -140,6 +143,37 @@ class PageConnection:
         message = {"say": "lease_wanted", "device": said.get("device"), "by": self.viewer.name}
         self._hub.tell(str(said["bench"]), message)
 
+    def _events(self, said: dict[str, Any]) -> None:
+        """Tell what happened between two steps of a boot."""
+        number, bench, device = said["id"], str(said["bench"]), str(said["device"])
+        boot, first, stop = said["boot"], said["first"], said["stop"]
+        if any(type(value) is not int for value in (boot, first, stop)) or not 0 <= first < stop < 1 << 53:
+            raise CommandRejected("events are asked for by boot, first step and the step to stop at")
+        feed = self._hub.feed(bench)
+        if feed is None:
+            raise CommandRejected(f"there is no bench {bench!r} here")
+        log = feed.events.get(device)
+        if log is not None and log.has(boot, first):
+            value = told(log.between(first, stop), is_complete=True)
+            self.viewer.tell(to_json({"say": "answer", "id": number, "ok": True, "value": value}))
+            return
+        if stop - first > MAX_SAMPLES:
+            raise CommandRejected(f"{stop - first} steps of events are too much at once; ask for {MAX_SAMPLES}")
+        self._spawn(number, self._events_from_history(number, feed.url, device, (boot, first, stop)))
+
+    async def _events_from_history(self, number: Any, url: str, device: str, where: tuple[int, int, int]) -> None:
+        def read() -> dict[str, Any]:
+            with contextlib.closing(connect(url, key=self._hub.key, name="scope")) as bench:
+                return told(read_events(bench, device, *where), is_complete=True)
+
+        try:
+            value = await asyncio.to_thread(read)
+        except SpikedaqError as error:
+            code = getattr(error, "code", "error")
+            self.viewer.tell(to_json({"say": "answer", "id": number, "ok": False, "code": code, "text": str(error)}))
+        else:
+            self.viewer.tell(to_json({"say": "answer", "id": number, "ok": True, "value": value}))
+
     def _past(self, said: dict[str, Any]) -> None:
         level, first, stop = check_range(said["level"], said["first"], said["stop"])
         number, bench, device = said["id"], str(said["bench"]), str(said["device"])
@@ -148,32 +182,38 @@ class PageConnection:
             raise CommandRejected(f"there is no bench {bench!r} here")
         traces, boot = feed.traces.get(device), said.get("boot")
         if traces is not None and traces.has(boot, level, first):
-            frame = traces.past(level, first, stop)
-            if frame is not None:
-                self.viewer.show(frame)
-            self.viewer.tell(to_json({"say": "past", "id": number, "ok": True}))
+            frame = traces.past(level, first, stop, past=number)
+            self._spawn(number, self._show_past(number, [] if frame is None else [frame]))
             return
         if type(boot) is not int:
             raise CommandRejected("a part of the past needs its boot")
         self._spawn(number, self._from_history(number, feed.url, device, boot, (level, first, stop)))
 
+    async def _show_past(self, number: Any, frames: list[bytes], **more: Any) -> None:
+        for frame in frames:
+            await self.viewer.show_all(frame)
+        await self.viewer.show_all(to_json({"say": "past", "id": number, "ok": True, "value": more}))
+
     async def _from_history(self, number: Any, url: str, device: str, boot: int, bins: tuple[int, int, int]) -> None:
+        text = ""
         try:
             async with asyncio.timeout(HISTORY_S):
                 bench = await asyncio.to_thread(connect, url, key=self._hub.key, name="scope")
                 try:
-                    frames = read_past(bench, device, boot, bins, past=number)
+                    past = Past(bench, device, boot, bins, past=number)
+                    frames = iter(past)
                     while (frame := await asyncio.to_thread(next, frames, None)) is not None:
                         await self.viewer.show_all(frame)
                 finally:
                     await asyncio.to_thread(bench.close)
         except SpikedaqError as error:
-            self.viewer.tell(to_json({"say": "past", "id": number, "ok": False, "text": str(error)}))
+            text = str(error)
         except TimeoutError:
             text = f"the history did not tell it within {HISTORY_S:.0f} s; ask for less"
-            self.viewer.tell(to_json({"say": "past", "id": number, "ok": False, "text": text}))
+        if text:
+            await self.viewer.show_all(to_json({"say": "past", "id": number, "ok": False, "text": text}))
         else:
-            self.viewer.tell(to_json({"say": "past", "id": number, "ok": True}))
+            await self._show_past(number, [], kept_from=past.kept_from)
 
     def _spawn(self, number: Any, work: Any) -> None:
         if len(self._tasks) >= MAX_ASKED:
@@ -187,7 +227,7 @@ class PageConnection:
 
     _DOES: ClassVar[dict[str, Callable[[PageConnection, dict[str, Any]], None]]] = {
         "ack": _ack, "clock": _clock, "watch": _watch, "unwatch": _unwatch, "ask": _ask, "past": _past,
-        "want_lease": _want_lease,
+        "want_lease": _want_lease, "events": _events,
     }  # fmt: skip
 
 

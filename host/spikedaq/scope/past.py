@@ -42,8 +42,8 @@ def check_range(level: Any, first: Any, stop: Any) -> tuple[int, int, int]:
     return level, first, stop
 
 
-def read_past(bench: Bench, device: str, boot: int, bins: tuple[int, int, int], **more: Any) -> Iterator[bytes]:
-    """Read bins of one boot from the history, frame by frame; blocking.
+class Past:
+    """Bins of one boot from the history, frame by frame; iterating blocks.
 
     Parameters
     ----------
@@ -52,20 +52,35 @@ def read_past(bench: Bench, device: str, boot: int, bins: tuple[int, int, int], 
     more
         What else the frames' headers are to say.
 
+    Attributes
+    ----------
+    kept_from : int or None
+        Once it was read: where the history did not have all of it any more, the oldest step of the boot that it has.
+
     Raises
     ------
     CommandError
-        There is no history, or it refuses.
+        While iterating: there is no history, or it refuses.
     """
-    level, first, stop = bins
-    filling = _Filling(level, first, stop)
-    with bench.history() as history:
-        reading = history.read(device, streams=[SAMPLES], step=(boot, first << level), until_step=(boot, stop << level))
-        for message in reading:
-            if message.header["boot"] != boot:
-                continue
-            yield from filling.take(message, {"bench": bench.name, "device": device, **more})
-    yield from filling.rest()
+
+    def __init__(self, bench: Bench, device: str, boot: int, bins: tuple[int, int, int], **more: Any) -> None:
+        self.kept_from: int | None = None
+        self._bench, self._device, self._boot, self._bins, self._more = bench, device, boot, bins, more
+
+    def __iter__(self) -> Iterator[bytes]:
+        level, first, stop = self._bins
+        filling = _Filling(level, first, stop)
+        more = {"bench": self._bench.name, "device": self._device, **self._more}
+        with self._bench.history() as history:
+            begin, end = (self._boot, first << level), (self._boot, stop << level)
+            reading = history.read(self._device, streams=[SAMPLES], step=begin, until_step=end)
+            for message in reading:
+                if message.header["boot"] == self._boot:
+                    yield from filling.take(message, more)
+            oldest = reading.first
+        yield from filling.rest()
+        if oldest is not None and oldest.get("boot") == self._boot:
+            self.kept_from = int(oldest["step"])
 
 
 class _Filling:

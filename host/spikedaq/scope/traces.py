@@ -77,10 +77,10 @@ class Traces:
             return False
         return first << level >= self.pyramid.oldest(level)
 
-    def past(self, level: int, first: int, stop: int | None) -> bytes | None:
-        """Return a frame with bins that are kept, None where there are none."""
+    def past(self, level: int, first: int, stop: int | None, **more: Any) -> bytes | None:
+        """Return a frame with bins that are kept, None where there are none; ``more`` is for its header."""
         bins = self.pyramid.bins(level, first, stop) if self.pyramid is not None else None
-        return None if bins is None or not bins.low.shape[1] else self.encode(bins)
+        return None if bins is None or not bins.low.shape[1] else self.encode(bins, **more)
 
     def encode(self, bins: Bins, **more: Any) -> bytes:
         """Return a frame of this device's present run."""

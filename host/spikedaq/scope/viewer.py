@@ -51,7 +51,7 @@ class Viewer:
         self.texts_dropped = 0
         self._now_s = now_s
         self._texts: deque[str] = deque()
-        self._frames: deque[bytes] = deque()
+        self._frames: deque[bytes | str] = deque()
         self._something = asyncio.Event()
         self._room = asyncio.Event()
         self._sent: deque[tuple[int, float]] = deque()
@@ -75,8 +75,11 @@ class Viewer:
         self._something.set()
         return True
 
-    async def show_all(self, frame: bytes) -> None:
-        """Queue a frame of which none may be left out, once the page has taken enough of those before it."""
+    async def show_all(self, frame: bytes | str) -> None:
+        """Queue a frame of which none may be left out, once the page has taken enough of those before it.
+
+        A text can be queued likewise: it comes behind the frames that it is about.
+        """
         while len(self._sent) + len(self._frames) >= MAX_ON_THE_WAY:
             self._room.clear()
             await self._room.wait()
@@ -98,6 +101,8 @@ class Viewer:
             return self._texts.popleft()
         frame = self._frames.popleft()
         self._room.set()
+        if isinstance(frame, str):
+            return frame
         self._n_sent += 1
         self._sent.append((self._n_sent, self._now_s()))
         return frame

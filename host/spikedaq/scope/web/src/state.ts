@@ -66,7 +66,8 @@ export interface BenchState {
   error: string;
   /** Messages that the page's server missed on the bus. */
   missed?: number;
-  clock?: { utc_ns: number; host_ns: number };
+  /** The daemon's clocks at one moment; `offset_ms` is its CLOCK_BOOTTIME less that of the page's server. */
+  clock?: { utc_ns: number; host_ns: number; offset_ms: number; uncertainty_ms: number | null };
   status?: {
     version: string;
     epoch: string;
@@ -133,7 +134,7 @@ export function holdsLease(lease: Lease | null): boolean {
 type EventListener = (key: DeviceKey, event: DeviceEvent) => void;
 const eventListeners = new Set<EventListener>();
 
-/** Be told of events of all devices; returns what ends it. */
+/** Be told of events of all devices, of spikes and triggers only of those that are watched; returns what ends it. */
 export function onEvent(listener: EventListener): () => void {
   eventListeners.add(listener);
   return () => eventListeners.delete(listener);
@@ -151,9 +152,9 @@ connection.onSaid = (said: Said) => {
     myName.value = said["name"] as string;
   } else if (said.say === "bench") {
     takeBench(said as unknown as BenchState);
-  } else if (said.say === "event") {
+  } else if (said.say === "events") {
     const key = { bench: said.bench!, device: said["device"] as string };
-    for (const listener of eventListeners) listener(key, said["event"] as DeviceEvent);
+    for (const event of said["events"] as DeviceEvent[]) for (const listener of eventListeners) listener(key, event);
   } else if (said.say === "lease_wanted") {
     takeLeaseWanted(said.bench!, said["device"] as string | null, said["by"] as string);
   } else if (said.say === "wrong") {
@@ -176,6 +177,11 @@ function takeLeaseWanted(of: string, name: string | null, by: string): void {
     (d) => d.bench === of && (name === null || d.device === name) && d.status.lease && holdsLease(d.status.lease),
   );
   if (mine && by !== myName.value) leaseWanted.value = { bench: of, device: name, by };
+}
+
+/** Now, on the clock that a bench's samples have their times on. */
+export function benchNowMs(name: string): number {
+  return connection.nowMs() + (benches.value.get(name)?.clock?.offset_ms ?? 0);
 }
 
 let nextToast = 1;

@@ -16,11 +16,29 @@ export class Refused extends Error {
   }
 }
 
+/** Events between two steps; not `complete` where there were too many: then the newest of them. */
+export interface Happened {
+  events: Record<string, unknown>[];
+  complete: boolean;
+}
+
+/** What is said once all bins of a part of the past have come. */
+export interface PastTold {
+  /** The oldest step of the boot that the history has, where it does not have all that was asked for. */
+  kept_from?: number | null;
+}
+
 interface Watched {
   bench: string;
   device: string;
   level: number;
   onFrame: (frame: Frame) => void;
+}
+
+interface ClockTold {
+  asked: number;
+  host_ms: number;
+  skipped: number;
 }
 
 interface Waiting {
@@ -45,6 +63,8 @@ export class Connection {
   clockUncertaintyMs = Number.POSITIVE_INFINITY;
   framesReceived = 0;
   bytesReceived = 0;
+  /** Frames that the server held back because this page had not confirmed earlier ones. */
+  skipped = 0;
 
   private socket: WebSocket | null = null;
   private retryMs = FIRST_RETRY_MS;
@@ -54,15 +74,19 @@ export class Connection {
   private waiting = new Map<number, Waiting>();
   private received = 0;
   private heardMs = 0;
+  private ackedMs = 0;
 
   constructor(private readonly url: () => string) {}
 
   start(): void {
     this.connect();
-    setInterval(() => this.send({ do: "ack", n: this.received }), ACK_MS);
+    setInterval(() => this.ack(), ACK_MS);
     setInterval(() => this.askClock(), CLOCK_MS);
     setInterval(() => this.look(), 1000);
-    document.addEventListener("visibilitychange", () => this.look());
+    document.addEventListener("visibilitychange", () => {
+      this.ack();
+      this.look();
+    });
   }
 
   /** Ask a bench (docs/reference/control.md); rejects with `Refused`. */
@@ -70,12 +94,17 @@ export class Connection {
     return this.request({ do: "ask", bench, op, args }) as Promise<T>;
   }
 
+  /** Fetch what happened on a device between two steps of a boot. */
+  happened(what: { bench: string; device: string; boot: number; first: number; stop: number }): Promise<Happened> {
+    return this.request({ do: "events", ...what }) as Promise<Happened>;
+  }
+
   /** Fetch bins of the past; resolves when all came to `onFrame`. */
   past(
     what: { bench: string; device: string; boot: number; level: number; first: number; stop: number },
     onFrame: (frame: Frame) => void,
-  ): Promise<unknown> {
-    return this.request({ do: "past", ...what }, onFrame);
+  ): Promise<PastTold> {
+    return this.request({ do: "past", ...what }, onFrame) as Promise<PastTold>;
   }
 
   say(what: Record<string, unknown>): void {
@@ -160,6 +189,12 @@ export class Connection {
     }
   }
 
+  /** A timer of a hidden page comes once a minute, its messages come at once: both confirm. */
+  private ack(): void {
+    this.ackedMs = performance.now();
+    this.send({ do: "ack", n: this.received });
+  }
+
   private askClock(): void {
     this.send({ do: "clock", asked: performance.now() });
   }
@@ -171,7 +206,7 @@ export class Connection {
   private takeText(data: string): void {
     const said = JSON.parse(data) as Said & { id?: number; ok?: boolean; value?: unknown; code?: string; text?: string };
     if (said.say === "clock") {
-      this.takeClock(said as unknown as { asked: number; host_ms: number });
+      this.takeClock(said as unknown as ClockTold);
     } else if ((said.say === "answer" || said.say === "past") && said.id !== undefined) {
       const waiting = this.waiting.get(said.id);
       this.waiting.delete(said.id);
@@ -186,6 +221,7 @@ export class Connection {
     this.received++;
     this.framesReceived++;
     this.bytesReceived += data.byteLength;
+    if (performance.now() - this.ackedMs > ACK_MS) this.ack();
     const frame = decodeFrame(data);
     const asked = frame.past === undefined ? undefined : this.waiting.get(frame.past);
     if (asked?.onFrame) {
@@ -197,7 +233,8 @@ export class Connection {
     }
   }
 
-  private takeClock({ asked, host_ms }: { asked: number; host_ms: number }): void {
+  private takeClock({ asked, host_ms, skipped }: ClockTold): void {
+    this.skipped = skipped;
     const now = performance.now();
     const uncertainty = (now - asked) / 2;
     // The best reading counts; it ages, because two clocks drift apart.
