@@ -15,12 +15,14 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from spikedaq.scope import routes_neuron, routes_stimulus
 from spikedaq.scope.access import COOKIE, Access, WebRole
 from spikedaq.scope.hub import MAX_VIEWERS, Hub
 from spikedaq.scope.page_connection import POLICY_VIOLATION, PageConnection
 
 PAGE = Path(__file__).parent / "page"
 """Where the built page is, in a wheel and after `make page`."""
+_ROUTES: tuple[BaseRoute, ...] = (*routes_neuron.routes, *routes_stimulus.routes)
 _HEADERS = {
     # Nothing but what is served here is loaded or asked, and nothing that somebody wrote into a note is run.
     "content-security-policy": (
@@ -41,7 +43,8 @@ def make_app(hub: Hub, access: Access, *, page: Path = PAGE, routes: Sequence[Ba
     page : Path
         Folder of the built page.
     routes : sequence of routes
-        What else is served, behind the same guard; ``request.app.state.hub`` and ``request.state.role`` are there.
+        What else is served, behind the same guard, beside those of this package; ``request.app.state.hub`` and
+        ``request.state.role`` are there.
     """
 
     @contextlib.asynccontextmanager
@@ -58,7 +61,8 @@ def make_app(hub: Hub, access: Access, *, page: Path = PAGE, routes: Sequence[Ba
         Mount("/", StaticFiles(directory=page, html=True)) if (page / "index.html").exists() else Route("/", _no_page)
     )
     app = Starlette(
-        routes=[WebSocketRoute("/ws", _connection), Route("/api/health", _health), *routes, files], lifespan=lifespan
+        routes=[WebSocketRoute("/ws", _connection), Route("/api/health", _health), *_ROUTES, *routes, files],
+        lifespan=lifespan,
     )
     app.state.hub = hub
     app.state.access = access
