@@ -43,12 +43,18 @@ def test_a_staircase_has_no_baseline_between():
     assert [step.is_whole for step in found.steps] == [True, True, False]
 
 
-def test_of_two_levels_of_equal_length_the_one_nearer_zero_is_the_baseline():
+def test_a_square_wave_is_steps_from_zero():
     """A square wave, half on, half off, that begins with on."""
     found = find_steps(trace((37, 250), (0, 250), (37, 250), (0, 250)))
     assert found.baseline == 0
     assert [(s.onset, s.has_onset, s.has_offset) for s in found.steps] == [(0, False, True), (500, True, True)]
     assert find_steps(trace((37, 250), (0, 250)), baseline=37).steps[0].level == 0
+
+
+def test_the_baseline_is_the_level_nearest_zero_that_lasts_long_enough():
+    """On for 250 ms and off for 100 ms; a test step to 0 for a tenth of the time does not make a baseline."""
+    assert find_steps(trace((0, 1000), (20, 2500), (0, 1000), (20, 2500))).baseline == 0
+    assert find_steps(trace((5, 900), (0, 200), (5, 900))).baseline == 5
 
 
 def test_the_resolution_of_a_channel_makes_no_steps():

@@ -9,13 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spikedaq.analysis.averages import average, spike_triggered_average
 from spikedaq.analysis.loops import (
     LoopFault,
     aligned,
-    average,
     find_loops,
     raster,
-    spike_triggered_average,
     trigger_rises,
 )
 from spikedaq.model import ConfigError

@@ -9,17 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikedaq.analysis.rates import (
-    bin_edges_ms,
-    binned_rate_hz,
-    cv,
-    cv2,
-    describe_spikes,
-    held_rate_hz,
-    inter_spike_intervals_ms,
-    kernel_rate_hz,
-    local_variation,
-)
+from spikedaq.analysis.intervals import cv, cv2, describe_spikes, inter_spike_intervals_ms, local_variation
+from spikedaq.analysis.rates import bin_edges_ms, binned_rate_hz, held_rate_hz, kernel_rate_hz
 from spikedaq.model import ConfigError
 
 NAN = float("nan")

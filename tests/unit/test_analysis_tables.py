@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from spikedaq.analysis import tables
+from spikedaq.analysis.averages import average
 from spikedaq.analysis.fi import fi_curve
-from spikedaq.analysis.loops import average, find_loops, raster
-from spikedaq.analysis.rates import inter_spike_intervals_ms
+from spikedaq.analysis.intervals import inter_spike_intervals_ms
+from spikedaq.analysis.loops import find_loops, raster
 from spikedaq.analysis.steps import StimulusStep, StimulusSteps
 from spikedaq.model import ConfigError
 

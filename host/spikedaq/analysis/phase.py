@@ -63,8 +63,8 @@ def u_nullcline_u(v_mv: npt.ArrayLike, *, b: float) -> FloatArray:
 def resting_dvm_dt_mv_per_ms(v_mv: npt.ArrayLike, *, b: float, current: float = 0.0) -> FloatArray:
     """Return dv/dt at each v with u = b v, the recovery it tends to.
 
-    The nullclines as a curve for the (v, dv/dt) plane, 0 at the fixed points. ``v_mv`` in mV, shape (n,), ``current`` in
-    a.u., result in mV/ms.
+    The nullclines as a curve for the (v, dv/dt) plane, 0 at the fixed points. ``v_mv`` in mV, shape (n,),
+    ``current`` in a.u., result in mV/ms.
     """
     return v_nullcline_u(v_mv, current=current) - u_nullcline_u(v_mv, b=b)
 

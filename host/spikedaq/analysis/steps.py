@@ -16,6 +16,8 @@ from spikedaq.model import MODEL_STEP_MS, ConfigError
 _MAD_TO_SD = 1.4826
 # Means over a window that differ by this many of their standard deviations are two levels: one chance in 10**8 each.
 _SURE_SD = 6.0
+# A protocol may be on for longer than it is off, but hardly for more than this.
+_BASELINE_SHARE = 0.25
 # Far below any channel's resolution, far above what raw x scale is off its decimal value.
 _LEAST_TOLERANCE = 1e-9
 
@@ -99,7 +101,8 @@ def find_steps(
     resolution : float
         Distance of neighbouring values of the channel, in its unit (0.01 for currents, 1 for the stimulus in %).
     baseline : float, optional
-        Level between the steps. Default: the one that lasts longest in all; of two the one nearer 0.
+        Level between the steps. Default: of the levels that last, in all, at least a quarter as long as the longest,
+        the one nearest 0.
     step_ms : float
         Time between samples.
     breaks : int array, optional
@@ -205,8 +208,9 @@ def _joined(flat: list[StimulusStep], tolerance: float, least: int) -> list[Stim
 
 
 def _usual_level(flat: list[StimulusStep], tolerance: float) -> float:
-    def rank(step: StimulusStep) -> tuple[int, float]:
-        same = sum(s.offset - s.onset for s in flat if abs(s.level - step.level) <= tolerance)
-        return same, -abs(step.level)
+    def lasts(step: StimulusStep) -> int:
+        return sum(s.offset - s.onset for s in flat if abs(s.level - step.level) <= tolerance)
 
-    return max(flat, key=rank).level
+    longest = max(lasts(step) for step in flat)
+    often = [step.level for step in flat if lasts(step) >= _BASELINE_SHARE * longest]
+    return min(often, key=abs)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from spikedaq.analysis.averages import Average
 from spikedaq.analysis.fi import FiCurve
-from spikedaq.analysis.loops import Average, Loops, Raster
+from spikedaq.analysis.loops import Loops, Raster
 from spikedaq.analysis.stretches import FloatArray, IntArray
 from spikedaq.model import ConfigError
 
@@ -167,18 +168,28 @@ def _places(spikes: IntArray, loops: Loops, step_ms: float) -> tuple[list[Any], 
     offsets = spikes - starts[row]
     inside = (row >= 0) & (offsets < loops.length)
     numbers = [str(n) if ok else "" for n, ok in zip(loops.numbers[row].tolist(), inside.tolist(), strict=True)]
-    return numbers, np.where(inside, offsets * step_ms, np.nan)
+    return numbers, np.where(inside, np.round(offsets * step_ms, 9), np.nan)
 
 
-def average_table(averages: dict[str, Average], *, step_ms: float, name: str = "averages.csv") -> Table:
+def average_table(averages: Mapping[str, Average], *, step_ms: float, name: str = "averages.csv") -> Table:
     """Return time in the loop, and for each trace mean, standard deviation, standard error and number of loops.
 
     ``averages`` by what heads their columns, with the unit: ``vm (mV)``.
     """
     if not averages:
         raise ConfigError("there is no average to write")
-    length = len(next(iter(averages.values())).mean)
-    header, columns = ["time in loop (ms)"], [np.round(np.arange(length) * step_ms, 9)]
+    times_ms = np.round(np.arange(len(next(iter(averages.values())).mean)) * step_ms, 9)
+    return _averages(averages, "time in loop (ms)", times_ms, name)
+
+
+def lag_table(averages: Mapping[str, Average], lags: IntArray, *, step_ms: float, name: str) -> Table:
+    """Return the same by time from the spike, which is negative before it, as of `spike_triggered_average`."""
+    return _averages(averages, "time from spike (ms)", np.round(lags * step_ms, 9), name)
+
+
+def _averages(averages: Mapping[str, Average], time: str, times_ms: FloatArray, name: str) -> Table:
+    header: list[str] = [time]
+    columns: list[npt.NDArray[Any]] = [times_ms]
     for what, of in averages.items():
         header += [f"{what} mean", f"{what} sd", f"{what} sem", f"{what} n"]
         columns += [of.mean, of.sd, of.sem, of.n]

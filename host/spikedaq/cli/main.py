@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from spikedaq import __version__
 from spikedaq.cli import (
+    average,
     boards,
     demo,
     devices,
@@ -25,6 +26,7 @@ from spikedaq.cli import (
     selftest,
     service,
     sim,
+    spikes,
     status,
     stimulus,
     trigger,
@@ -49,6 +51,8 @@ _GROUPS = (
     linktest,
     neuron,
     export,
+    spikes,
+    average,
     verify,
     lease,
     lesson,

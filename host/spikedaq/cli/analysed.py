@@ -1,0 +1,155 @@
+"""What the commands that analyse recordings do alike: read with a progress bar, find spikes, write tables."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from spikedaq.analysis import NEURONS, Table, breaks_of_steps, find_spikes, suggest_threshold
+from spikedaq.cli.common import console
+from spikedaq.formats.output import refuse_existing, written_whole
+from spikedaq.formats.samples import Samples, read_samples
+from spikedaq.model import ClampMode, StoreError
+
+NEURON_CHANNELS = dict(zip(("vm", "syn1_vm", "syn2_vm"), NEURONS, strict=True))
+"""The potentials in a recording, and whose they are in the stock exports."""
+
+NEURON_CURRENTS = {"vm": "i_total", "syn1_vm": "syn1_i", "syn2_vm": "syn2_i"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """Spikes of one neuron in one recording, as indices; ``threshold_mv`` is None where none suggests itself."""
+
+    samples: Samples
+    channel: str
+    threshold_mv: float | None
+    spikes: npt.NDArray[np.int64]
+    breaks: npt.NDArray[np.int64]
+
+    @property
+    def neuron(self) -> str:
+        """Its name in the stock exports."""
+        return NEURON_CHANNELS[self.channel]
+
+
+def read(arguments: argparse.Namespace, channels: Sequence[str]) -> list[Samples]:
+    """Read what the arguments name, with a progress bar on a terminal."""
+    out = console()
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    found: list[Samples] = []
+    with Progress(*columns, console=out, disable=arguments.json or not out.is_terminal, transient=True) as progress:
+        for path in dict.fromkeys(arguments.paths):
+            task = progress.add_task(f"read {path.name}", total=None)
+
+            def show(done: int, total: int, task: Any = task) -> None:
+                progress.update(task, completed=done, total=total)
+
+            span_s = {"start_s": arguments.start, "stop_s": arguments.stop}
+            found += read_samples(path, channels, device=arguments.device, progress=show, **span_s)
+    return found
+
+
+def find_all(recordings: Sequence[Samples], arguments: argparse.Namespace) -> list[Found]:
+    """Find the spikes of each potential; those at synapses are left out where they have none.
+
+    Raises
+    ------
+    StoreError
+        In none of the recordings can spikes be looked for.
+    """
+    found = [
+        one
+        for samples in recordings
+        if samples.mode is not ClampMode.VOLTAGE
+        for channel in NEURON_CHANNELS
+        if channel in samples.channels
+        for one in [_find(samples, channel, arguments)]
+        # An unplugged jack has a potential, too.
+        if channel == "vm" or len(one.spikes)
+    ]
+    if not found:
+        where = ", ".join(samples.name for samples in recordings)
+        if all(samples.mode is ClampMode.VOLTAGE for samples in recordings):
+            raise StoreError(
+                f"{where}: recorded in voltage clamp, where a neuron has no spikes; name another recording"
+            )
+        raise StoreError(f"{where}: there is no channel vm with values in it; name another recording")
+    return found
+
+
+def _find(samples: Samples, channel: str, arguments: argparse.Namespace) -> Found:
+    vm_mv, breaks = samples.channels[channel], breaks_of_steps(samples.steps)
+    level_mv: float | None = arguments.threshold
+    if level_mv is None:
+        suggested = suggest_threshold(vm_mv, direction="down" if arguments.falling else "up", breaks=breaks)
+        if suggested is None:
+            return Found(samples, channel, None, np.empty(0, np.int64), breaks)
+        level_mv = suggested.threshold_mv
+    spikes = find_spikes(
+        vm_mv,
+        threshold_mv=level_mv,
+        direction="down" if arguments.falling else "up",
+        hysteresis_mv=arguments.hysteresis,
+        refractory_ms=arguments.refractory,
+        breaks=breaks,
+    )
+    return Found(samples, channel, level_mv, spikes, breaks)
+
+
+def say_notes(recordings: Sequence[Samples]) -> None:
+    """Print on stderr what a reader of the numbers could get wrong."""
+    for samples in recordings:
+        for note in notes_of(samples):
+            print(f"spikedaq: note: {samples.name}: {note}", file=sys.stderr)
+
+
+def notes_of(samples: Samples) -> list[str]:
+    """Return what a reader of a recording's numbers could get wrong."""
+    return [*samples.notes, *(["left out, it is of voltage clamp"] if samples.mode is ClampMode.VOLTAGE else [])]
+
+
+def write_tables(
+    arguments: argparse.Namespace, tables: dict[str, list[Table]], recordings: list[Samples]
+) -> list[Path]:
+    """Write the tables of each recording, by name, under ``--out``; return the files, none where it was not given.
+
+    Raises
+    ------
+    StoreError
+        Two recordings of one name; something there must not be replaced, looked at before the first is written; or it
+        cannot be written.
+    """
+    if arguments.out is None:
+        return []
+    names = [samples.name for samples in recordings]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise StoreError(
+            f"there are two recordings called {', '.join(twice)}, and their tables would be, too; "
+            "analyse them one at a time"
+        )
+    files = list(_files(arguments.out, tables, several=len(tables) > 1))
+    for path, _ in files:
+        refuse_existing(path, overwrite=arguments.overwrite)
+    for path, table in files:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"cannot make {path.parent}: {error.strerror}; choose another place with --out") from error
+        with written_whole(path, overwrite=arguments.overwrite) as file:
+            file.writelines(lines.encode() for lines in table.lines())
+    return [path for path, _ in files]
+
+
+def _files(out: Path, tables: dict[str, list[Table]], *, several: bool) -> Iterator[tuple[Path, Table]]:
+    for name, those in tables.items():
+        for table in those:
+            yield (out / name if several else out) / table.name, table

@@ -1,0 +1,87 @@
+"""Options that the commands which analyse recordings share."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+
+from spikedaq.cli.common import add_json_option
+
+
+def add_reading_options(parser: argparse.ArgumentParser) -> None:
+    """Add what names recordings, a part of them, and where tables go."""
+    parser.add_argument(
+        "paths",
+        type=Path,
+        nargs="+",
+        metavar="PATH",
+        help="a folder of a session or device, a .nwb file, or a nine-column CSV",
+    )
+    parser.add_argument("--device", metavar="NAME", help="only this device of a session")
+    parser.add_argument(
+        "--start", type=seconds, metavar="S", help="leave out what is before this second of the recording"
+    )
+    parser.add_argument("--stop", type=seconds, metavar="S", help="leave out this second and what is after it")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="write tables there, in a folder for each recording if they are several",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace tables that are already there")
+    add_json_option(parser)
+
+
+def add_spike_options(parser: argparse.ArgumentParser) -> None:
+    """Add what a spike is."""
+    parser.add_argument(
+        "--threshold",
+        type=threshold_mv,
+        default=-20.0,
+        metavar="MV",
+        help="a spike is a crossing of this potential (default: -20, as in the stock software), or 'auto'",
+    )
+    parser.add_argument("--falling", action="store_true", help="look for crossings downward")
+    parser.add_argument(
+        "--hysteresis", type=not_negative, default=0.0, metavar="MV", help="how far it must go back in between (0)"
+    )
+    parser.add_argument(
+        "--refractory", type=not_negative, default=0.0, metavar="MS", help="least time between two spikes (0)"
+    )
+
+
+def seconds(text: str) -> float:
+    """Read a number of seconds of any sign."""
+    return _number(text, "seconds")
+
+
+def not_negative(text: str) -> float:
+    """Read a number that is not below 0."""
+    value = _number(text, "0 or more")
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is below 0")
+    return value
+
+
+def positive_number(text: str) -> float:
+    """Read a number above 0."""
+    value = _number(text, "a number above 0")
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
+    return value
+
+
+def threshold_mv(text: str) -> float | None:
+    """Read a threshold in mV; None for ``auto``."""
+    return None if text == "auto" else _number(text, "mV, or 'auto'")
+
+
+def _number(text: str, what: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number; give {what}")
+    return value
