@@ -17,6 +17,7 @@ from spikedaq.daemon.config import DaemonConfig, JournalConfig
 from spikedaq.daemon.disk import DiskWatch, Growth, time_left_s
 from spikedaq.daemon.journals import Journals
 from spikedaq.daemon.live_config import LiveConfig
+from spikedaq.inlet.bench import time_left_s as left_in_folder_s
 from spikedaq.journal import NoteRecord, kept_range
 from spikedaq.model import duration_text
 
@@ -154,3 +155,82 @@ def test_the_disks_are_watched_again_after_an_end(tmp_path: Path, monkeypatch: p
             folder.answers.clear()
 
     asyncio.run(run())
+
+
+class Counted:
+    """A journal that grows as a test says."""
+
+    def __init__(self, kept_bytes: int) -> None:
+        self.writer = SimpleNamespace(offset=0, failing=False, sync_error=None)
+        self._kept_bytes = kept_bytes
+
+    def kept_bytes(self) -> int:
+        return self._kept_bytes
+
+
+def counting_watch(tmp_path: Path, files: dict[str, list[int]]) -> tuple[DiskWatch, dict[str, Counted], list[Any]]:
+    """A watch over two journals whose rings are full, and over sessions with files of the sizes given."""
+    journals = {"alpha": Counted(10**12), "beta": Counted(10**12)}
+    sessions = [
+        SimpleNamespace(
+            name=name,
+            folder=tmp_path,
+            recorder=SimpleNamespace(is_full=False, files={"alpha": SimpleNamespace(bytes=sizes[0])}),
+        )
+        for name, sizes in files.items()
+    ]
+    config = LiveConfig(DaemonConfig())
+    data = SimpleNamespace(path=tmp_path, recordings=tmp_path)
+    of_all = SimpleNamespace(all=lambda: sessions)
+    watch = DiskWatch(config, data, SimpleNamespace(all=lambda: journals), of_all, Alarms(int))  # type: ignore[arg-type]
+    return watch, journals, sessions
+
+
+RESERVE = 64 * 2**20
+
+
+def test_what_a_recording_would_take_is_told_before_it_begins(tmp_path: Path) -> None:
+    """Three times what the journals take: 30 kB/s last a thousand seconds in 30 MB, for the rings are full."""
+    watch, journals, _ = counting_watch(tmp_path, {})
+    watch._look(0.0, RESERVE + 30_000_000, {})
+    assert watch.status.recording_bytes_per_s is None and watch.status.time_left_recording_s is None
+    journals["alpha"].writer.offset, journals["beta"].writer.offset = 200_000, 100_000
+    watch._look(30.0, RESERVE + 30_000_000, {})
+    assert watch.status.recording_bytes_per_s == 30_000
+    assert watch.status.time_left_recording_s == 1000.0
+    assert watch.status.time_left_s is None  # nothing that grows for good
+
+
+def test_a_disk_elsewhere_has_a_time_of_its_own(tmp_path: Path) -> None:
+    """Its session's files fill it, and nothing else; those do not fill the data disk."""
+    watch, _, sessions = counting_watch(tmp_path, {"run": [0]})
+    elsewhere = {"run": RESERVE + 5_000_000}
+    watch._look(0.0, 10**12, elsewhere)
+    assert watch.status.elsewhere == {
+        "run": {"free_bytes": RESERVE + 5_000_000, "bytes_per_s": None, "time_left_s": None}
+    }
+    sessions[0].recorder.files["alpha"].bytes = 1_000_000
+    watch._look(20.0, 10**12, elsewhere)
+    assert watch.status.elsewhere["run"] == {
+        "free_bytes": RESERVE + 5_000_000, "bytes_per_s": 50_000.0, "time_left_s": 100.0
+    }  # fmt: skip
+    assert watch.status.time_left_s is None
+    assert watch.status.recording_bytes_per_s == 50_000.0
+    assert watch.status.to_map()["elsewhere"]["run"]["time_left_s"] == 100.0
+
+
+@pytest.mark.parametrize(
+    ("folder", "disk", "expected"),
+    [
+        ({"same_disk": True, "free_bytes": 1}, {"time_left_recording_s": 77.0}, 77.0),
+        ({"same_disk": True, "free_bytes": 1}, {"time_left_recording_s": None}, None),
+        ({"same_disk": False, "free_bytes": 1100, "reserve_bytes": 100}, {"recording_bytes_per_s": 10.0}, 100.0),
+        ({"same_disk": False, "free_bytes": 50, "reserve_bytes": 100}, {"recording_bytes_per_s": 10.0}, 0.0),
+        ({"same_disk": False, "free_bytes": 1100}, {"recording_bytes_per_s": 0.0}, None),
+        ({"same_disk": False, "free_bytes": None}, {"recording_bytes_per_s": 1.0}, None),
+        ({"free_bytes": 5}, {}, None),
+    ],
+)
+def test_how_long_a_chosen_folder_lasts(folder: dict[str, Any], disk: dict[str, Any], expected: float | None) -> None:
+    """On the data disk as the daemon says, for journals share it; elsewhere all that is free but the reserve."""
+    assert left_in_folder_s(folder, disk) == expected

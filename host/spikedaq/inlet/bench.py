@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -152,6 +152,29 @@ class Bench:
         """Return a client of what was recorded; close it. Raises as `history` does."""
         return LibraryClient(self._history_client(max(self.client.timeout_s, _LIBRARY_S)))
 
+    def check_folder(self, folder: str, session: str | None = None) -> dict[str, Any]:
+        """Return whether every device could be recorded in a folder of the daemon's computer, and for how long.
+
+        Parameters
+        ----------
+        session : str, optional
+            The name that the recording is to have.
+
+        Returns
+        -------
+        map
+            ``ok`` and ``why_not``, ``free_bytes`` and more as `folder_check` of docs/reference/library.md, and
+            ``time_left_s``: how long the disk lasts; None where that is not known yet, or nothing streams.
+
+        Raises
+        ------
+        CommandRejected
+            The folder may not be looked at.
+        """
+        with self.library() as library:
+            found = library.check_folder(folder, session)
+        return {**found, "time_left_s": time_left_s(found, self.status().get("disk") or {})}
+
     def _history_client(self, timeout_s: float) -> ControlClient:
         # Asked anew: the history may have been started again since, or the daemon.
         endpoint = self.client.call("hello").get("history")
@@ -212,6 +235,25 @@ class Bench:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
+
+
+def time_left_s(folder: Mapping[str, Any], disk: Mapping[str, Any]) -> float | None:
+    """Return how long a folder's disk lasts for a recording of every device, None where nobody knows.
+
+    Parameters
+    ----------
+    folder : map
+        What `folder_check` tells.
+    disk : map
+        ``disk`` of the daemon's ``status``.
+    """
+    if folder.get("same_disk"):
+        left = disk.get("time_left_recording_s")
+        return None if left is None else float(left)
+    free, rate = folder.get("free_bytes"), disk.get("recording_bytes_per_s")
+    if free is None or not rate:
+        return None
+    return max(0.0, (float(free) - float(folder.get("reserve_bytes") or 0)) / float(rate))
 
 
 def _live_block(device: str, message: Message, missed: int) -> LiveBlock:
