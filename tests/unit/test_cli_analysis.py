@@ -82,9 +82,7 @@ def test_tables_of_spikes(session: Path, tmp_path: Path, capsys: pytest.CaptureF
     ]
     assert all(str(path) in printed for path in out.iterdir())
     rows = column(out / "Spikeling_spike.csv", "Spikeling Spike Events (timepoints)")
-    assert rows == ["200", "400", "600", "800", "1090", "1290", "1490", "1690", "1890"][:4] + [
-        str(k - 110) for k in range(1200, 2110, 200)
-    ]
+    assert rows == ["200", "400", "600", "800", "1090", "1290", "1490", "1690", "1890"]
     rate = column(out / "Spikeling_spikerate.csv", "Spikeling SpikeRate")
     assert (len(rate), rate[199], rate[200], rate[799], rate[800]) == (2000, "0.0", "50.0", "50.0", "0.0")
     assert column(out / "spikes.csv", "interval (ms)") == ["", "20.0", "20.0", "20.0", "", *["20.0"] * 4]

@@ -43,10 +43,8 @@ class Found:
 
 def read(arguments: argparse.Namespace, channels: Sequence[str]) -> list[Samples]:
     """Read what the arguments name, with a progress bar on a terminal."""
-    out = console()
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     found: list[Samples] = []
-    with Progress(*columns, console=out, disable=arguments.json or not out.is_terminal, transient=True) as progress:
+    with _progress(arguments) as progress:
         for path in dict.fromkeys(arguments.paths):
             task = progress.add_task(f"read {path.name}", total=None)
 
@@ -139,14 +137,25 @@ def write_tables(
     files = list(_files(arguments.out, tables, several=len(tables) > 1))
     for path, _ in files:
         refuse_existing(path, overwrite=arguments.overwrite)
-    for path, table in files:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"cannot make {path.parent}: {error.strerror}; choose another place with --out") from error
-        with written_whole(path, overwrite=arguments.overwrite) as file:
-            file.writelines(lines.encode() for lines in table.lines())
+    with _progress(arguments) as progress:
+        task = progress.add_task("write", total=sum(table.n_rows for _, table in files))
+        for path, table in files:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                message = f"cannot make {path.parent}: {error.strerror}; choose another place with --out"
+                raise StoreError(message) from error
+            with written_whole(path, overwrite=arguments.overwrite) as file:
+                for lines in table.lines():
+                    file.write(lines.encode())
+                    progress.update(task, advance=lines.count("\n"))
     return [path for path, _ in files]
+
+
+def _progress(arguments: argparse.Namespace) -> Progress:
+    out = console()
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=out, disable=arguments.json or not out.is_terminal, transient=True)
 
 
 def _files(out: Path, tables: dict[str, list[Table]], *, several: bool) -> Iterator[tuple[Path, Table]]:
