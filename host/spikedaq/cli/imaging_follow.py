@@ -1,0 +1,246 @@
+"""The imaging simulation of a live device: its samples in, frames to the bus and into files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from spikedaq.analysis.imaging import Imager
+from spikedaq.analysis.imaging_block import FRAME_CHANNELS, NEURONS, FloatArray, ImagingBlock
+from spikedaq.bus import SAMPLES, DerivedPlace, Message, Unavailable, decode_mode, decode_samples, split_topic
+from spikedaq.cli.imaging import described
+from spikedaq.formats.imaging import Simulation
+from spikedaq.formats.imaging_files import ImagingFiles, Outputs, Tally
+from spikedaq.formats.imaging_source import SourceBlock, source_block
+from spikedaq.inlet import Bench, DerivedPublisher
+from spikedaq.model import ChannelInfo, ClampMode
+from spikedaq.store import ImagingMeta
+
+# Blocks are gathered for so long: each computation has its price, however short the block.
+_GATHER_S = 0.05
+_MAX_GATHERED = 4000
+"""Samples; what the history gives at once is not held back further."""
+_QUIET_S = 1.0
+
+
+class LiveImaging:
+    """One simulation of a live device; use it in a ``with`` statement.
+
+    Samples that this computer missed are fetched from the daemon's history, so that what comes out is what the
+    recording gives. It begins once the device's clock is known.
+
+    Attributes
+    ----------
+    publisher : DerivedPublisher
+    frames : int
+        Published so far.
+    unavailable : int
+        Stretches of samples that nobody could give any more.
+    """
+
+    def __init__(
+        self, bench: Bench, device: str, simulation: Simulation, outputs: Outputs, *, stream: str, replace: bool
+    ) -> None:
+        self.device = device
+        self.simulation = simulation
+        self.unavailable = 0
+        self._bench = bench
+        self._info = bench.describe(device)
+        self._imager = Imager(simulation.settings, seed=simulation.seed)
+        self._files = ImagingFiles(outputs, self._meta)
+        self._tallies: list[Tally] = []
+        self._channels: dict[tuple[int, ClampMode], list[ChannelInfo]] = {}
+        self._reference: tuple[int, int] | None = None
+        self._place: DerivedPlace | None = None
+        self._waiting: list[tuple[SourceBlock, DerivedPlace]] = []
+        self._newest: list[float] = []
+        self._next: tuple[int, int] | None = None
+        self._step_us = int(self._info["step_us"])
+        self.publisher = DerivedPublisher(
+            bench.client,
+            device,
+            stream,
+            FRAME_CHANNELS,
+            simulation.settings.steps_per_frame,
+            settings={
+                "indicator": simulation.indicator,
+                "seed": str(simulation.seed),
+                "simulated": True,
+                **simulation.settings.to_map(),
+            },
+            replace=replace,
+        )
+
+    @property
+    def frames(self) -> int:
+        """Return how many frames were published."""
+        return self.publisher.published
+
+    def run(self) -> Iterator[None]:
+        """Compute and publish for good; yields now and then."""
+        with self._bench.follow(self.device, timeout_s=_QUIET_S) as follower:
+            fed_s = time.monotonic()
+            while True:
+                for message in follower:
+                    if isinstance(message, Unavailable):
+                        self.unavailable += 1
+                    elif split_topic(message.topic).stream == SAMPLES:
+                        self._gather(message)
+                    gathered = sum(len(source) for source, _ in self._waiting)
+                    if time.monotonic() - fed_s >= _GATHER_S or gathered >= _MAX_GATHERED:
+                        self._feed()
+                        fed_s = time.monotonic()
+                        yield
+                self._feed()
+                # The device is stopped or away; the daemon is told that we are not.
+                place = self._place or DerivedPlace(0, 0, self._step_us)
+                self.publisher.publish(place, np.empty((0, len(FRAME_CHANNELS))))
+                yield
+
+    def _gather(self, message: Message) -> None:
+        header = message.header
+        t_ns = self._time_of(header)
+        if t_ns is None:
+            return  # the clock will be known in a moment
+        mode = decode_mode(message)
+        key = (header["boot"], mode)
+        if key not in self._channels:
+            self._channels[key] = self._bench.channels(self.device, mode)
+        place = DerivedPlace(
+            header["boot"], header["step"], header["step_us"], header["tick"], t_ns, header.get("u_ns")
+        )
+        self._place = place
+        if self._reference is None:
+            clock = self._bench.client.call("clock")
+            self._reference = (t_ns, clock["utc_ns"] + t_ns - clock["host_ns"])
+        samples = decode_samples(message)
+        pitch_s = place.step_us / 1e6
+        times_s: FloatArray = (t_ns - self._reference[0]) / 1e9 + pitch_s * np.arange(len(samples), dtype=np.float64)
+        source = source_block(place.boot_id, place.step, samples, self._channels[key], times_s)
+        if self._next is not None and self._next[0] == place.boot_id:
+            fresh = source.since(self._next[1])
+            if fresh is None:
+                return  # told twice
+            source = fresh
+        self._next = (source.boot_id, source.first_step + len(source))
+        self._waiting.append((source, place))
+
+    def _time_of(self, header: dict[str, Any]) -> int | None:
+        """Return the host time of a block's first sample; by the block before it where the clock is not known."""
+        t_ns, before = header.get("t_ns"), self._place
+        if t_ns is not None:
+            return int(t_ns)
+        if before is None or before.t_ns is None or before.boot_id != header["boot"]:
+            return None
+        return before.t_ns + (int(header["step"]) - before.step) * int(header["step_us"]) * 1000
+
+    def _feed(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for source, place in _neighbours(waiting):
+            block = self._imager.feed(source.boot_id, source.first_step, source.vm_mv)
+            if block.restarted:
+                self._tallies.append(Tally(block.boot_id, block.first_step))
+            self._tallies[-1].add(block)
+            self._publish(block, place)
+            self._files.take(block, source)
+
+    def _publish(self, block: ImagingBlock, place: DerivedPlace) -> None:
+        if not len(block.frame_steps):
+            return
+        self._newest = block.frame_values[-1, len(NEURONS) : 2 * len(NEURONS)].tolist()
+        first = int(block.frame_steps[0])
+        later_us = (first - place.step) * place.step_us
+        self.publisher.publish(
+            DerivedPlace(
+                place.boot_id,
+                first,
+                place.step_us,
+                None if place.tick is None else place.tick + later_us,
+                None if place.t_ns is None else place.t_ns + later_us * 1000,
+                place.u_ns,
+            ),
+            block.frame_values,
+        )
+
+    def _meta(self, boot_id: int, first_step: int) -> ImagingMeta:
+        simulation, info = self.simulation, self._info
+        settings = simulation.settings
+        place = self._place
+        return ImagingMeta(
+            bench=self._bench.name,
+            device=self.device,
+            unique_id=info["unique_id"],
+            board=info["board"],
+            boot_id=boot_id,
+            reference_utc_ns=self._reference[1] if self._reference else 0,
+            time="host",
+            first_step=first_step,
+            pitch_steps=settings.steps_per_frame,
+            step_us=place.step_us if place else self._step_us,
+            seed=simulation.seed,
+            settings=settings.to_map(),
+            source=f"live, published on {self.publisher.topic}",
+            indicator=simulation.indicator,
+        )
+
+    def line(self) -> str:
+        """Return how it is going, for a terminal."""
+        if not self._tallies:
+            return f"waiting for samples of {self.device}"
+        values = ", ".join(f"{name} {dff:.0f} %" for name, dff in zip(NEURONS, self._newest, strict=False))
+        lost = f", {self.publisher.unpublished} frames not published" if self.publisher.unpublished else ""
+        return f"{self.frames} frames; dF/F0: {values}{lost}"
+
+    def summary(self) -> dict[str, Any]:
+        """Return what was done, as JSON values."""
+        return {
+            "device": self.device,
+            "topic": self.publisher.topic,
+            **described(self.simulation),
+            "boots": [asdict(tally) for tally in self._tallies],
+            "published": self.publisher.published,
+            "unpublished": self.publisher.unpublished,
+            "reason": self.publisher.reason,
+            "unavailable": self.unavailable,
+            "files": [str(path) for path in self._files.written],
+        }
+
+    def close(self, reason: str) -> None:
+        """Compute what waits, end the stream, complete the files."""
+        try:
+            self._feed()
+        finally:
+            self.publisher.close()
+            self._files.close(reason)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close("stopped" if kind in (None, KeyboardInterrupt) else "interrupted")
+
+
+def _neighbours(waiting: list[tuple[SourceBlock, DerivedPlace]]) -> list[tuple[SourceBlock, DerivedPlace]]:
+    """Join blocks that follow one another; the place is that of the first."""
+    joined: list[tuple[list[SourceBlock], DerivedPlace]] = []
+    for source, place in waiting:
+        if joined:
+            parts, first = joined[-1]
+            end = parts[-1].first_step + len(parts[-1])
+            if (source.boot_id, source.first_step, place.step_us) == (first.boot_id, end, first.step_us):
+                parts.append(source)
+                continue
+        joined.append(([source], place))
+    blocks = []
+    for parts, place in joined:
+        arrays = [
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("vm_mv", "stimulus", "trigger", "times_s")
+        ]
+        blocks.append((SourceBlock(parts[0].boot_id, parts[0].first_step, *arrays), place))
+    return blocks

@@ -1,0 +1,128 @@
+"""`spikedaq imaging` of a live device: follow it, compute, publish, and write while it runs."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.live import Live
+from rich.text import Text
+
+from spikedaq.cli.common import console, print_json
+from spikedaq.cli.imaging import described
+from spikedaq.cli.imaging_follow import LiveImaging
+from spikedaq.formats.imaging import Simulation
+from spikedaq.formats.imaging_files import Outputs
+from spikedaq.inlet import Bench, connect
+from spikedaq.model import ConfigError, StoreError
+
+
+def run_live(arguments: argparse.Namespace, simulation: Simulation) -> int:
+    """Follow one device until Ctrl-C, SIGTERM or the time that was given."""
+    with connect(arguments.url, key=arguments.key) as bench:
+        device = _device(bench, arguments.device)
+        outputs = _outputs(arguments, bench, device)
+        live = LiveImaging(bench, device, simulation, outputs, stream=arguments.stream, replace=arguments.replace)
+        try:
+            with live, contextlib.suppress(KeyboardInterrupt), _ended_by_sigterm():
+                _show(live, arguments)
+        except StoreError as error:
+            # HDF5 may crash at the end of a process in which a write failed; what is on the disk is in order.
+            print(f"spikedaq: {error}", file=sys.stderr, flush=True)
+            live.publisher.close()
+            sys.stdout.flush()
+            os._exit(1)
+        summary = live.summary()
+        if arguments.json:
+            print_json(summary)
+        else:
+            print(
+                f"{live.frames} frames published, {live.publisher.unpublished} not"
+                + (f" ({live.publisher.reason})" if live.publisher.unpublished else "")
+            )
+            for path in summary["files"]:
+                print(f"  {path}")
+    return 0
+
+
+def _show(live: LiveImaging, arguments: argparse.Namespace) -> None:
+    end_s = None if arguments.seconds is None else time.monotonic() + arguments.seconds
+    out = console()
+    title = f"simulated imaging of {live.device} on {live.publisher.topic}; Ctrl-C ends"
+    if arguments.json:
+        print_json({"topic": live.publisher.topic, "device": live.device, **described(live.simulation)})
+    elif not out.is_terminal:
+        print(title, flush=True)
+    with (
+        Live(console=out, auto_refresh=False, transient=True)
+        if out.is_terminal and not arguments.json
+        else (contextlib.nullcontext()) as shown
+    ):
+        for _ in live.run():
+            if shown is not None:
+                shown.update(Text(f"{title}\n{live.line()}"), refresh=True)
+            if end_s is not None and time.monotonic() >= end_s:
+                return
+
+
+@contextlib.contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end a run as Ctrl-C does, so that files are closed."""
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _device(bench: Bench, name: str | None) -> str:
+    if name is not None:
+        return name
+    names = bench.devices
+    if len(names) != 1:
+        have = ", ".join(names) or "none; plug a board in"
+        raise ConfigError(f"which device? name one with --device; the bench {bench.name} has {have}")
+    return names[0]
+
+
+def _outputs(arguments: argparse.Namespace, bench: Bench, device: str) -> Outputs:
+    """Return where to write while it runs."""
+    out: Path | None = arguments.out
+    if arguments.record and out is not None:
+        raise ConfigError("--record and --out are two places; give one of them")
+    if arguments.record:
+        recording = bench.status()["recording"]
+        if not recording or device not in recording["devices"]:
+            message = f"{device} is not being recorded; begin with: spikedaq record start NAME, or give --out"
+            raise ConfigError(message)
+        folder = Path(recording["folder"]) / device
+        if not folder.is_dir():
+            raise ConfigError(f"{folder} is not on this computer; run it on the daemon's, or give --out")
+        base, number = folder / f"{recording['session']}_{device}_imaging", 1
+        while not arguments.overwrite and any(
+            _named(base, number).with_suffix(end).exists() for end in (".nwb", ".csv")
+        ):
+            number += 1
+        base = _named(base, number)
+    elif out is None:
+        return Outputs(None, None)
+    elif out.is_dir():
+        base = out / f"{bench.name}_{device}_imaging_{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    elif out.suffix in (".nwb", ".csv"):
+        nwb, csv = (out, None) if out.suffix == ".nwb" else (None, out)
+        return Outputs(nwb, csv, arguments.overwrite, whole=False)
+    else:
+        raise ConfigError(f"{out} is not a folder; create it first, or give a name that ends in .nwb or .csv")
+    nwb, csv = (base.with_name(base.name + end) for end in (".nwb", ".csv"))
+    return Outputs(nwb, csv, arguments.overwrite, whole=False)
+
+
+def _named(base: Path, number: int) -> Path:
+    return base if number == 1 else base.with_name(f"{base.name}_{number}")
