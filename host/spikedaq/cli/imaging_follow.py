@@ -19,7 +19,7 @@ from spikedaq.formats.imaging_files import ImagingFiles, Outputs, Tally
 from spikedaq.formats.imaging_source import SourceBlock, source_block
 from spikedaq.inlet import Bench, DerivedPublisher
 from spikedaq.model import ChannelInfo, ClampMode
-from spikedaq.store import ImagingMeta
+from spikedaq.store import FileMeta, ImagingMeta
 
 # Blocks are gathered for so long: each computation has its price, however short the block.
 _GATHER_S = 0.05
@@ -34,6 +34,11 @@ class LiveImaging:
     Samples that this computer missed are fetched from the daemon's history, so that what comes out is what the
     recording gives. It begins once the device's clock is known.
 
+    Parameters
+    ----------
+    beside : FileMeta, optional
+        Of a file of the recording that it is written beside: times then count from the same instant.
+
     Attributes
     ----------
     publisher : DerivedPublisher
@@ -44,7 +49,15 @@ class LiveImaging:
     """
 
     def __init__(
-        self, bench: Bench, device: str, simulation: Simulation, outputs: Outputs, *, stream: str, replace: bool
+        self,
+        bench: Bench,
+        device: str,
+        simulation: Simulation,
+        outputs: Outputs,
+        *,
+        stream: str,
+        replace: bool,
+        beside: FileMeta | None = None,
     ) -> None:
         self.device = device
         self.simulation = simulation
@@ -55,7 +68,10 @@ class LiveImaging:
         self._files = ImagingFiles(outputs, self._meta)
         self._tallies: list[Tally] = []
         self._channels: dict[tuple[int, ClampMode], list[ChannelInfo]] = {}
+        self._beside = beside
         self._reference: tuple[int, int] | None = None
+        if beside is not None:
+            self._reference = (beside.reference_host_ns, beside.reference_utc_ns)
         self._place: DerivedPlace | None = None
         self._waiting: list[tuple[SourceBlock, DerivedPlace]] = []
         self._newest: list[float] = []
@@ -186,6 +202,9 @@ class LiveImaging:
             settings=settings.to_map(),
             source=f"live, published on {self.publisher.topic}",
             indicator=simulation.indicator,
+            session=self._beside.session if self._beside else "",
+            notes=self._beside.notes if self._beside else "",
+            experimenter=self._beside.experimenter if self._beside else None,
         )
 
     def line(self) -> str:

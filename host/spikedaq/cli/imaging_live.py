@@ -22,14 +22,17 @@ from spikedaq.formats.imaging import Simulation
 from spikedaq.formats.imaging_files import Outputs
 from spikedaq.inlet import Bench, connect
 from spikedaq.model import ConfigError, StoreError
+from spikedaq.store import FileMeta, open_recording
 
 
 def run_live(arguments: argparse.Namespace, simulation: Simulation) -> int:
     """Follow one device until Ctrl-C, SIGTERM or the time that was given."""
     with connect(arguments.url, key=arguments.key) as bench:
         device = _device(bench, arguments.device)
-        outputs = _outputs(arguments, bench, device)
-        live = LiveImaging(bench, device, simulation, outputs, stream=arguments.stream, replace=arguments.replace)
+        outputs, beside = _outputs(arguments, bench, device)
+        live = LiveImaging(
+            bench, device, simulation, outputs, stream=arguments.stream, replace=arguments.replace, beside=beside
+        )
         try:
             with live, contextlib.suppress(KeyboardInterrupt), _ended_by_sigterm():
                 _show(live, arguments)
@@ -92,9 +95,10 @@ def _device(bench: Bench, name: str | None) -> str:
     return names[0]
 
 
-def _outputs(arguments: argparse.Namespace, bench: Bench, device: str) -> Outputs:
-    """Return where to write while it runs."""
+def _outputs(arguments: argparse.Namespace, bench: Bench, device: str) -> tuple[Outputs, FileMeta | None]:
+    """Return where to write while it runs, and what the recording beside it says of itself."""
     out: Path | None = arguments.out
+    beside: FileMeta | None = None
     if arguments.record and out is not None:
         raise ConfigError("--record and --out are two places; give one of them")
     if arguments.record:
@@ -105,6 +109,8 @@ def _outputs(arguments: argparse.Namespace, bench: Bench, device: str) -> Output
         folder = Path(recording["folder"]) / device
         if not folder.is_dir():
             raise ConfigError(f"{folder} is not on this computer; run it on the daemon's, or give --out")
+        with open_recording(Path(recording["devices"][device]["file"])) as file:
+            beside = file.meta
         base, number = folder / f"{recording['session']}_{device}_imaging", 1
         while not arguments.overwrite and any(
             _named(base, number).with_suffix(end).exists() for end in (".nwb", ".csv")
@@ -112,16 +118,16 @@ def _outputs(arguments: argparse.Namespace, bench: Bench, device: str) -> Output
             number += 1
         base = _named(base, number)
     elif out is None:
-        return Outputs(None, None)
+        return Outputs(None, None), None
     elif out.is_dir():
         base = out / f"{bench.name}_{device}_imaging_{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     elif out.suffix in (".nwb", ".csv"):
         nwb, csv = (out, None) if out.suffix == ".nwb" else (None, out)
-        return Outputs(nwb, csv, arguments.overwrite, whole=False)
+        return Outputs(nwb, csv, arguments.overwrite, whole=False), None
     else:
         raise ConfigError(f"{out} is not a folder; create it first, or give a name that ends in .nwb or .csv")
     nwb, csv = (base.with_name(base.name + end) for end in (".nwb", ".csv"))
-    return Outputs(nwb, csv, arguments.overwrite, whole=False)
+    return Outputs(nwb, csv, arguments.overwrite, whole=False), beside
 
 
 def _named(base: Path, number: int) -> Path:
