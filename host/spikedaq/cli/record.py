@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -22,7 +23,9 @@ from spikedaq.cli.common import (
 )
 from spikedaq.cli.display import armed_text, recording_caption
 from spikedaq.cli.record_mode import add_mode_options, duration, mode_of
-from spikedaq.model import check_session_name
+from spikedaq.cli.session_options import add_name_options, given_parts, name_from_parts
+from spikedaq.inlet import connect
+from spikedaq.model import ConfigError, check_session_name
 
 # The answer comes once the first block of every device can be read from disk; closing may have to write a last chunk.
 RECORD_TIMEOUT_S = 60.0
@@ -35,7 +38,9 @@ def add_commands(commands: Any) -> None:
     actions = group.add_subparsers(metavar="start|stop|status|dismiss")
 
     parser = actions.add_parser("start", help="start recording; returns once the first block is readable on disk")
-    parser.add_argument("session", metavar="NAME", help="letters, digits, '.', '_' and '-'")
+    parser.add_argument(
+        "session", nargs="?", metavar="NAME", help="letters, digits, '.', '_' and '-'; or give its parts, below"
+    )
     parser.add_argument("--device", action="append", metavar="NAME", help="record only this one (again for more)")
     parser.add_argument("--roll", type=duration, metavar="TIME", help="begin a new file this often: 3600, 30min, 1h")
     parser.add_argument(
@@ -46,6 +51,7 @@ def add_commands(commands: Any) -> None:
     add_mode_options(parser)
     parser.add_argument("--folder", metavar="DIR", help="instead of recordings/ in the daemon's data folder")
     parser.add_argument("--notes", default="", help="free text that goes into the files")
+    add_name_options(parser)
     add_url_option(parser)
     add_json_option(parser)
     parser.set_defaults(run=partial(_run_action, run_start, "start"))
@@ -83,8 +89,16 @@ def _run_action(run: Callable[[argparse.Namespace], int], action: str, arguments
 
 def run_start(arguments: argparse.Namespace) -> int:
     """Start a recording."""
-    session = check_session_name(arguments.session)
-    with open_client(arguments) as client:
+    parts = given_parts(arguments)
+    if (arguments.session is None) == (not parts):
+        raise ConfigError(
+            "which session? give its NAME, or its parts, not both: --mode, --protocol and --run, and --group and "
+            "--condition where there are some"
+        )
+    with connect(arguments.url, key=arguments.key) as bench:
+        client = bench.client
+        today = datetime.now().astimezone().date()
+        session = check_session_name(arguments.session or name_from_parts(parts, bench, today=today))
         value = client.call(
             "record_start",
             session=session,

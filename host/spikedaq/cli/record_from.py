@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from spikedaq.bus import FileStatus
+from spikedaq.cli import record_stimulus
 from spikedaq.cli.common import bytes_text, gaps_text, positive_seconds, print_json
 from spikedaq.daemon.log_setup import set_up_logging
 from spikedaq.inlet import Bench, connect
@@ -34,32 +35,61 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``record`` without an action; their names differ from those that the actions have."""
     add = parser.add_argument
     add("--from", dest="source", metavar="URL", help="record here what the daemon at URL acquires")
-    add("--session", dest="here_session", metavar="NAME", help="with --from: name of the session (default: the time)")
-    add("--folder", dest="here_folder", type=Path, metavar="DIR", help=f"with --from: where to ({_DEFAULT_FOLDER})")
-    add("--device", dest="here_device", action="append", metavar="NAME", help="with --from: only this one (repeatable)")
+    add("--session", dest="here_session", metavar="NAME", help="with either: name of the session")
+    add(
+        "--folder",
+        dest="here_folder",
+        type=Path,
+        metavar="DIR",
+        help=f"with either: where to (--from: {_DEFAULT_FOLDER})",
+    )
+    add(
+        "--device",
+        dest="here_device",
+        action="append",
+        metavar="NAME",
+        help="with either: only this one (repeatable; with --stimulus the first one plays)",
+    )
     add("--roll", dest="here_roll", type=positive_seconds, metavar="SECONDS", help="with --from: length of files")
-    add("--notes", dest="here_notes", metavar="TEXT", help="with --from: free text that goes into the files")
+    add("--notes", dest="here_notes", metavar="TEXT", help="with either: free text that goes into the files")
     add("--seconds", dest="here_seconds", type=positive_seconds, metavar="N", help="with --from: end after this long")
-    add("--key", dest="here_key", metavar="FILE", help="with --from: your key, where the daemon demands one")
-    add("--json", dest="here_json", action="store_true", default=None, help="with --from: print JSON, for scripts")
-    parser.set_defaults(run=run_from, refuse=parser.error)
+    add("--key", dest="here_key", metavar="FILE", help="with either: your key, where the daemon demands one")
+    add("--json", dest="here_json", action="store_true", default=None, help="with either: print JSON, for scripts")
+    record_stimulus.add_options(parser)
+    parser.set_defaults(run=run_either, refuse=parser.error)
 
 
 def refuse_before(arguments: argparse.Namespace, action: str) -> None:
     """End with status 2 where an option of ``record`` stands before an action, which would not know of it."""
-    for name in _OPTIONS:
+    for name in (*_OPTIONS, *record_stimulus.ONLY_HERE):
         if getattr(arguments, name, None) is None:
             continue
         if name == "source":
             arguments.refuse(f"--from URL records on this computer, and takes no {action!r}; leave out one of them")
-        option = f"--{name.removeprefix('here_')}"
+        option = f"--{name.removeprefix('here_').removeprefix('name_').replace('_', '-')}"
         arguments.refuse(f"{option} stands before {action!r}, where it says nothing; write it behind {action!r}")
+
+
+def run_either(arguments: argparse.Namespace) -> int:
+    """Do what ``record`` without an action was asked for."""
+    if arguments.here_stimulus is not None:
+        if arguments.source is not None:
+            arguments.refuse("--from URL and --stimulus are two kinds of recording; leave out one of them")
+        return record_stimulus.run_stimulus(arguments)
+    for name in record_stimulus.ONLY_HERE:
+        if getattr(arguments, name) is not None:
+            option = f"--{name.removeprefix('here_').removeprefix('name_').replace('_', '-')}"
+            arguments.refuse(f"{option} is about --stimulus, which is not given")
+    return run_from(arguments)
 
 
 def run_from(arguments: argparse.Namespace) -> int:
     """Record from another computer until Ctrl-C; 0 where everything is in closed files, 2 where it was before."""
     if arguments.source is None:
-        arguments.refuse("name what to do: start, stop or status; or --from URL, to record here what a daemon acquires")
+        arguments.refuse(
+            "name what to do: start, stop or status; or --from URL, to record here what a daemon acquires; or "
+            "--stimulus FILE, to record one trial"
+        )
     set_up_logging(level=logging.WARNING)
     try:
         session = _session(arguments)

@@ -57,6 +57,7 @@ class Follower:
         self._device = device
         self._patience_s = patience_s
         self._timeout_s = timeout_s
+        self._items: Iterator[Message | Unavailable] | None = None
         self._subscriber = bench.subscribe(SAMPLES, EVENTS, devices=[device])
 
     @property
@@ -64,10 +65,20 @@ class Follower:
         """Boot and number of the last frame that was handed on; to be kept for another follower's ``since``."""
         return self.order.position
 
+    def next(self, timeout_s: float) -> Message | Unavailable | None:
+        """Return the next item, or None where ``timeout_s`` seconds pass without one; not while iterating over it."""
+        self._timeout_s = timeout_s
+        if self._items is None:
+            self._items = iter(self)
+        item = next(self._items, None)
+        if item is None:
+            self._items = None
+        return item
+
     def __iter__(self) -> Iterator[Message | Unavailable]:
         order, quiet_s = self.order, time.monotonic()
         while True:
-            message = self._subscriber.recv(_POLL_S)
+            message = self._subscriber.recv(_POLL_S if self._timeout_s is None else min(_POLL_S, self._timeout_s))
             now_s = time.monotonic()
             if message is None:
                 if self._timeout_s is not None and now_s - quiet_s >= self._timeout_s:
