@@ -171,7 +171,7 @@ def test_a_waveform_is_played_where_there_is_room_for_one(contract: Contract) ->
         return
     percent = [(7 * k) % 100 - 50 for k in range(capacity)]
     with contract.listen() as ear:
-        contract.call("stimulus", rows=[100 * p for p in percent], loop=False)
+        contract.call("stimulus", rows=[100 * p for p in percent], loop=False, name="zigzag")
 
         def played() -> np.ndarray[Any, Any] | None:
             triggers = [e for e in ear.events if e["kind"] == "trigger" and e["value"] == 1.0]
@@ -183,7 +183,10 @@ def test_a_waveform_is_played_where_there_is_room_for_one(contract: Contract) ->
             return None
 
         np.testing.assert_array_equal(ear.until("the whole waveform", played), percent)
+        told = wait_for("its end", lambda: (now := contract.entry()["stimulus"])["state"] == "ended" and now)
+        assert (told["name"], told["rows"], told["loop"], told["loops"]) == ("zigzag", capacity, False, 1)
     contract.call("stimulus", stop=True)
+    wait_for("the square wave", lambda: contract.entry()["stimulus"] is None)
 
 
 def test_self_test(contract: Contract) -> None:
@@ -212,9 +215,9 @@ def test_reset_of_neuron_and_parameters(contract: Contract) -> None:
         contract.call("reset", scope="parameters")
         n = len(ear.blocks)
         ear.until("blocks after the resets", lambda: len(ear.blocks) > n + 3)
-    assert contract.parameters()["photo_decay"]["value"] == pytest.approx(
-        contract.parameters()["photo_decay"]["default"]
-    )
+    after = contract.parameters()["photo_decay"]
+    assert after["value"] == pytest.approx(after["default"])
+    assert after["holder"] == "knob"
     assert {block.boot for block in ear.blocks} == {boot}
     for before, after in pairwise(ear.blocks):
         assert after.step == before.step + len(before.samples)

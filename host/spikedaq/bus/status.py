@@ -135,6 +135,8 @@ class DeviceStatus(_FromMap):
         Free space on the disk of the data folder.
     lease : map or None
         Who alone may write to the device for now: ``device`` (None for the whole bench), ``holder``, ``until_utc_ns``.
+    stimulus : map or None
+        The waveform that it plays or has played, see `spikedaq.daemon.playing`; None while it is the square wave.
     """
 
     device: str
@@ -164,6 +166,7 @@ class DeviceStatus(_FromMap):
     recording: dict[str, Any] | None = None
     free_bytes: int | None = None
     lease: dict[str, Any] | None = None
+    stimulus: dict[str, Any] | None = None
 
 
 def status_header(status: DeviceStatus, *, n: int, epoch: str, t_ns: int) -> dict[str, Any]:

@@ -180,6 +180,7 @@ class Member:
             recording={"session": session.name, **file} if session and file else None,
             free_bytes=self._free_bytes,
             lease=lease.to_map(host_now_ns(), time.time_ns()) if lease else None,
+            stimulus=self.outlet.stimulus.to_map(info.boot_id if info else None),
         )
 
 

@@ -21,6 +21,7 @@ from spikedaq.bus import (
     status_header,
     topic_for,
 )
+from spikedaq.daemon.playing import PlayingStimulus
 from spikedaq.device import DeviceState
 from spikedaq.journal import TriggerRecord
 from spikedaq.model import Block, ClampMode, ClockMap, DeviceInfo, Event, EventKind, Gap, ProtocolError
@@ -48,6 +49,10 @@ class DeviceOutlet:
         Which start of the daemon this is; message numbers count from 0 in each.
     now_ns : callable
         Host clock, CLOCK_BOOTTIME.
+
+    Attributes
+    ----------
+    stimulus : PlayingStimulus
     """
 
     def __init__(self, bus: Bus, bench: str, device: str, epoch: str, now_ns: Callable[[], int]) -> None:
@@ -61,6 +66,7 @@ class DeviceOutlet:
         self._mode: ClampMode | None = None
         self._asked: dict[int, tuple[str, int]] = {}
         self._newest_request: bytes = b""
+        self.stimulus = PlayingStimulus()
         self.info: Callable[[], DeviceInfo | None] = lambda: None
 
     def block(self, block: Block, clock_map: ClockMap | None) -> None:
@@ -82,6 +88,7 @@ class DeviceOutlet:
     def event(self, event: Event, clock_map: ClockMap | None) -> None:
         """Publish a device's event."""
         t_ns, u_ns = _time_of(event.tick, clock_map)
+        self.stimulus.event(event, t_ns)
         header = event_header(event, n=self._n_events, epoch=self._epoch, t_ns=t_ns, u_ns=u_ns)
         if event.kind == EventKind.PARAMETER:
             header["name"] = self._name(event.index)
@@ -90,7 +97,7 @@ class DeviceOutlet:
         self._send_event(header)
 
     def request(self, message: bytes, origin: str) -> None:
-        """Publish that somebody sets parameters: called with each message to the device, once the journal has it."""
+        """Take each message to the device, once the journal has it; publish that somebody sets parameters."""
         if message == self._newest_request:
             return  # sent again, because no reply came
         self._newest_request = message
@@ -99,6 +106,7 @@ class DeviceOutlet:
         except ProtocolError:
             return
         if not isinstance(request, Set):
+            self.stimulus.request(request, origin)
             return
         pairs = [
             (int(index or 0), value) for index, value in zip(request.pairs[::2], request.pairs[1::2], strict=False)

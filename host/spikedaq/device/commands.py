@@ -142,6 +142,10 @@ class Commands:
             raise CommandRejected(f"there is no reset {scope!r}; use {', '.join(RESET_SCOPES)}", code="bad_arguments")
         number = RESET_SCOPES[scope]
         await self._requests.call(lambda i: Reset(i, number), what=f"reset {scope}", origin=origin)
+        if scope == "parameters" and (info := self.info) is not None:
+            # The device tells the values by itself, but not that they are the knobs' again.
+            for parameter in info.parameters:
+                await self._described_anew(parameter.name, info, origin=origin)
 
     async def stimulus(self, rows: Sequence[int] | bytes, *, loop: bool, origin: str = "") -> None:
         """Upload a waveform (0.01 % per row) and play it from the next step on."""

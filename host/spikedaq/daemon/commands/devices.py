@@ -11,6 +11,8 @@ from spikedaq.daemon.derived import DerivedStreams
 from spikedaq.device import Device
 from spikedaq.model import CommandRejected, Holder, ParameterType
 
+_MAX_NAME = 80
+
 
 class DeviceCommands:
     """Looks at devices, sets them, drives their stimulus."""
@@ -31,7 +33,10 @@ class DeviceCommands:
             "stop": Operation(self._stop, ("device",), changes=True),
             "reset": Operation(self._reset, ("device",), ("scope",), changes=True),
             "stimulus": Operation(
-                self._stimulus, ("device",), ("rows", "loop", "stop", "play", "first_row", "n_rows"), changes=True
+                self._stimulus,
+                ("device",),
+                ("rows", "loop", "stop", "play", "first_row", "n_rows", "name"),
+                changes=True,
             ),
         }
 
@@ -80,8 +85,11 @@ class DeviceCommands:
         play: Any = None,
         first_row: Any = 0,
         n_rows: Any = None,
+        name: Any = None,
     ) -> dict[str, Any]:
-        commands = self._device(device).commands
+        member = self._bench.member(device)
+        commands = member.device.commands
+        called = None if name is None else _stimulus_name(name)
         if flag(stop, "stop"):
             await commands.stimulus_stop(origin=who)
             return {"rows": 0}
@@ -98,6 +106,7 @@ class DeviceCommands:
             message = "'rows' must be a list of whole numbers of 0.01 %; or say 'play' for the waveform that is there"
             raise CommandRejected(message, code="bad_arguments")
         if plays:
+            member.outlet.stimulus.call_next(called)
             await commands.stimulus_play(loop=loops, origin=who)
         return {"rows": n_uploaded}
 
@@ -112,3 +121,11 @@ def _rows(value: Any) -> list[int] | bytes:
     if not isinstance(value, list | bytes):
         raise CommandRejected("'rows' must be a list of whole numbers of 0.01 %, or their bytes", code="bad_arguments")
     return value
+
+
+def _stimulus_name(value: Any) -> str:
+    name = text(value, "name")
+    if len(name) > _MAX_NAME or not name.isprintable():
+        message = f"'name' of a stimulus must be at most {_MAX_NAME} printable characters"
+        raise CommandRejected(message, code="bad_arguments")
+    return name
