@@ -90,10 +90,27 @@ def test_steps_in_noise_are_found_within_a_millisecond():
         assert found.baseline == pytest.approx(0, abs=0.5)
 
 
+def test_levels_of_long_steps_are_told_apart_below_the_noise():
+    """Levels 3, 4 and 5, twice each for 200 ms in noise of 1.5: three points of two steps."""
+    levels = [3, 4, 5] * 2
+    clean = trace(*[part for level in levels for part in ((0, 2000), (level, 2000))], (0, 2000))
+    found = find_steps(clean + np.random.default_rng(7).normal(0, 1.5, len(clean)), min_ms=20)
+    curve = fi_curve([], found)
+    assert [point.level for point in curve.points] == pytest.approx([3, 4, 5], abs=0.2)
+    assert [point.n_steps for point in curve.points] == [2, 2, 2]
+
+
 def test_noise_alone_has_no_steps():
     for seed in range(20):
         found = find_steps(np.random.default_rng(seed).normal(3, 1, 20_000))
         assert (found.steps, found.n_sloping) == ((), 0)
+
+
+def test_a_slow_ramp_in_noise_is_no_level():
+    """It rises by 10 in 500 ms, in noise of 2: its spread hides in the noise, its drift does not."""
+    ramp = np.arange(5000) / 500 + np.random.default_rng(2).normal(0, 2, 5000)
+    found = find_steps(ramp, baseline=0.0)
+    assert (found.steps, found.n_sloping) == ((), 1)
 
 
 def test_noise_is_measured_beside_leaps():
@@ -128,13 +145,13 @@ def test_any_clean_steps_come_back_as_they_were(parts, scale):
 
 
 def test_the_response_to_a_step_by_hand():
-    """100 ms from sample 100; spikes 5, 15, 35, 65, 95 ms after the onset: intervals 10, 20, 30, 30 ms."""
+    """100 ms from sample 100; spikes 5, 15, 35, 65, 85 ms after the onset: intervals of 30 and 20 ms end late."""
     step = StimulusStep(100, 1100, 10.0)
-    found = step_response([99, 150, 250, 450, 750, 1050, 1100], step)
+    found = step_response([99, 150, 250, 450, 750, 950, 1100], step)
     assert found.n_spikes == 5
     assert found.rate_hz == pytest.approx(50)
     assert found.first_interval_hz == pytest.approx(100)
-    assert found.steady_hz == pytest.approx(1000 / 30)
+    assert found.steady_hz == pytest.approx(1000 / 25)
     assert found.latency_ms == pytest.approx(5)
 
 

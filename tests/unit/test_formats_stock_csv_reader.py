@@ -179,6 +179,8 @@ def test_pieces_of_any_size_make_the_same_rows(written, monkeypatch, piece):
     assert seen[-1][0] == seen[-1][1]
     with pytest.raises(StoreError, match="line 4: 1 fields"):
         read_stock_csv(written(HEADER, *ROWS[:2], "oops"))
+    with pytest.raises(StoreError, match=r"line 4: its time 0.1 is not after 0.1"):
+        read_stock_csv(written(HEADER, ROWS[0], ROWS[1], ROWS[1]))
 
 
 def test_what_we_export_comes_back(tmp_path):

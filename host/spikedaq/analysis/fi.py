@@ -122,7 +122,7 @@ def fi_curve(spikes: npt.ArrayLike, steps: StimulusSteps, *, step_ms: float = MO
     """
     whole = [step for step in steps.steps if step.is_whole]
     responses = tuple(step_response(spikes, step, step_ms=step_ms) for step in whole)
-    points = tuple(_point(group) for group in _by_level(responses, steps.tolerance))
+    points = tuple(_point(group) for group in _by_level(responses, steps.same_level))
     above = [point for point in points if point.level > steps.baseline]
     n_firing = 0
     for point in reversed(above):
@@ -142,10 +142,10 @@ def fi_curve(spikes: npt.ArrayLike, steps: StimulusSteps, *, step_ms: float = MO
 
 
 def _by_level(responses: Sequence[StepResponse], tolerance: float) -> list[list[StepResponse]]:
-    """Group by level: neighbours in the sorted list that differ by at most the tolerance are of one level."""
+    """Group by level: those within the tolerance above the lowest of a group belong to it."""
     groups: list[list[StepResponse]] = []
     for response in sorted(responses, key=lambda r: r.step.level):
-        if groups and response.step.level - groups[-1][-1].step.level <= tolerance:
+        if groups and response.step.level - groups[-1][0].step.level <= tolerance:
             groups[-1].append(response)
         else:
             groups.append([response])

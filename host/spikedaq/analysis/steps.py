@@ -18,6 +18,8 @@ _MAD_TO_SD = 1.4826
 _SURE_SD = 6.0
 # A protocol may be on for longer than it is off, but hardly for more than this.
 _BASELINE_SHARE = 0.25
+# Standard deviation of a median of n normal values x sqrt(n) / that of one: sqrt(pi / 2).
+_MEDIAN_SD = 1.2533
 # Far below any channel's resolution, far above what raw x scale is off its decimal value.
 _LEAST_TOLERANCE = 1e-9
 
@@ -50,13 +52,13 @@ class StimulusStep:
 
 @dataclass(frozen=True, slots=True)
 class StimulusSteps:
-    """Steps of a trace in order, the level between them, and what levels may differ by and still be one.
+    """Steps of a trace in order, the level between them, and what two steps' levels may differ by and still be one.
 
     ``n_sloping`` counts stretches that were left out because they are not constant, or too short.
     """
 
     baseline: float
-    tolerance: float
+    same_level: float
     steps: tuple[StimulusStep, ...]
     n_sloping: int = 0
 
@@ -127,6 +129,7 @@ def find_steps(
     sd = noise_sd(values)
     sd = 0.0 if np.isnan(sd) else sd
     window = max(least // 2, 1) if sd > 0 else 1
+    is_told = tolerance is not None
     if tolerance is None:
         tolerance = max(1.5 * resolution, _SURE_SD * sd * float(np.sqrt(2 / window)))
     tolerance = max(not_negative(tolerance, "the tolerance"), _LEAST_TOLERANCE)
@@ -148,12 +151,16 @@ def find_steps(
                 n_sloping += not was_sloping
                 was_sloping = True
     flat = _joined(flat, tolerance, least)
+    # The level of a long step is known better than a leap within a window.
+    shortest = min((step.offset - step.onset for step in flat), default=1)
+    known = max(1.5 * resolution, _SURE_SD * _MEDIAN_SD * sd * float(np.sqrt(2 / shortest)), _LEAST_TOLERANCE)
+    same_level = tolerance if is_told else min(known, tolerance)
     if not flat:
-        return StimulusSteps(float("nan") if baseline is None else baseline, tolerance, (), n_sloping)
+        return StimulusSteps(float("nan") if baseline is None else baseline, same_level, (), n_sloping)
     if baseline is None:
-        baseline = _usual_level(flat, tolerance)
+        baseline = _usual_level(flat, same_level)
     steps = tuple(step for step in flat if abs(step.level - baseline) > tolerance)
-    return StimulusSteps(baseline, tolerance, steps, n_sloping)
+    return StimulusSteps(baseline, same_level, steps, n_sloping)
 
 
 def _changes(piece: FloatArray, window: int, tolerance: float) -> list[int]:
