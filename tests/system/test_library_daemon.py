@@ -115,10 +115,10 @@ def test_another_folder_is_checked_used_and_remembered(daemon: DaemonProcess, tm
     (tmp_path / "file").touch()
     with pytest.raises(SpikedaqError, match="is a file, or lies beneath one"):
         daemon.call(
-            "record_start", session="s", folder=str(tmp_path / "file" / "below" / "more", timeout_s=6 * START_S)
+            "record_start", session="s", folder=str(tmp_path / "file" / "below" / "more"), timeout_s=6 * START_S
         )
     disk = tmp_path / "disk" / "class-a"
-    daemon.call("record_start", session="elsewhere", folder=str(disk, timeout_s=6 * START_S))
+    daemon.call("record_start", session="elsewhere", folder=str(disk), timeout_s=6 * START_S)
     daemon.call("record_stop", timeout_s=6 * START_S)
     with library(daemon) as asked:
         wait_for("the list", lambda: [s["folder"] for s in asked.recordings()] == [str(disk)])
@@ -145,9 +145,9 @@ def test_folders_of_the_configuration_are_the_only_ones(tmp_path: Path) -> None:
         wait_for("the device to run", lambda: daemon.call("list")[0]["state"] == "running")
         wait_for("the history", lambda: daemon.call("hello")["history"])
         with pytest.raises(SpikedaqError, match=r"\[recording\]"):
-            daemon.call("record_start", session="s", folder=str(tmp_path / "other", timeout_s=6 * START_S))
+            daemon.call("record_start", session="s", folder=str(tmp_path / "other"), timeout_s=6 * START_S)
         assert not (tmp_path / "other").exists()
-        daemon.call("record_start", session="s", folder=str(disk / "class-b", timeout_s=6 * START_S))
+        daemon.call("record_start", session="s", folder=str(disk / "class-b"), timeout_s=6 * START_S)
         daemon.call("record_stop", timeout_s=6 * START_S)
         with library(daemon) as asked:
             assert [f["name"] for f in asked.folders(str(disk))["folders"]] == ["class-b"]
