@@ -116,7 +116,7 @@ def test_deleted_missing_and_pinned_files_are_told_apart(shelf: Path) -> None:
     folder = make_session(shelf, "s", n_files=4)
     entries = read_manifest(folder, "alpha")
     entries[0] |= {"deleted_utc_ns": T0_UTC_NS, "deleted_why": "older than 30 days"}
-    entries[2] |= {"gaps": {"lost": None, "overrun": None, "dropped": 2}}
+    entries[2] |= {"gaps": {"lost": None, "overrun": None, "dropped": 2, "stopped": 5, "outside": 7}}
     del entries[3]["n_notes"]
     write_manifest(folder, "alpha", entries)
     (folder / "alpha" / entries[0]["name"]).unlink()

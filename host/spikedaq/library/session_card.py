@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spikedaq.model import StoreError
+from spikedaq.model import GapCause, StoreError
 from spikedaq.recorder import UNFINISHED, ManifestFile, read_manifest
 from spikedaq.store import is_file_name
 
@@ -20,6 +20,7 @@ MAX_PLAN_BYTES = 4 * 2**20
 MAX_MANIFEST_BYTES = 64 * 2**20
 """A year of hourly files has 8 MB; what is larger is not one of ours, and would be held in memory."""
 MAX_DEVICES = 256
+LOSSES = tuple(str(cause) for cause in (GapCause.LOST, GapCause.OVERRUN, GapCause.DROPPED))
 
 Stamp = tuple[int, int, int]
 """Modification time in ns, size and inode of a file: another whenever it was replaced."""
@@ -141,6 +142,7 @@ class DeviceCard:
             "state": "deleted" if file.deleted_utc_ns is not None else state,
             "pinned": file.name in self.pinned_files,
             **{key: getattr(file, key) for key in keys},
+            "gaps": sum_gaps((file,)),
         }
 
 
@@ -178,11 +180,11 @@ def read_device_card(folder: Path) -> DeviceCard:
 
 
 def sum_gaps(files: tuple[ManifestFile, ...]) -> dict[str, int | None]:
-    """Return missing samples by cause; None where they cannot be counted."""
-    gaps: dict[str, int | None] = {"lost": 0, "overrun": 0, "dropped": 0}
+    """Return missing samples by cause; None where they cannot be counted. What nobody asked for is not missing."""
+    gaps: dict[str, int | None] = dict.fromkeys(LOSSES, 0)
     for file in files:
-        for cause, n in file.gaps.items():
-            so_far = gaps.get(cause, 0)
+        for cause in LOSSES:
+            n, so_far = file.gaps.get(cause, 0), gaps[cause]
             gaps[cause] = None if n is None or so_far is None else so_far + n
     return gaps
 

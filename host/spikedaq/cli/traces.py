@@ -1,0 +1,175 @@
+"""The membrane potential of each device of a bench, small: for `spikedaq watch`."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+from rich.text import Text
+
+from spikedaq.bus import SAMPLES, Message, decode_mode, decode_samples, split_topic
+from spikedaq.cli.common import printable
+from spikedaq.cli.sparkline import DOTS_ACROSS, Trace, ascii_lines, braille_lines
+from spikedaq.inlet import Bench, Subscriber
+from spikedaq.model import ChannelInfo, ClampMode, CommandError, ConfigError, RemoteProtocolError
+
+LOW_MV, HIGH_MV = -90.0, 40.0
+"""The scale, which never changes: the model rests between -80 and -55 mV, and spikes end at +30 mV."""
+COLUMN_US = 50_000
+"""Half a character: with 56 of them across, 5.6 s."""
+LINES = 2
+CHANNEL = "vm"
+QUIET_S = 1.5
+"""A trace to which nothing was added for longer stands still, and that is said."""
+MAX_DRAINED = 20_000
+"""Messages taken at a time; blocks of 16 devices at 10 kHz in 12 s. Showing what there is comes first."""
+_LEFT, _RIGHT = 11, 15
+_LEAST = 16
+
+
+class ChannelSource(Protocol):
+    """Who knows the channels of a device."""
+
+    def channels(self, device: str, mode: ClampMode) -> list[ChannelInfo]:
+        """Return the channels in a clamp mode, in the order of the blocks' columns."""
+
+
+class Traces:
+    """Traces of the devices whose blocks are taken.
+
+    Parameters
+    ----------
+    source : ChannelSource
+        Asked once for each device and clamp mode.
+    """
+
+    def __init__(self, source: ChannelSource, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._source = source
+        self._now_s = now_s
+        self._traces: dict[str, Trace] = {}
+        self._columns: dict[tuple[str, ClampMode], tuple[int, float, float] | None] = {}
+        self._came_s: dict[str, float] = {}
+        self._n_columns = _LEAST * DOTS_ACROSS
+
+    def take(self, message: Message) -> None:
+        """Take a block; one that is none of ours is left out."""
+        header = message.header
+        try:
+            device = split_topic(message.topic).device
+            column = self._column(device, decode_mode(message))
+            if column is None:
+                return
+            index, scale, offset = column
+            values = decode_samples(message)[:, index] * scale + offset
+            boot, step, step_us = int(header["boot"]), int(header["step"]), int(header["step_us"])
+        except (RemoteProtocolError, KeyError, TypeError, ValueError, IndexError):
+            return
+        trace = self._traces.get(device)
+        if trace is None:
+            trace = self._traces[device] = Trace(self._n_columns, COLUMN_US)
+        trace.add(boot, step, step_us, np.asarray(values, dtype=np.float64))
+        self._came_s[device] = self._now_s()
+
+    def _column(self, device: str, mode: ClampMode) -> tuple[int, float, float] | None:
+        """Return where the potential is in a device's blocks, and scale and offset; None where there is none."""
+        key = device, mode
+        if key not in self._columns:
+            try:
+                channels = self._source.channels(device, mode)
+            except (CommandError, RemoteProtocolError, TypeError):
+                return None  # asked again with the next block
+            found = [(i, c.scale, c.offset) for i, c in enumerate(channels) if c.name == CHANNEL]
+            self._columns[key] = found[0] if found else None
+        return self._columns[key]
+
+    def forget(self, device: str) -> None:
+        """Show a device no more."""
+        self._traces.pop(device, None)
+        self._came_s.pop(device, None)
+
+    def render(self, devices: list[str], *, width: int, n_lines: int, is_unicode: bool) -> list[Text]:
+        """Return lines that fit ``width``, at most ``n_lines``; no colour says anything that words do not.
+
+        Parameters
+        ----------
+        is_unicode : bool
+            The terminal shows more than ASCII.
+        """
+        n_chars = max(width - _LEFT - _RIGHT, _LEAST)
+        self._resize(n_chars * DOTS_ACROSS)
+        shown = [name for name in devices if name in self._traces]
+        n_fit = (n_lines - 1) // LINES
+        if len(shown) > n_fit:
+            n_fit = (n_lines - 2) // LINES  # one says that there are more
+        if not shown or n_fit < 1:
+            return []
+        span_s = n_chars * DOTS_ACROSS * COLUMN_US / 1e6
+        lines = [Text(f"{CHANNEL}, last {span_s:.1f} s of device time, {LOW_MV:g} to {HIGH_MV:g} mV", style="dim")]
+        for name in shown[:n_fit]:
+            lines += self._lines(name, braille_lines if is_unicode else ascii_lines)
+        if len(shown) > n_fit:
+            lines.append(Text(f"and {len(shown) - n_fit} more devices, for which the window is too low", style="dim"))
+        return lines
+
+    def _resize(self, n_columns: int) -> None:
+        if n_columns != self._n_columns:
+            self._n_columns = n_columns
+            for trace in self._traces.values():
+                trace.n_columns = n_columns
+
+    def _lines(self, name: str, draw: Callable[..., list[str]]) -> list[Text]:
+        trace = self._traces[name]
+        drawn = draw(trace.ranges(), LOW_MV, HIGH_MV, LINES)
+        rate_hz, extremes = trace.spike_rate_hz(), trace.extremes()
+        quiet_s = self._now_s() - self._came_s.get(name, -math.inf)
+        said = [
+            "" if rate_hz is None else f"{rate_hz:.1f} spikes/s",
+            "" if extremes is None else f"{extremes[0]:.0f} to {extremes[1]:.0f} mV",
+        ]
+        is_quiet = quiet_s > QUIET_S
+        if is_quiet:
+            said = ["stands still", f"for {quiet_s:.0f} s"]
+        label = printable(name)
+        label = label if len(label) < _LEFT else label[: _LEFT - 2] + ("…" if draw is braille_lines else "~")
+        lines = []
+        for at, (line, words) in enumerate(zip(drawn, said, strict=True)):
+            text = Text(f"{label if at == 0 else '':<{_LEFT}}", style="bold", no_wrap=True, overflow="crop")
+            text.append(line, style="dim" if is_quiet else "cyan")
+            text.append(f" {words:<{_RIGHT - 1}}".rstrip(), style="yellow" if is_quiet else "not bold")
+            lines.append(text)
+        return lines
+
+
+class TraceFeed:
+    """Subscribes to the blocks of a bench's devices, and hands them to `Traces` as often as it is asked to."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self.traces = Traces(bench)
+        self._known: set[str] = set()
+        # What comes while this terminal is slow is dropped, and the trace has a hole.
+        self._subscriber = Subscriber(bench.publish_url, (), key=bench.client.key)
+
+    def follow(self, devices: set[str]) -> None:
+        """Subscribe to devices that are new."""
+        for name in devices - self._known:
+            self._known.add(name)
+            try:
+                self._subscriber.add(self._bench.topic(name, SAMPLES))
+            except ConfigError:
+                continue
+
+    def drain(self) -> None:
+        """Take what has come."""
+        for _ in range(MAX_DRAINED):
+            message = self._subscriber.recv(0)
+            if message is None:
+                return
+            self.traces.take(message)
+
+    def close(self) -> None:
+        """Unsubscribe; may be called twice."""
+        self._subscriber.close()
