@@ -110,8 +110,9 @@ def make_bench(tmp_path: Path) -> Iterator[BenchMaker]:
 
 
 @pytest.fixture
-def make_server(tmp_path: Path) -> Iterator[ServerMaker]:
+def make_server(tmp_path: Path, make_bench: BenchMaker) -> Iterator[ServerMaker]:
     """Return a function that starts a page server of the test's own, for benches or URLs; options as `PageProcess`."""
+    _ = make_bench  # benches end after their servers
     with ExitStack() as stack:
         made = 0
 
@@ -135,8 +136,9 @@ def complaints() -> Iterator[Complaints]:
 
 
 @pytest.fixture
-def context(chromium: Browser, complaints: Complaints) -> Iterator[BrowserContext]:
+def context(chromium: Browser, complaints: Complaints, make_server: ServerMaker) -> Iterator[BrowserContext]:
     """A browser profile of the test's own; all its pages are listened to."""
+    _ = make_server  # servers end after their pages, which would complain
     fresh = chromium.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
     fresh.on("page", complaints.of)
     yield fresh

@@ -12,6 +12,9 @@ from playwright.sync_api import Page, WebSocket
 from harness import START_S
 from spikedaq.scope.frames import decode_bins
 
+LIVE_MS = 500.0
+"""A page that gets nothing newer than this shows the past."""
+
 
 class PageFrames:
     """Listens to all websockets of a page; make it before the page is opened.
@@ -35,6 +38,22 @@ class PageFrames:
             if header["device"] == device and "past" not in header and header["t_ms"] is not None:
                 return boottime_ms() - end_ms(header)
         return float("inf")
+
+    def wait_for_live(self, page: Page, device: str, age_ms: float = LIVE_MS) -> None:
+        """Wait until the page has samples of a device that are younger than this."""
+        ages: list[float] = []
+
+        def is_live() -> bool:
+            ages.append(self.newest_age_ms(device))
+            return ages[-1] < age_ms
+
+        try:
+            wait_in(page, f"live data of {device}", is_live)
+        except AssertionError as error:
+            last = self.headers[-1] if self.headers else None
+            raise AssertionError(
+                f"{error}; ages in ms: {[f'{age:.0f}' for age in ages[::50]]}, last frame {last}"
+            ) from None
 
     def clear(self) -> None:
         """Forget what came so far."""
@@ -65,9 +84,9 @@ def boottime_ms() -> float:
 def wait_in(page: Page, what: str, condition: Callable[[], object], timeout_s: float = START_S) -> None:
     """Wait until ``condition`` is true, while the page's events are taken."""
     end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, f"waited {timeout_s} s in vain for {what}"
-        page.wait_for_timeout(20)
+    while not (last := condition()):
+        assert time.monotonic() < end, f"waited {timeout_s} s in vain for {what}; last: {last!r}"
+        page.wait_for_timeout(40)
 
 
 def canvas_image(page: Page, within: str = ".panes") -> str:

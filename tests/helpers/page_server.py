@@ -17,7 +17,7 @@ from harness import START_S, DaemonProcess, free_ports, wait_for
 class PageProcess:
     """One page server on a loopback port of its own; may be ended and started again at the same address.
 
-    With tokens it asks for them as it would off loopback.
+    With tokens it asks for them as it would off loopback. With ``reached`` it has reached its benches when it enters.
     """
 
     def __init__(
@@ -28,6 +28,7 @@ class PageProcess:
         viewer_token: str | None = None,
         controller_token: str | None = None,
         options: Sequence[str] = (),
+        reached: bool = True,
     ) -> None:
         self.urls = list(urls)
         self.viewer_token = viewer_token
@@ -35,6 +36,7 @@ class PageProcess:
         self.log_path = log_path
         (self.port,) = free_ports(1)
         self.options = list(options)
+        self._reached = reached
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -42,8 +44,8 @@ class PageProcess:
         """Of the page, with the slash at its end and without a token."""
         return f"http://127.0.0.1:{self.port}/"
 
-    def start(self) -> None:
-        """Start it, and wait until it answers."""
+    def start(self, *, reached: bool = True) -> None:
+        """Start it, and wait until it answers, and has ``reached`` its benches."""
         command = [sys.executable, "-m", "spikedaq.cli", "scope", "--listen", f"127.0.0.1:{self.port}", "--json"]
         for url in self.urls:
             command += ["--url", url]
@@ -52,16 +54,16 @@ class PageProcess:
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen([*command, *self.options], stdout=log, stderr=log)
         try:
-            wait_for(f"the page server to answer:\n{self.log()}", self.is_serving, START_S)
+            wait_for("the page server to answer", lambda: self.is_serving(reached=reached), START_S)
         except AssertionError:
             self.kill()
             raise AssertionError(f"the page server does not answer:\n{self.log()}") from None
 
-    def is_serving(self) -> bool:
-        """Tell whether it answers; raise where it has ended."""
+    def is_serving(self, *, reached: bool = False) -> bool:
+        """Tell whether it answers, and all its benches do; raise where it has ended."""
         if self.process is None or self.process.poll() is not None:
             raise OSError(f"it has ended: {self.log()}")
-        return self.get("api/health")[0] == 200
+        return all(bench["here"] or not reached for bench in self.health()["benches"])
 
     def get(
         self, path: str, *, token: str | None = None, headers: dict[str, str] | None = None
@@ -123,7 +125,7 @@ class PageProcess:
             raise AssertionError(f"the page server did not end within 20 s of TERM:\n{self.log()}") from None
 
     def __enter__(self) -> PageProcess:
-        self.start()
+        self.start(reached=self._reached)
         return self
 
     def __exit__(self, *_: object) -> None:

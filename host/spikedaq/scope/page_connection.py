@@ -92,7 +92,7 @@ class PageConnection:
             return
         try:
             do(self, said)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:  # the last: int() of an infinity
             self._complain(f"{said['do']}: {error!r} is missing or wrong")
         except CommandRejected as error:
             self._complain(str(error))
