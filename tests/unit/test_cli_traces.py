@@ -107,6 +107,16 @@ def test_a_spike_of_one_sample_is_seen_and_counted() -> None:
     assert trace.ranges()[-1] == (-70.0, 30.0) and trace.spike_rate_hz() == 1.0
 
 
+def test_spikes_are_counted_over_more_than_is_drawn() -> None:
+    """One in the first of ten columns counts though three are drawn; what is older than ten is forgotten."""
+    trace = Trace(3, 1000, n_counted=10)
+    for step in range(0, 100, 10):
+        trace.add(1, step, 100, np.array([-70.0] * 9 + [10.0 if step == 0 else -70.0]))
+    assert trace.spike_rate_hz() == 100.0 and trace.extremes() == (-70.0, -70.0)
+    trace.add(1, 100, 100, np.array([-70.0] * 10))
+    assert trace.spike_rate_hz() == 0.0 and trace.ranges() == [(-70.0, -70.0)] * 3
+
+
 def test_a_spike_between_two_blocks_is_one() -> None:
     """The rise lies between the last sample of one and the first of the next."""
     trace = Trace(100, 1000)
@@ -184,17 +194,17 @@ def plain(lines: list[Text], width: int) -> list[str]:
 def test_lines_fit_eighty_columns_and_say_everything_in_words() -> None:
     """Name, trace, spikes per second and range, for each device two lines; without colour, too."""
     traces = Traces(Source())
-    spike = [-7000] * 499 + [3000]
+    spike = [-7000] * 99 + [3000]
     traces.render([], width=80, n_lines=20, is_unicode=True)
-    for step in range(0, 60_000, 500):
+    for step in range(0, 60_000, 100):
         for device in ("alpha", "a-device-with-a-long-name"):
             traces.take(block(device, step, spike, layout=layout()))
     names = ["a-device-with-a-long-name", "alpha"]
     lines = plain(traces.render(names, width=80, n_lines=20, is_unicode=True), 80)
     assert len(lines) == 5 and all(len(line) <= 80 for line in lines)
-    assert lines[0] == "vm, last 5.4 s of device time, -90 to 40 mV"
+    assert lines[0] == "vm, last 1.1 s of device time, -90 to 40 mV"
     assert lines[1].startswith("a-device-…") and lines[3].startswith("alpha  ")
-    assert lines[3].endswith(" 20.0 spikes/s") and lines[4].endswith(" -70 to 30 mV")
+    assert lines[3].endswith(" 100.0 spikes/s") and lines[4].endswith(" -70 to 30 mV")
     assert set(lines[3][11:65]) == {"⣿"} and set(lines[4][11:65]) == {"⠿"}
     ascii_ones = plain(traces.render(names, width=80, n_lines=20, is_unicode=False), 80)
     assert all(line.isascii() for line in ascii_ones) and set(ascii_ones[3][11:65]) == {"|"}
@@ -256,4 +266,4 @@ def test_a_narrow_window_keeps_a_trace(monkeypatch: pytest.MonkeyPatch) -> None:
         traces.take(block("alpha", step, [-7000] * 500, layout=layout()))
     for width in (200, 40, 80):
         assert traces.render(["alpha"], width=width, n_lines=9, is_unicode=True)
-    assert COLUMN_US == 50_000
+    assert COLUMN_US == 10_000

@@ -33,15 +33,19 @@ class Trace:
     Parameters
     ----------
     n_columns : int
+        That are drawn.
     column_us : int
         Device time that a column spans, in microseconds.
     threshold : float
         A rise through it is a spike, in the unit of the values.
+    n_counted : int
+        Columns over which spikes are counted; those that are drawn where they are more.
     """
 
     n_columns: int
     column_us: int
     threshold: float = 0.0
+    n_counted: int = 0
     _columns: deque[_Column] = field(default_factory=deque)
     _before: float | None = None
     _source: tuple[int, int] | None = None
@@ -84,7 +88,7 @@ class Trace:
             last.spikes, last.n_us = last.spikes + column.spikes, last.n_us + column.n_us
         else:
             self._columns.append(column)
-        oldest = self._columns[-1].number - self.n_columns
+        oldest = self._columns[-1].number - max(self.n_columns, self.n_counted)
         while self._columns[0].number <= oldest:
             self._columns.popleft()
 
@@ -94,17 +98,17 @@ class Trace:
         if self._columns:
             first = self._columns[-1].number - self.n_columns + 1
             for column in self._columns:
-                found[column.number - first] = column.low, column.high
+                if column.number >= first:
+                    found[column.number - first] = column.low, column.high
         return found
 
     def extremes(self) -> tuple[float, float] | None:
-        """Return the lowest and highest value of all columns."""
-        if not self._columns:
-            return None
-        return min(c.low for c in self._columns), max(c.high for c in self._columns)
+        """Return the lowest and highest value of all columns that are drawn."""
+        drawn = [span for span in self.ranges() if span is not None]
+        return (min(low for low, _ in drawn), max(high for _, high in drawn)) if drawn else None
 
     def spike_rate_hz(self) -> float | None:
-        """Return spikes per second of device time in what came of the columns; None where nothing did."""
+        """Return spikes per second of device time in what came of the counted columns; None where nothing did."""
         n_us = sum(c.n_us for c in self._columns)
         return sum(c.spikes for c in self._columns) * 1e6 / n_us if n_us else None
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 from rich.text import Text
 
 from spikedaq.bus import SAMPLES, Message, decode_mode, decode_samples, split_topic
@@ -18,8 +20,10 @@ from spikedaq.model import ChannelInfo, ClampMode, CommandError, ConfigError, Re
 
 LOW_MV, HIGH_MV = -90.0, 40.0
 """The scale, which never changes: the model rests between -80 and -55 mV, and spikes end at +30 mV."""
-COLUMN_US = 50_000
-"""Half a character: with 56 of them across, 5.6 s."""
+COLUMN_US = 10_000
+"""Half a character: 1.1 s in 80 columns. In longer ones a neuron that fires 30 times a second is a bar."""
+COUNTED = 500
+"""Columns over which spikes are counted: 5 s."""
 LINES = 2
 CHANNEL = "vm"
 QUIET_S = 1.5
@@ -28,6 +32,7 @@ MAX_DRAINED = 20_000
 """Messages taken at a time; blocks of 16 devices at 10 kHz in 12 s. Showing what there is comes first."""
 _LEFT, _RIGHT = 11, 15
 _LEAST = 16
+_MAX_RUN = 20_000
 
 
 class ChannelSource(Protocol):
@@ -35,6 +40,23 @@ class ChannelSource(Protocol):
 
     def channels(self, device: str, mode: ClampMode) -> list[ChannelInfo]:
         """Return the channels in a clamp mode, in the order of the blocks' columns."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """Blocks of a device that follow one another, and are not in its trace yet."""
+
+    boot: int
+    first_step: int
+    step_us: int
+    column: tuple[int, float, float]
+    parts: list[npt.NDArray[np.int16]] = field(default_factory=list)
+    n: int = 0
+
+    def goes_on(self, boot: int, step: int, step_us: int, column: tuple[int, float, float]) -> bool:
+        """Whether a block follows what is here."""
+        here = self.boot, self.first_step + self.n, self.step_us, self.column
+        return here == (boot, step, step_us, column)
 
 
 class Traces:
@@ -52,6 +74,7 @@ class Traces:
         self._traces: dict[str, Trace] = {}
         self._columns: dict[tuple[str, ClampMode], tuple[int, float, float] | None] = {}
         self._came_s: dict[str, float] = {}
+        self._runs: dict[str, _Run] = {}
         self._n_columns = _LEAST * DOTS_ACROSS
 
     def take(self, message: Message) -> None:
@@ -62,16 +85,31 @@ class Traces:
             column = self._column(device, decode_mode(message))
             if column is None:
                 return
-            index, scale, offset = column
-            values = decode_samples(message)[:, index] * scale + offset
+            raw = decode_samples(message)[:, column[0]]
             boot, step, step_us = int(header["boot"]), int(header["step"]), int(header["step_us"])
         except (RemoteProtocolError, KeyError, TypeError, ValueError, IndexError):
             return
+        self._came_s[device] = self._now_s()
+        run = self._runs.get(device)
+        if run is None or not run.goes_on(boot, step, step_us, column):
+            self._add(device)
+            run = self._runs[device] = _Run(boot, step, step_us, column)
+        run.parts.append(raw)
+        run.n += len(raw)
+        if run.n >= _MAX_RUN:
+            self._add(device)
+
+    def _add(self, device: str) -> None:
+        """Put what has come of a device into its trace; in one go, for each takes 0.1 ms."""
+        run = self._runs.pop(device, None)
+        if run is None:
+            return
+        _, scale, offset = run.column
+        values = np.asarray(np.concatenate(run.parts) * scale + offset, dtype=np.float64)
         trace = self._traces.get(device)
         if trace is None:
-            trace = self._traces[device] = Trace(self._n_columns, COLUMN_US)
-        trace.add(boot, step, step_us, np.asarray(values, dtype=np.float64))
-        self._came_s[device] = self._now_s()
+            trace = self._traces[device] = Trace(self._n_columns, COLUMN_US, n_counted=COUNTED)
+        trace.add(run.boot, run.first_step, run.step_us, values)
 
     def _column(self, device: str, mode: ClampMode) -> tuple[int, float, float] | None:
         """Return where the potential is in a device's blocks, and scale and offset; None where there is none."""
@@ -88,6 +126,7 @@ class Traces:
     def forget(self, device: str) -> None:
         """Show a device no more."""
         self._traces.pop(device, None)
+        self._runs.pop(device, None)
         self._came_s.pop(device, None)
 
     def render(self, devices: list[str], *, width: int, n_lines: int, is_unicode: bool) -> list[Text]:
@@ -100,6 +139,8 @@ class Traces:
         """
         n_chars = max(width - _LEFT - _RIGHT, _LEAST)
         self._resize(n_chars * DOTS_ACROSS)
+        for name in list(self._runs):
+            self._add(name)
         shown = [name for name in devices if name in self._traces]
         n_fit = (n_lines - 1) // LINES
         if len(shown) > n_fit:
