@@ -1,136 +1,141 @@
-/** Panes with a shared time axis, rolling. */
-import { useEffect, useRef, useState } from "preact/hooks";
-import uPlot from "uplot";
-import { connection } from "../state";
-import { TraceStore } from "../trace/store";
+/** The oscilloscope: a toolbar, panes with a shared time axis, cursors, and how well it keeps up. */
+import "./oscilloscope.css";
+import { useEffect, useMemo, useRef } from "preact/hooks";
+import { devices } from "../state";
 import { isDark } from "../ui/theme";
+import { Cursors } from "./cursors";
+import { PaneView } from "./pane_view";
+import { Screen } from "./screen";
+import { compared, cursorsOn, display, labelOf, shownChannels, stepTimeBase, timeKind, trigger, windowMs } from "./settings";
+import { StatusLine } from "./status_line";
+import { Toolbar } from "./toolbar";
+import { TriggerBar } from "./trigger_bar";
 
-const TIME_BASES_S = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 300, 600];
-const DEFAULT_SHOWN = ["vm", "stimulus", "i_total"];
-const MAX_LEVEL = 13;
-
-interface ChannelInfo {
-  name: string;
-  unit: string;
-  scale_mantissa: number;
-  scale_exponent: number;
-  offset_mantissa: number;
-}
-
-interface Description {
-  step_us: number;
-  channels: ChannelInfo[];
-  clamp_channels: ChannelInfo[];
-}
+/** Part of the screen that one press of an arrow key moves. */
+const ARROW = 0.1;
 
 export function Oscilloscope({ bench, device }: { bench: string; device: string }) {
+  const screen = useMemo(() => new Screen({ bench, device }), [bench, device]);
   const panes = useRef<HTMLDivElement>(null);
-  const [windowS, setWindowS] = useState(2);
-  const [about, setAbout] = useState<Description | null>(null);
 
   useEffect(() => {
-    void connection.ask<Description>(bench, "describe", { device }).then(setAbout, () => setAbout(null));
-  }, [bench, device]);
+    screen.start();
+    return () => screen.close();
+  }, [screen]);
 
+  const others = devices.value.filter(
+    (d) => compared.value.includes(`${d.bench}/${d.device}`) && !(d.bench === bench && d.device === device),
+  );
+  const otherNames = others.map((d) => `${d.bench}/${d.device}`).join(" ");
+  useEffect(() => screen.compare(others.map((d) => ({ bench: d.bench, device: d.device }))), [screen, otherNames]);
+
+  // Whatever a setting changes is drawn anew.
   useEffect(() => {
-    const root = panes.current;
-    if (root === null || about === null) return undefined;
-    const pixels = Math.max(300, root.clientWidth);
-    const samples = (windowS * 1e6) / about.step_us;
-    const level = Math.min(MAX_LEVEL, Math.max(0, Math.floor(Math.log2(samples / pixels))));
-    const store = new TraceStore(level);
-    const unwatch = connection.watch(bench, device, level, (frame) => store.take(frame));
-    const style = getComputedStyle(document.documentElement);
-    const ink = style.getPropertyValue("--faint");
-    const line = style.getPropertyValue("--line");
-    const shown = about.channels.map((c, k) => ({ ...c, k })).filter((c) => DEFAULT_SHOWN.includes(c.name));
-    const plots = shown.map(({ name, unit, k }, row) => {
-      const holder = document.createElement("div");
-      holder.className = "pane";
-      root.append(holder);
-      return new uPlot(
-        {
-          width: holder.clientWidth,
-          height: holder.clientHeight,
-          legend: { show: false },
-          cursor: { sync: { key: "scope" } },
-          scales: { x: { time: false, auto: false }, y: { auto: true } },
-          axes: [
-            { show: row === shown.length - 1, stroke: ink, grid: { stroke: line }, ticks: { stroke: line } },
-            { stroke: ink, label: `${name} (${unit})`, size: 60, grid: { stroke: line }, ticks: { stroke: line } },
-          ],
-          series: [{}, { stroke: style.getPropertyValue(`--trace-${k}`), width: 1, points: { show: false } }],
-        },
-        [[], []],
-        holder,
-      );
-    });
-    let frame = 0;
-    const draw = () => {
-      frame = requestAnimationFrame(draw);
-      const newest = store.timeOfStep(store.end * store.binSteps);
-      if (!Number.isFinite(newest)) return;
-      const now = Math.max(newest, Math.min(connection.nowMs(), newest + 100));
-      shown.forEach(({ k, scale_mantissa, scale_exponent, offset_mantissa }, row) => {
-        const xs: number[] = [];
-        const ys: (number | null)[] = [];
-        const unit = 10 ** scale_exponent;
-        const begin = Math.max(store.begin, Math.floor(store.stepAtTime(now - windowS * 1000) / store.binSteps));
-        for (let bin = begin; bin < store.end; bin++) {
-          const x = (store.timeOfStep(bin * store.binSteps) - now) / 1000;
-          const low = store.lowAt(k, bin);
-          const high = store.highAt(k, bin);
-          xs.push(x, x);
-          if (low > high) ys.push(null, null);
-          else {
-            const a = (low * scale_mantissa + offset_mantissa) * unit;
-            const b = (high * scale_mantissa + offset_mantissa) * unit;
-            ys.push(bin % 2 ? a : b, bin % 2 ? b : a);
-          }
-        }
-        const plot = plots[row]!;
-        plot.batch(() => {
-          plot.setData([xs, ys], true);
-          plot.setScale("x", { min: -windowS, max: 0 });
-        });
-      });
-    };
-    draw();
-    const resized = new ResizeObserver(() => {
-      for (const plot of plots) {
-        const holder = plot.root.parentElement!;
-        plot.setSize({ width: holder.clientWidth, height: holder.clientHeight });
-      }
-    });
-    resized.observe(root);
-    return () => {
-      cancelAnimationFrame(frame);
-      resized.disconnect();
-      unwatch();
-      for (const plot of plots) plot.destroy();
-      root.replaceChildren();
-    };
-  }, [bench, device, about, windowS, isDark.value]);
+    screen.isDirty = true;
+  }, [isDark.value, windowMs.value, timeKind.value, display.value, trigger.value, shownChannels.value]);
+
+  const channels = screen.channels.value;
+  const mode = screen.readout.value?.mode ?? "current";
+  const wanted = shownChannels.value[mode];
+  const shown = channels.filter((c) => wanted.includes(c.name));
 
   return (
-    <div class="traces">
-      <div class="tools" role="toolbar" aria-label="Oscilloscope">
-        <label class="row">
-          Window
-          <select
-            name="time base"
-            value={String(windowS)}
-            onChange={(event) => setWindowS(Number(event.currentTarget.value))}
-          >
-            {TIME_BASES_S.map((s) => (
-              <option key={s} value={String(s)}>
-                {s < 1 ? `${s * 1000} ms` : s < 60 ? `${s} s` : `${s / 60} min`}
-              </option>
-            ))}
-          </select>
-        </label>
+    <div class="traces" data-testid="oscilloscope">
+      <Toolbar screen={screen} mode={mode} />
+      {display.value === "sweep" && <TriggerBar screen={screen} />}
+      <div
+        class="panes"
+        ref={panes}
+        role="group"
+        aria-label="Traces; arrow keys scroll, space pauses, plus and minus change the time base"
+        tabIndex={0}
+        data-testid="panes"
+        onKeyDown={(event) => takeKey(screen, event)}
+        onWheel={(event) => takeWheel(screen, event)}
+        onPointerDown={(event) => beginDrag(screen, event)}
+      >
+        {shown.map((channel, row) => (
+          <PaneView
+            key={`${channel.name} ${isDark.value} ${row === shown.length - 1} ${timeKind.value}`}
+            screen={screen}
+            channel={channel}
+            number={channels.indexOf(channel)}
+            isLast={row === shown.length - 1}
+            others={others.map((d) => d.device)}
+            order={shown.map((c) => c.name)}
+          />
+        ))}
+        {channels.length === 0 && <p class="waiting">Waiting for the device to say what it measures ...</p>}
+        {channels.length > 0 && shown.length === 0 && (
+          <p class="waiting">No channel is chosen; choose one under Channels, such as {labelOf(channels[0]!.name)}.</p>
+        )}
+        {cursorsOn.value && shown.length > 0 && <Cursors screen={screen} channels={shown} panes={panes} />}
       </div>
-      <div class="panes" ref={panes} />
+      <StatusLine screen={screen} bench={bench} />
     </div>
   );
+}
+
+function takeKey(screen: Screen, event: KeyboardEvent): void {
+  if (event.target !== event.currentTarget || event.ctrlKey || event.metaKey || event.altKey) return;
+  const actions: Record<string, () => void> = {
+    ArrowLeft: () => screen.scroll(-ARROW * windowMs.value),
+    ArrowRight: () => screen.scroll(ARROW * windowMs.value),
+    PageUp: () => screen.scroll(-windowMs.value),
+    PageDown: () => screen.scroll(windowMs.value),
+    Home: () => screen.toOldest(),
+    End: () => screen.resume(),
+    " ": () => (screen.paused.value ? screen.resume() : screen.pause()),
+    "+": () => zoomTime(screen, -1),
+    "-": () => zoomTime(screen, 1),
+  };
+  const action = actions[event.key];
+  if (action === undefined) return;
+  event.preventDefault();
+  action();
+}
+
+/** The next time base, about the middle of the screen. */
+export function zoomTime(screen: Screen, by: 1 | -1): void {
+  const before = windowMs.value;
+  stepTimeBase(by);
+  const after = windowMs.value;
+  windowMs.value = before;
+  screen.setWindow(after);
+}
+
+function isInside(event: MouseEvent): boolean {
+  return event.target instanceof Element && event.target.closest(".u-over, .cursor") !== null;
+}
+
+function takeWheel(screen: Screen, event: WheelEvent): void {
+  if (!isInside(event)) return;
+  event.preventDefault();
+  if (event.ctrlKey) zoomTime(screen, event.deltaY > 0 ? 1 : -1);
+  else {
+    const by = event.deltaX === 0 ? event.deltaY : event.deltaX;
+    screen.scroll((by / 1000) * windowMs.value);
+  }
+}
+
+function beginDrag(screen: Screen, event: PointerEvent): void {
+  const over = event.target instanceof Element ? event.target.closest(".u-over") : null;
+  if (over === null || event.button !== 0 || !(event.currentTarget instanceof HTMLElement)) return;
+  const holder = event.currentTarget;
+  const width = over.clientWidth;
+  let lastX = event.clientX;
+  const move = (moved: PointerEvent) => {
+    if (moved.clientX === lastX) return;
+    holder.setPointerCapture(event.pointerId);
+    screen.scroll(((lastX - moved.clientX) / width) * windowMs.value);
+    lastX = moved.clientX;
+  };
+  const end = () => {
+    holder.removeEventListener("pointermove", move);
+    holder.removeEventListener("pointerup", end);
+    holder.removeEventListener("pointercancel", end);
+  };
+  holder.addEventListener("pointermove", move);
+  holder.addEventListener("pointerup", end);
+  holder.addEventListener("pointercancel", end);
 }

@@ -1,0 +1,113 @@
+/** One pane: axes and grid by uPlot, drawn only when a scale changes, and a canvas above them for what moves. */
+import uPlot from "uplot";
+import { Columns } from "../trace/columns";
+import type { Range } from "./settings";
+
+export const GUTTER_PX = 62;
+const TIME_AXIS_PX = 30;
+
+export class PanePlot {
+  /** Room for the columns of each device, in order. */
+  readonly columns: Columns[] = [];
+  readonly context: CanvasRenderingContext2D;
+  /** Size of what is within the axes, in device pixels. */
+  width = 1;
+  height = 1;
+  /** Something was beyond the scale at the last drawing. */
+  clipped = { above: false, below: false };
+  /** Changes with size and scale. */
+  version = 0;
+
+  private readonly plot: uPlot;
+  private readonly canvas: HTMLCanvasElement;
+  private readonly resized: ResizeObserver;
+  private x: Range = [0, 1];
+  private y: Range = [0, 1];
+
+  constructor(
+    readonly channel: string,
+    private readonly holder: HTMLElement,
+    isLast: boolean,
+    private readonly xText: (value: number) => string,
+  ) {
+    const style = getComputedStyle(document.documentElement);
+    const ink = style.getPropertyValue("--faint");
+    const line = style.getPropertyValue("--line");
+    const font = `11px ${getComputedStyle(holder).fontFamily}`;
+    const common = { stroke: ink, font, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1, size: 4 } };
+    this.plot = new uPlot(
+      {
+        width: Math.max(100, holder.clientWidth),
+        height: Math.max(40, holder.clientHeight),
+        legend: { show: false },
+        cursor: { show: false },
+        padding: [6, 10, isLast ? 0 : 6, 0],
+        scales: { x: { time: false, auto: false, min: 0, max: 1 }, y: { auto: false, min: 0, max: 1 } },
+        axes: [
+          {
+            ...common,
+            show: true,
+            size: isLast ? TIME_AXIS_PX : 0,
+            gap: 4,
+            space: 70,
+            values: (_: uPlot, splits: number[]) => splits.map((v) => (isLast ? this.xText(v) : "")),
+          },
+          { ...common, size: GUTTER_PX, gap: 4, space: 22 },
+        ],
+        series: [{}, { show: false }],
+      },
+      [[0, 1], [null, null]],
+      holder,
+    );
+    this.canvas = document.createElement("canvas");
+    this.canvas.className = "moving";
+    this.plot.over.append(this.canvas);
+    this.context = this.canvas.getContext("2d")!;
+    this.fitCanvas();
+    this.resized = new ResizeObserver(() => this.resize());
+    this.resized.observe(holder);
+  }
+
+  /** Where the pane's inside is on the page, CSS pixels. */
+  get inside(): DOMRect {
+    return this.plot.over.getBoundingClientRect();
+  }
+
+  get over(): HTMLElement {
+    return this.plot.over;
+  }
+
+  setScales(x: Range, y: Range): void {
+    const isOtherX = x[0] !== this.x[0] || x[1] !== this.x[1];
+    const isOtherY = y[0] !== this.y[0] || y[1] !== this.y[1];
+    if (!isOtherX && !isOtherY) return;
+    this.version++;
+    this.plot.batch(() => {
+      if (isOtherX) this.plot.setScale("x", { min: x[0], max: x[1] });
+      if (isOtherY) this.plot.setScale("y", { min: y[0], max: y[1] });
+    });
+    this.x = x;
+    this.y = y;
+  }
+
+  destroy(): void {
+    this.resized.disconnect();
+    this.plot.destroy();
+  }
+
+  private resize(): void {
+    const [width, height] = [this.holder.clientWidth, this.holder.clientHeight];
+    if (width < 50 || height < 20) return;
+    this.plot.setSize({ width, height });
+    this.fitCanvas();
+  }
+
+  private fitCanvas(): void {
+    this.version++;
+    const ratio = devicePixelRatio;
+    this.width = Math.max(1, Math.round(this.plot.over.clientWidth * ratio));
+    this.height = Math.max(1, Math.round(this.plot.over.clientHeight * ratio));
+    this.canvas.width = this.width;
+    this.canvas.height = this.height;
+  }
+}
