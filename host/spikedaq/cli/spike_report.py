@@ -163,4 +163,5 @@ def _show_curve(name: str, curve: FiCurve, unit: str) -> None:
 
 
 def _quantity(value: float, unit: str = "") -> str:
-    return "-" if math.isnan(value) else f"{value:.4g} {unit}".rstrip()
+    # Regular spikes vary by some 1e-15, the rounding of their times.
+    return "-" if math.isnan(value) else f"{round(value, 9):.4g} {unit}".rstrip()
