@@ -11,11 +11,11 @@ SOURCES := pyproject.toml CMakeLists.txt tools/make_specifications.py \
 WEB      := host/spikedaq/scope/web
 WEB_PAGE := $(shell find $(WEB) -type f -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: page soak help demo test test-cpp test-python check bench fault fuzz-cpp fuzz-python firmware firmware-v1 firmware-cm4 \
-        firmware-xtensa simulator sizes contract format docs configuration-docs clean
+.PHONY: page soak help demo test test-cpp test-page test-python screenshots check bench fault fuzz-cpp fuzz-python firmware \
+        firmware-v1 firmware-cm4 firmware-xtensa simulator sizes contract format docs configuration-docs clean
 help:
 	@echo "make demo      a virtual bench of two Spikelings, the daemon and a recording; Ctrl-C ends it"
-	@echo "make test      every test, C++ and Python"
+	@echo "make test      every test: C++, Python, and the page in a browser"
 	@echo "make check     linters, types, import contracts, formatting"
 	@echo "make contract  what every board must do, on each that is simulated here"
 	@echo "make fault     the fault campaign: bad cables, unplugging, kills, full disks, fuzzing; at most 15 minutes"
@@ -26,6 +26,7 @@ help:
 	@echo "make firmware  the virtual device, in $(BUILD)/firmware"
 	@echo "make firmware-v1, firmware-cm4   the images of v1 and of the stand-in for QEMU, in $(BUILD)/firmware-*"
 	@echo "make sizes     the size of each image, and whether it fits"
+	@echo "make screenshots   the pictures of the page in docs/images, by the tests that walk through it"
 	@echo "make page      the web page of \`spikedaq scope\`, with Node.js 20 or newer"
 	@echo "make simulator the program that runs an AVR image, in $(BUILD)/simulator"
 
@@ -42,7 +43,7 @@ $(BUILD)/.page: $(WEB_PAGE) tools/build_page.sh
 	@sh tools/build_page.sh --if-possible
 	@touch $@
 
-test: test-cpp test-python
+test: test-cpp test-page test-python
 
 test-cpp: $(VENV)/.dev
 	@sh tools/need.sh apt doctest/doctest.h doctest-dev
@@ -69,10 +70,20 @@ fuzz-cpp: $(VENV)/.dev
 	  echo "fuzz-$$fuzzer:" $$(grep -E "^bytes|executed_units|peak_rss" $(BUILD)/fuzz/$$fuzzer.log); \
 	done
 
+# What the page computes, without a browser.
+test-page:
+	@sh tools/build_page.sh --test
+
+# docs/images, by the tests that walk through the page.
+screenshots: $(VENV)/.dev $(VENV)/.installed
+	@sh tools/need.sh apt-command chromium chromium
+	SPIKEDAQ_SCREENSHOTS=1 $(PY) -m pytest tests/browser $(PYTEST)
+
 test-python: $(VENV)/.dev $(VENV)/.installed $(VENV)/hdf5-1.14 firmware simulator firmware-v1 firmware-cm4
 	@sh tools/need.sh apt-command qemu-system-arm qemu-system-arm
 	@sh tools/need.sh apt-command avr-gcc gcc-avr avr-libc
 	@sh tools/need.sh apt-command h5dump hdf5-tools
+	@sh tools/need.sh apt-command $(or $(SPIKEDAQ_CHROMIUM),chromium) chromium
 	$(PY) tools/run_tests.py $(PYTEST)
 
 contract: $(VENV)/.dev $(VENV)/.installed simulator firmware-v1 firmware-cm4

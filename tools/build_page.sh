@@ -3,13 +3,14 @@
 #   build_page.sh                 or say why not, and fail
 #   build_page.sh --if-possible   or say why not, and go on: everything but the page works
 #   build_page.sh --check         look at the types only; without Node.js nothing
+#   build_page.sh --test          test what the page computes, without a browser
 set -eu
 mode=${1:-}
 cd "$(dirname "$0")/../host/spikedaq/scope/web"
 fail() {
   echo "spikedaq: the page of \`spikedaq scope\` was not built: $1, then: make page" >&2
-  [ -n "$mode" ] || exit 1
-  exit 0
+  case $mode in --if-possible | --check) exit 0 ;; esac
+  exit 1
 }
 missing() { fail "$1. Install it (Debian: sudo apt-get install nodejs npm)"; }
 command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || missing "Node.js 20 or newer, with npm, is not there"
@@ -18,6 +19,7 @@ if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modu
   npm ci --loglevel=error --no-progress >/dev/null || fail "npm could not install what it is built with. See above, or go online"
   touch node_modules/.package-lock.json
 fi
+if [ "$mode" = --test ]; then exec npm test --silent; fi
 if [ "$mode" = --check ]; then exec node_modules/.bin/tsc --noEmit; fi
 node_modules/.bin/tsc --noEmit
 node_modules/.bin/vite build --logLevel warn

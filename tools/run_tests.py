@@ -67,6 +67,7 @@ def main(arguments: list[str]) -> int:
     seen = [Part(("tests/system",))]
     beside = [
         Part(("tests/contract", "tests/fault", "tests/perf")),
+        Part(("tests/browser",)),
         Part(("tests/unit", "tests/property", "tests/fuzz"), waits=False),
     ]
     with tempfile.TemporaryFile("w+") as kept, tempfile.TemporaryDirectory() as folder:
