@@ -56,7 +56,7 @@ def test_spikes_of_a_session(session: Path, capsys: pytest.CaptureFixture[str]) 
 def test_what_is_printed(session: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One line per neuron; intervals of a clock vary by 0, not by the rounding of their times."""
     line = run(capsys, "spikes", session)[1].splitlines()[1]
-    assert line.split() == ("demo_alpha Spikeling -20 mV 9 1 200.0 ms 45 Hz 20 ms 20 ms 0 0 0".split())
+    assert " ".join(line.split()) == "demo_alpha Spikeling -20 mV 9 1 200.0 ms 45 Hz 20 ms 20 ms 0 0 0"
 
 
 def test_a_part_of_a_session(session: Path, capsys: pytest.CaptureFixture[str]) -> None:
