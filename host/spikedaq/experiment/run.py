@@ -119,29 +119,28 @@ class _Runner:
 
     def _run(self) -> TrialResult:
         trial, watch, client = self._trial, self._watch, self._client
-        self._tell(Progress(Phase.START))
+        self._enter(Phase.START)
         self._until(lambda: watch.boot_id is not None)
         # One row of 0, once: what follows a waveform is silence, also while the next one is uploaded.
         self._is_hushed = True
         client.call("stimulus", device=trial.device, rows=[0], loop=False)
         started_utc_ns = self._start_recording()
-        self._phase = Phase.BASELINE
+        self._enter(Phase.BASELINE)
         baseline_tick = self._baseline_begins(started_utc_ns)
         upload_waveform(client, trial.device, trial.rows, on_upload=self._uploaded)
         self._through(baseline_tick, trial.baseline_s)
-        self._phase = Phase.STIMULUS
+        self._enter(Phase.STIMULUS)
         first_tick = self._play()
         self._until(lambda: watch.end_tick is not None, lambda: (watch.next_tick - first_tick) / 1e6, self._length_s)
-        self._phase = Phase.AFTER
+        self._enter(Phase.AFTER)
         end_tick = watch.end_tick or 0
         self._through(end_tick, trial.after_s)
         after_s = (watch.next_tick - end_tick) / 1e6
-        self._phase = Phase.STOP
-        self._tell(Progress(Phase.STOP))
+        self._enter(Phase.STOP)
         recording = client.call("record_stop", session=trial.session, timeout_s=RECORD_TIMEOUT_S)
         self._may_record = False
         self._give_back()
-        self._tell(Progress(Phase.DONE))
+        self._enter(Phase.DONE)
         if watch.n_different:
             self._warnings.append(f"{watch.n_different} rows of the stimulus are not what was played")
         return TrialResult(
@@ -264,6 +263,10 @@ class _Runner:
         if self.cancelled is not None and self.cancelled():
             raise TrialCancelled("cancelled", phase=self._phase, code="interrupted")
         self._tell(Progress(self._phase, text=f"uploaded {done} of {total} rows"))
+
+    def _enter(self, phase: Phase) -> None:
+        self._phase = phase
+        self._tell(Progress(phase))
 
     def _tell(self, progress: Progress) -> None:
         self._told_s = self._now_s()
