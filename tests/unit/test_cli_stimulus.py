@@ -78,7 +78,7 @@ def test_playing_uploads_in_parts_and_then_plays(daemon: FakeDaemon, capsys: pyt
         False,
         10_200,
     )
-    assert play == {"device": "alpha", "play": True, "loop": False}
+    assert play == {"device": "alpha", "play": True, "loop": False, "name": "ramp"}
     rows = np.frombuffer(first["rows"] + second["rows"], "<i2")
     assert (rows[0], rows[24_999], rows[25_000]) == (0, 10_000, 0)
     assert json.loads(capsys.readouterr().out)["n_rows"] == 25_100

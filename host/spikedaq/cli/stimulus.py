@@ -159,6 +159,7 @@ def run_play(arguments: argparse.Namespace) -> int:
                 device,
                 source.waveform.rows,
                 loop=not arguments.once,
+                name=source.name,
                 on_upload=lambda done, total: progress.update(task, completed=done, total=total),
             )
     facts = {"device": device, "loop": not arguments.once, **_facts(source)}

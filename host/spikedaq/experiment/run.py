@@ -9,7 +9,7 @@ from typing import Any
 
 from spikedaq.experiment.trial import Phase, Progress, Trial, TrialCancelled, TrialError, TrialResult
 from spikedaq.experiment.watch import TrialWatch
-from spikedaq.inlet import Bench, Follower, Unavailable, check_fits, upload_waveform
+from spikedaq.inlet import Bench, Follower, Unavailable, check_fits, stimulus_name, upload_waveform
 from spikedaq.model import ClampMode, CommandRejected, SpikedaqError
 
 RECORD_TIMEOUT_S = 60.0
@@ -191,7 +191,8 @@ class _Runner:
     def _play(self) -> int:
         trial, watch = self._trial, self._watch
         watch.arm()
-        self._client.call("stimulus", device=trial.device, play=True, loop=False)
+        name = stimulus_name(trial.stimulus)
+        self._client.call("stimulus", device=trial.device, play=True, loop=False, name=name)
         ordered_s = self._now_s()
 
         def begun() -> bool:

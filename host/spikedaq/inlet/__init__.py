@@ -10,7 +10,7 @@ from spikedaq.inlet.follow import Follower
 from spikedaq.inlet.history import HistoryClient, JournalPiece, Reading
 from spikedaq.inlet.library import LibraryClient
 from spikedaq.inlet.security import default_name, new_key_pair
-from spikedaq.inlet.stimulus import check_fits, play_waveform, upload_waveform
+from spikedaq.inlet.stimulus import check_fits, play_waveform, stimulus_name, upload_waveform
 from spikedaq.inlet.subscriber import Subscriber
 
 __all__ = [
@@ -37,5 +37,6 @@ __all__ = [
     "new_key_pair",
     "play_waveform",
     "read_clock",
+    "stimulus_name",
     "upload_waveform",
 ]

@@ -16,6 +16,8 @@ PART_ROWS = 20_000
 PART_TIMEOUT_S = 60.0
 """A board on a noisy cable is asked several times for each of some forty requests."""
 
+MAX_NAME_CHARS = 80
+
 Rows = npt.NDArray[np.int16]
 OnUpload = Callable[[int, int], None]
 
@@ -72,8 +74,25 @@ def upload_waveform(client: ControlClient, device: str, rows: Rows, *, on_upload
 
 
 def play_waveform(
-    client: ControlClient, device: str, rows: Rows, *, loop: bool, on_upload: OnUpload | None = None
+    client: ControlClient,
+    device: str,
+    rows: Rows,
+    *,
+    loop: bool,
+    name: str | None = None,
+    on_upload: OnUpload | None = None,
 ) -> None:
-    """Upload a waveform and play it from the next step on; arguments and errors as of `upload_waveform`."""
+    """Upload a waveform and play it from the next step on; arguments and errors as of `upload_waveform`.
+
+    Parameters
+    ----------
+    name : str, optional
+        What to call it to whoever watches; cut to what the daemon takes.
+    """
     upload_waveform(client, device, rows, on_upload=on_upload)
-    client.call("stimulus", device=device, play=True, loop=loop)
+    client.call("stimulus", device=device, play=True, loop=loop, name=stimulus_name(name))
+
+
+def stimulus_name(text: str | None) -> str | None:
+    """Return a name as the daemon takes it: at most 80 printable characters (docs/reference/control.md)."""
+    return None if text is None else "".join(c if c.isprintable() else " " for c in text)[:MAX_NAME_CHARS]
