@@ -95,6 +95,7 @@ class PlayingStimulus:
     def _loop_begins(self, event: Event, t_ns: int | None) -> None:
         boot, asked, now = event.boot_id, self._asked, self._now
         self._asked = None
+        what: tuple[str | None, str | None, int | None, bool | None]
         if asked is not None:
             what = (asked.name, asked.by, asked.rows, asked.loop)
         elif now is not None and now.boot == boot:
