@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,8 +34,8 @@ def run_live(arguments: argparse.Namespace, simulation: Simulation) -> int:
             bench, device, simulation, outputs, stream=arguments.stream, replace=arguments.replace, beside=beside
         )
         try:
-            with live, contextlib.suppress(KeyboardInterrupt), _ended_by_sigterm():
-                _show(live, arguments)
+            with live, contextlib.suppress(KeyboardInterrupt), _asked_to_end() as is_asked:
+                _show(live, arguments, is_asked)
         except StoreError as error:
             # HDF5 may crash at the end of a process in which a write failed; what is on the disk is in order.
             print(f"spikedaq: {error}", file=sys.stderr, flush=True)
@@ -55,7 +55,7 @@ def run_live(arguments: argparse.Namespace, simulation: Simulation) -> int:
     return 0
 
 
-def _show(live: LiveImaging, arguments: argparse.Namespace) -> None:
+def _show(live: LiveImaging, arguments: argparse.Namespace, is_asked: Callable[[], bool]) -> None:
     end_s = None if arguments.seconds is None else time.monotonic() + arguments.seconds
     out = console()
     title = f"simulated imaging of {live.device} on {live.publisher.topic}; Ctrl-C ends"
@@ -71,18 +71,29 @@ def _show(live: LiveImaging, arguments: argparse.Namespace) -> None:
         for _ in live.run():
             if shown is not None:
                 shown.update(Text(f"{title}\n{live.line()}"), refresh=True)
-            if end_s is not None and time.monotonic() >= end_s:
+            if is_asked() or (end_s is not None and time.monotonic() >= end_s):
                 return
 
 
 @contextlib.contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end a run as Ctrl-C does, so that files are closed."""
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+def _asked_to_end() -> Iterator[Callable[[], bool]]:
+    """Yield what tells whether Ctrl-C or SIGTERM came: samples in the middle of their way are not lost to them.
+
+    A second one interrupts whatever is going on.
+    """
+    asked: list[int] = []
+
+    def take(number: int, _: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = {number: signal.signal(number, take) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield lambda: bool(asked)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _device(bench: Bench, name: str | None) -> str:

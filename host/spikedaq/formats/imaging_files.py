@@ -131,9 +131,8 @@ class ImagingFiles:
         now.check()
         try:
             for path in now.paths:
-                if self._outputs.overwrite and not self._outputs.whole:
-                    path.unlink(missing_ok=True)
-                self._partial(path).unlink(missing_ok=True)
+                if self._outputs.whole or self._outputs.overwrite:
+                    self._partial(path).unlink(missing_ok=True)
             if now.nwb is not None:
                 self._nwb = ImagingWriter(self._partial(now.nwb), self._meta_of(block.boot_id, block.first_step))
             if now.csv is not None:
