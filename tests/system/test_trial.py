@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +24,7 @@ from spikedaq.model import CommandRejected, EventKind
 from spikedaq.stimulus import make, spec_of
 from spikedaq.store import find_files, open_recording
 
+ROOT = Path(__file__).parents[2]
 STIMULUS, TRIGGER = 1, 7
 
 
@@ -97,6 +101,36 @@ def test_the_file_has_the_waveform_sample_by_sample_and_three_seconds_around(ben
         return bool((values[-2000:, STIMULUS] == 40).any())
 
     wait_for("the square wave to be back", square_is_back)
+
+
+def fences(page: str, language: str) -> list[str]:
+    return re.findall(
+        rf"^```{language}\n(.*?)^```$", (ROOT / "docs" / page).read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+
+
+@pytest.mark.timeout(300)
+def test_the_commands_and_the_script_of_the_documentation_do_what_they_say(
+    bench: DaemonProcess, tmp_path: Path
+) -> None:
+    """Each line of the how-to in turn, and the script of the reference page."""
+    environment = {**os.environ, "SPIKEDAQ_URL": bench.url, "PYTHONPATH": os.pathsep.join(sys.path)}
+    lines = [line for block in fences("how-to/record-a-trial.md", "sh") for line in block.splitlines()]
+    assert len(lines) >= 12
+    for line in lines:
+        words = shlex.split(line, comments=True)
+        assert words[0] == "spikedaq"
+        command = [sys.executable, "-m", "spikedaq.cli", *words[1:]]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, f"{line}: {done.stderr}"
+    assert bench.call("record_status")["session"].endswith("_g4_dark_tonic-spiking_light_1")
+    bench.call("record_stop")
+    (script,) = fences("reference/stimuli-and-neurons.md", "python")
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].endswith(" {}")
+    bench.call("set", device="alpha", values={"preset": 2, "stim_strength": 40})
 
 
 def trial(name: str, **values: Any) -> Trial:
