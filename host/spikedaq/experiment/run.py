@@ -230,7 +230,7 @@ class _Runner:
             if now_s - self._told_s >= _POLL_S:
                 self._tell(Progress(self._phase, min(done_s(), total_s()), total_s()))
             if now_s - self._heard_s > self._silent_s:
-                self._fail(f"{self._trial.device} has sent nothing for {self._silent_s:.0f} s")
+                self._fail(f"{self._trial.device} has sent nothing for {self._silent_s:.0f} s (see 'spikedaq devices')")
             if self._may_record and self._phase is not Phase.START and now_s - self._looked_s >= _LOOK_S:
                 self._look()
 
