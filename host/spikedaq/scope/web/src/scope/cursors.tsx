@@ -1,11 +1,9 @@
-/** Two cursors that measure: times, their distance, and each channel's value at both. */
+/** Two cursors that measure: their distance in time, and each channel's value at both. */
 import { signal } from "@preact/signals";
 import type { RefObject } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import type { ChannelInfo } from "../trace/follower";
-import { digits } from "./pane_view";
 import type { Screen } from "./screen";
-import { durationText, labelOf, type Range, unitOf } from "./settings";
+import { digits, durationText, type Range } from "./settings";
 
 /** Where they are on the axis, ms; null before they were placed. */
 const places = [signal<number | null>(null), signal<number | null>(null)] as const;
@@ -13,11 +11,11 @@ const NAMES = ["A", "B"] as const;
 
 interface Props {
   screen: Screen;
-  channels: readonly ChannelInfo[];
+  nChannels: number;
   panes: RefObject<HTMLDivElement>;
 }
 
-export function Cursors({ screen, channels, panes }: Props) {
+export function Cursors({ screen, nChannels, panes }: Props) {
   const [low, high] = screen.range.value;
   const [inside, setInside] = useState({ left: 62, width: 100 });
   useEffect(() => {
@@ -36,7 +34,8 @@ export function Cursors({ screen, channels, panes }: Props) {
       resized.disconnect();
       clearTimeout(timer);
     };
-  }, [screen, channels.length]);
+  }, [screen, nChannels]);
+  if (screen.readout.value === null) return null;
   for (const [k, place] of places.entries()) {
     // At first, and where the time base left them outside: within what is shown.
     const { value } = place;
@@ -69,7 +68,6 @@ export function Cursors({ screen, channels, panes }: Props) {
           </div>
         );
       })}
-      <Readouts screen={screen} channels={channels} />
     </>
   );
 }
@@ -109,46 +107,28 @@ function beginDrag(event: PointerEvent, k: number, screen: Screen, width: number
   line.addEventListener("pointercancel", end);
 }
 
-function Readouts({ screen, channels }: { screen: Screen; channels: readonly ChannelInfo[] }) {
-  screen.readout.value; // values move on, five times a second
-  const [a, b] = [places[0].value!, places[1].value!];
+/** Where both cursors are, and how far apart. */
+export function CursorTimes() {
+  const [a, b] = [places[0].value, places[1].value];
+  if (a === null || b === null) return null;
   const dt = b - a;
   return (
-    <table class="readouts" aria-label="Cursor readouts" data-testid="readouts">
-      <thead>
-        <tr>
-          <th scope="col">
-            Δt {timeAt(dt)}
-            {dt !== 0 && <> · 1/Δt {digits(1000 / Math.abs(dt))} Hz</>}
-          </th>
-          <th scope="col">A</th>
-          <th scope="col">B</th>
-          <th scope="col">Δ</th>
-        </tr>
-        <tr>
-          <th scope="row">time</th>
-          <td>{timeAt(a)}</td>
-          <td>{timeAt(b)}</td>
-          <td>{timeAt(dt)}</td>
-        </tr>
-      </thead>
-      <tbody>
-        {channels.map(({ name, unit }) => {
-          const [atA, atB] = [screen.valueAt(name, a), screen.valueAt(name, b)];
-          return (
-            <tr key={name}>
-              <th scope="row">
-                {labelOf(name)}
-                {unitOf(unit) && ` (${unitOf(unit)})`}
-              </th>
-              <td>{rangeText(atA)}</td>
-              <td>{rangeText(atB)}</td>
-              <td>{differenceText(atA, atB)}</td>
-            </tr>
-          );
-        })}
-      </tbody>
-    </table>
+    <span class="pill" data-testid="readouts">
+      A {timeAt(a)} · B {timeAt(b)} · Δt {timeAt(dt)}
+      {dt !== 0 && ` · 1/Δt ${digits(1000 / Math.abs(dt))} Hz`}
+    </span>
+  );
+}
+
+/** A channel's values at both. */
+export function CursorValues({ screen, channel }: { screen: Screen; channel: string }) {
+  const [a, b] = [places[0].value, places[1].value];
+  if (a === null || b === null) return null;
+  const [atA, atB] = [screen.valueAt(channel, a), screen.valueAt(channel, b)];
+  return (
+    <span class="label values" data-testid={`values-${channel}`} title="At a longer time base: smallest and largest within a pixel">
+      A {rangeText(atA)} · B {rangeText(atB)} · Δ {differenceText(atA, atB)}
+    </span>
   );
 }
 

@@ -19,6 +19,11 @@ export class Meter {
     if (Number.isFinite(ms)) this.ages[this.nAges++ % N] = ms;
   }
 
+  /** The last frame's length, ms; of a stutter no more than a tenth of a second. */
+  get frameMs(): number {
+    return this.nGaps === 0 ? 0 : Math.min(100, this.gapsMs[(this.nGaps - 1) % N]!);
+  }
+
   get framesPerS(): number {
     const n = Math.min(N, this.nGaps);
     let sum = 0;

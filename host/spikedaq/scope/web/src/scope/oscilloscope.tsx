@@ -69,7 +69,7 @@ export function Oscilloscope({ bench, device }: { bench: string; device: string 
         {channels.length > 0 && shown.length === 0 && (
           <p class="waiting">No channel is chosen; choose one under Channels, such as {labelOf(channels[0]!.name)}.</p>
         )}
-        {cursorsOn.value && shown.length > 0 && <Cursors screen={screen} channels={shown} panes={panes} />}
+        {cursorsOn.value && shown.length > 0 && <Cursors screen={screen} nChannels={shown.length} panes={panes} />}
       </div>
       <StatusLine screen={screen} bench={bench} />
     </div>

@@ -18,6 +18,8 @@ export interface Picture {
   isSweep: boolean;
 }
 
+/** Of several devices the first lies above the others, and lets them be seen. */
+const OVERLAID = 0.75;
 const CAUSES: Record<string, string> = {
   lost: "lost on the wire",
   overrun: "discarded by the device",
@@ -35,6 +37,17 @@ export function traceColour(channel: number, k: number): string {
   return `--trace-${(channel + 3 * k) % 8}`;
 }
 
+/** Colours of the theme; asking the browser for them costs as much as drawing. */
+class Palette {
+  private readonly known = new Map<string, string>();
+
+  of(name: string): string {
+    const known = this.known.get(name) ?? getComputedStyle(document.documentElement).getPropertyValue(name);
+    this.known.set(name, known);
+    return known;
+  }
+}
+
 interface Shade {
   x: number;
   width: number;
@@ -44,9 +57,17 @@ interface Shade {
 
 export class Painter {
   private readonly shades: Shade[] = [];
+  private style = new Palette();
+  private hatches = new Map<string, CanvasPattern | string>();
+
+  /** The theme is another. */
+  forget(): void {
+    this.style = new Palette();
+    this.hatches = new Map();
+  }
 
   paint(panes: Iterable<PanePlot>, picture: Picture): void {
-    const style = getComputedStyle(document.documentElement);
+    const { style } = this;
     const ratio = devicePixelRatio;
     let isFirst = true;
     for (const pane of panes) {
@@ -70,7 +91,7 @@ export class Painter {
     { followers, stretches, origin, uPerColumn, axis, shown }: Picture,
     k: number,
     [low, high]: Range,
-    style: CSSStyleDeclaration,
+    style: Palette,
     ratio: number,
   ): void {
     const follower = followers[k]!;
@@ -79,8 +100,9 @@ export class Painter {
     const { context, width, height } = pane;
     const store = follower.drawn;
     const vertical = verticalOf(follower.channels()[at]!, low, high, height);
-    const colour = style.getPropertyValue(traceColour(at, k));
+    const colour = style.of(traceColour(at, k));
     context.fillStyle = context.strokeStyle = colour;
+    context.globalAlpha = k === 0 && followers.length > 1 ? OVERLAID : 1;
     const thickness = Math.max(1, Math.round(1.5 * ratio));
     if (axis.msPerStep(store) * store.binSteps > 1.5 * uPerColumn) {
       context.lineWidth = thickness;
@@ -94,6 +116,7 @@ export class Painter {
       fillColumns(columns, store, at, stretches[k], origin, uPerColumn);
       drawColumns(context, columns, vertical, thickness, origin, k > 0, pane.clipped);
     }
+    context.globalAlpha = 1;
     const marks = pane.channel === "vm" ? follower.events.spikes : pane.channel === "stimulus" ? follower.events.triggers : null;
     if (marks === null || follower.events.boot !== store.boot) return;
     const from = marks.indexOf(axis.stepAtU(store, shown.left));
@@ -106,10 +129,10 @@ export class Painter {
     }
   }
 
-  private paintTrigger(pane: PanePlot, { shown, uPerColumn }: Picture, style: CSSStyleDeclaration, y: Range): void {
+  private paintTrigger(pane: PanePlot, { shown, uPerColumn }: Picture, style: Palette, y: Range): void {
     const { context, width, height } = pane;
     const { source, channel, level } = trigger.peek();
-    context.strokeStyle = style.getPropertyValue("--accent");
+    context.strokeStyle = style.of("--accent");
     context.lineWidth = Math.max(1, Math.round(devicePixelRatio));
     context.setLineDash([4, 4]);
     context.beginPath();
@@ -158,16 +181,23 @@ export class Painter {
     });
   }
 
-  private paintShades(pane: PanePlot, style: CSSStyleDeclaration, ratio: number, withText: boolean): void {
+  private hatch(context: CanvasRenderingContext2D, colour: string, ratio: number): CanvasPattern | string {
+    const key = `${colour} ${ratio}`;
+    const made = this.hatches.get(key) ?? hatch(context, colour, ratio);
+    this.hatches.set(key, made);
+    return made;
+  }
+
+  private paintShades(pane: PanePlot, style: Palette, ratio: number, withText: boolean): void {
     const { context, width, height } = pane;
     if (this.shades.length === 0) return;
-    const bad = style.getPropertyValue("--bad");
-    const faint = style.getPropertyValue("--faint");
+    const bad = style.of("--bad");
+    const faint = style.of("--faint");
     let textFrom = 0;
     context.font = `${11 * ratio}px sans-serif`;
     context.textBaseline = "bottom";
     for (const { x, width: wide, text, isBad } of this.shades) {
-      context.fillStyle = hatch(context, isBad ? bad : faint, ratio);
+      context.fillStyle = this.hatch(context, isBad ? bad : faint, ratio);
       context.fillRect(x, 0, wide, height);
       if (wide <= 3) {
         context.fillStyle = isBad ? bad : faint;
@@ -177,7 +207,7 @@ export class Painter {
       const textWidth = context.measureText(text).width;
       const at = Math.max(2, Math.min(x + 4 * ratio, width - textWidth - 4 * ratio));
       if (at < textFrom) continue;
-      context.fillStyle = style.getPropertyValue("--surface");
+      context.fillStyle = style.of("--surface");
       context.fillRect(at - 2 * ratio, height - 16 * ratio, textWidth + 4 * ratio, 15 * ratio);
       context.fillStyle = isBad ? bad : faint;
       context.fillText(text, at, height - 2 * ratio);

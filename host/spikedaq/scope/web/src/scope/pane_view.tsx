@@ -4,7 +4,8 @@ import type { ChannelInfo } from "../trace/follower";
 import { traceColour } from "./painter";
 import { GUTTER_PX, PanePlot } from "./pane";
 import type { Screen } from "./screen";
-import { isKept, keepScale, labelOf, resetScale, scaleOf, setScale, timeKind, unitOf, windowMs } from "./settings";
+import { CursorValues } from "./cursors";
+import { cursorsOn, digits, isKept, keepScale, labelOf, resetScale, scaleOf, setScale, timeKind, unitOf, windowMs } from "./settings";
 
 interface Props {
   screen: Screen;
@@ -68,6 +69,7 @@ export function PaneView({ screen, channel, number, isLast, others, order }: Pro
             ╌ {other}
           </span>
         ))}
+        {cursorsOn.value && <CursorValues screen={screen} channel={name} />}
         {beyond && (
           <span class="beyond" role="status" title="Some of it is beyond the scale: press Fit">
             {beyond} beyond the scale
@@ -144,10 +146,6 @@ function beginMove(event: PointerEvent, channel: string): void {
   gutter.addEventListener("pointermove", move);
   gutter.addEventListener("pointerup", end);
   gutter.addEventListener("pointercancel", end);
-}
-
-export function digits(value: number): string {
-  return String(+value.toPrecision(4));
 }
 
 function timeText(ms: number): string {

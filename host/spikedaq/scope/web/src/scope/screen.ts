@@ -210,7 +210,7 @@ export class Screen {
       follower.setLevel(Math.min(MAX_LEVEL, Math.max(0, level)));
     }
     this.trigger();
-    this.shown = this.whatToShow(reference, nowMs);
+    this.shown = this.whatToShow(reference);
     this.draw(pane);
     if (nowMs - this.refillMs >= REFILL_MS) this.refill(nowMs);
     if (nowMs - this.readoutMs >= READOUT_MS) {
@@ -274,7 +274,7 @@ export class Screen {
     });
   }
 
-  private whatToShow(reference: Follower, nowMs: number): Shown {
+  private whatToShow(reference: Follower): Shown {
     const width = windowMs.peek();
     if (this.held.isHeld) return this.held.shown(width);
     const store = reference.drawn;
@@ -286,12 +286,12 @@ export class Screen {
       const left = zero - trigger.peek().pre * width;
       return { left, right: left + width, zero };
     }
-    const right = width < 1000 ? newest : this.smoothEdge(newest, nowMs);
+    const right = width < 1000 ? newest : this.smoothEdge(newest);
     return { left: right - width, right, zero: right };
   }
 
   /** Let the trace roll evenly between the frames that come, as the clock goes. */
-  private smoothEdge(newest: number, _nowMs: number): number {
+  private smoothEdge(newest: number): number {
     const store = this.reference.drawn;
     const nowMs = benchNowMs(this.reference.key.bench);
     const ageMs = Math.max(0, nowMs - store.timeOfStep(store.end * store.binSteps));
@@ -308,6 +308,7 @@ export class Screen {
     const key = `${origin} ${uPerColumn} ${zero} ${versions} ${scales} ${display.peek()} ${JSON.stringify(trigger.peek())}`;
     if (key === this.drawnKey && !this.isDirty) return;
     this.drawnKey = key;
+    if (this.isDirty) this.painter.forget();
     this.isDirty = false;
     const x: Range = [left - zero, right - zero];
     if (Math.abs(x[0] - this.range.peek()[0]) > 1e-9 || Math.abs(x[1] - this.range.peek()[1]) > 1e-9) this.range.value = x;
@@ -325,7 +326,8 @@ export class Screen {
     });
     const { store } = this.reference;
     if (!this.held.isHeld && store.version !== this.drawnVersion && !store.isTimeGuessed) {
-      this.meter.age(benchNowMs(this.reference.key.bench) - store.timeOfStep(store.end * store.binSteps));
+      // What is drawn now is on the screen a frame later.
+      this.meter.age(this.meter.frameMs + benchNowMs(this.reference.key.bench) - store.timeOfStep(store.end * store.binSteps));
     }
     this.drawnVersion = store.version;
   }

@@ -140,6 +140,10 @@ export function stepTimeBase(by: 1 | -1): void {
   windowMs.value = TIME_BASES_MS[Math.min(TIME_BASES_MS.length - 1, Math.max(0, at))]!;
 }
 
+export function digits(value: number): string {
+  return String(+value.toPrecision(4));
+}
+
 export function durationText(ms: number): string {
   if (ms < 1) return `${+(ms * 1000).toPrecision(4)} µs`;
   if (ms < 1000) return `${+ms.toPrecision(4)} ms`;

@@ -1,9 +1,9 @@
 /** How things stand below the traces: where in time, firing rate, latency, what was missed. */
 import { benches, connection } from "../state";
+import { CursorTimes } from "./cursors";
 import { causeText } from "./painter";
-import { digits } from "./pane_view";
 import type { Screen } from "./screen";
-import { durationText, timeKind } from "./settings";
+import { cursorsOn, digits, durationText, timeKind } from "./settings";
 
 const LATE_MS = 250;
 const STILL_S = 1.5;
@@ -12,7 +12,8 @@ export function StatusLine({ screen, bench }: { screen: Screen; bench: string })
   const readout = screen.readout.value;
   const state = benches.value.get(bench);
   if (readout === null) return <p class="scope-status">Waiting for samples ...</p>;
-  const missed = (state?.missed ?? 0) + connection.skipped + readout.holes;
+  const unseen = state?.missed ?? 0;
+  const missed = unseen + connection.skipped + readout.holes;
   const isLate = readout.ageP95Ms > LATE_MS;
   return (
     <div
@@ -47,14 +48,15 @@ export function StatusLine({ screen, bench }: { screen: Screen; bench: string })
       </span>
       <span
         data-testid="missed"
-        class={missed > 0 ? "pill bad" : ""}
+        class={unseen > 0 ? "pill bad" : ""}
         title={
-          `missed by the page's server: ${state?.missed ?? 0} messages; held back because this page was slow: ` +
+          `missed by the page's server: ${unseen} messages; held back because this page was slow: ` +
           `${connection.skipped}; holes that were fetched again: ${readout.holes}`
         }
       >
-        {missed === 0 ? "nothing missed" : `${missed} missed${readout.holes > 0 ? ", fetched again" : ""}`}
+        {missed === 0 ? "nothing missed" : unseen === 0 ? `${missed} late, fetched again` : `${unseen} missed on the bus`}
       </span>
+      {cursorsOn.value && <CursorTimes />}
       {readout.gaps.map(({ cause, n, count }) => (
         <span key={cause} class={cause === "stopped" ? "pill" : "pill bad"} data-testid="gap">
           {n} gap{n > 1 ? "s" : ""}: {count} samples {causeText(cause)}

@@ -91,7 +91,7 @@ export class Sweeper {
 
   /** Wait for a trigger anew; of `single`, arm it. */
   arm(newest: number): void {
-    this.isDone = false;
+    this.isDone = this.isFree = false;
     this.pending = [];
     this.notBefore = newest;
     this.last = newest;
