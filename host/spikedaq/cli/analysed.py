@@ -5,40 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from spikedaq.analysis import NEURONS, Table, breaks_of_steps, find_spikes, suggest_threshold
+from spikedaq.analysis import Table
 from spikedaq.cli.common import console
+from spikedaq.formats.found_spikes import NEURON_CHANNELS, Found, SpikeRule, find_in, notes_of
 from spikedaq.formats.output import refuse_existing, written_whole
 from spikedaq.formats.samples import Samples, read_samples
 from spikedaq.model import ClampMode, StoreError
-
-NEURON_CHANNELS = dict(zip(("vm", "syn1_vm", "syn2_vm"), NEURONS, strict=True))
-"""The potentials in a recording, and whose they are in the stock exports."""
-
-NEURON_CURRENTS = {"vm": "i_total", "syn1_vm": "syn1_i", "syn2_vm": "syn2_i"}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Found:
-    """Spikes of one neuron in one recording, as indices; ``threshold_mv`` is None where none suggests itself."""
-
-    samples: Samples
-    channel: str
-    threshold_mv: float | None
-    spikes: npt.NDArray[np.int64]
-    breaks: npt.NDArray[np.int64]
-
-    @property
-    def neuron(self) -> str:
-        """Its name in the stock exports."""
-        return NEURON_CHANNELS[self.channel]
 
 
 def read(arguments: argparse.Namespace, channels: Sequence[str]) -> list[Samples]:
@@ -70,7 +47,7 @@ def find_all(recordings: Sequence[Samples], arguments: argparse.Namespace) -> li
         if samples.mode is not ClampMode.VOLTAGE
         for channel in NEURON_CHANNELS
         if channel in samples.channels
-        for one in [_find(samples, channel, arguments)]
+        for one in [find_in(samples, channel, rule_of(arguments))]
         # An unplugged jack has a potential, too.
         if channel == "vm" or len(one.spikes)
     ]
@@ -84,23 +61,9 @@ def find_all(recordings: Sequence[Samples], arguments: argparse.Namespace) -> li
     return found
 
 
-def _find(samples: Samples, channel: str, arguments: argparse.Namespace) -> Found:
-    vm_mv, breaks = samples.channels[channel], breaks_of_steps(samples.steps)
-    level_mv: float | None = arguments.threshold
-    if level_mv is None:
-        suggested = suggest_threshold(vm_mv, direction="down" if arguments.falling else "up", breaks=breaks)
-        if suggested is None:
-            return Found(samples, channel, None, np.empty(0, np.int64), breaks)
-        level_mv = suggested.threshold_mv
-    spikes = find_spikes(
-        vm_mv,
-        threshold_mv=level_mv,
-        direction="down" if arguments.falling else "up",
-        hysteresis_mv=arguments.hysteresis,
-        refractory_ms=arguments.refractory,
-        breaks=breaks,
-    )
-    return Found(samples, channel, level_mv, spikes, breaks)
+def rule_of(arguments: argparse.Namespace) -> SpikeRule:
+    """Return what the options call a spike."""
+    return SpikeRule(arguments.threshold, arguments.falling, arguments.hysteresis, arguments.refractory)
 
 
 def say_notes(recordings: Sequence[Samples]) -> None:
@@ -108,11 +71,6 @@ def say_notes(recordings: Sequence[Samples]) -> None:
     for samples in recordings:
         for note in notes_of(samples):
             print(f"spikedaq: note: {samples.name}: {note}", file=sys.stderr)
-
-
-def notes_of(samples: Samples) -> list[str]:
-    """Return what a reader of a recording's numbers could get wrong."""
-    return [*samples.notes, *(["left out, it is of voltage clamp"] if samples.mode is ClampMode.VOLTAGE else [])]
 
 
 def write_tables(

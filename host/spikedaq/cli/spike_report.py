@@ -4,56 +4,51 @@ from __future__ import annotations
 
 import argparse
 import math
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from rich.table import Table as Screen
 
-from spikedaq.analysis import (
-    FiCurve,
-    SpikeTrain,
-    Table,
-    describe_spikes,
-    fi_curve,
-    find_steps,
-    held_rate_hz,
-    inter_spike_intervals_ms,
-)
-from spikedaq.analysis.tables import fi_table, spike_table, stock_rate_table, stock_spike_table
-from spikedaq.cli.analysed import NEURON_CHANNELS, Found, find_all, notes_of, read, say_notes, write_tables
+from spikedaq.analysis import FiCurve, SpikeTrain, Table
+from spikedaq.analysis.tables import fi_table
+from spikedaq.cli.analysed import find_all, read, say_notes, write_tables
 from spikedaq.cli.common import console, print_json
-from spikedaq.model import MODEL_STEP_MS
-
-_UNITS = {"stimulus": "%", "i_total": "a.u."}
+from spikedaq.formats.found_spikes import (
+    NEURON_CHANNELS,
+    STEP_UNITS,
+    Found,
+    curve_document,
+    curve_of,
+    spike_document,
+    spike_tables,
+)
 
 
 def report(arguments: argparse.Namespace) -> int:
     """Find spikes, say what was found, write tables where asked to."""
     recordings = read(arguments, [*NEURON_CHANNELS, *([arguments.fi] if arguments.fi else [])])
     every = find_all(recordings, arguments)
-    trains = [describe_spikes(one.spikes, one.samples.n_samples, breaks=one.breaks) for one in every]
-    curves = {one.samples.name: _curve(one, arguments.fi) for one in every if _has_curve(one, arguments.fi)}
+    trains = [one.describe() for one in every]
+    curves = {one.samples.name: curve_of(one, arguments.fi) for one in every if _has_curve(one, arguments.fi)}
     files: list[Path] = []
     if arguments.out is not None:
         tables: dict[str, list[Table]] = {}
         for one in every:
-            tables.setdefault(one.samples.name, []).extend(_tables(one))
+            tables.setdefault(one.samples.name, []).extend(spike_tables(one))
         for name, curve in curves.items():
-            tables[name].append(fi_table(curve, unit=_UNITS[arguments.fi]))
+            tables[name].append(fi_table(curve, unit=STEP_UNITS[arguments.fi]))
         files = write_tables(arguments, tables, recordings)
     if arguments.json:
         print_json(
             {
-                "neurons": [_document(one, train) for one, train in zip(every, trains, strict=True)],
-                "fi": {name: _curve_document(curve) for name, curve in curves.items()},
+                "neurons": [spike_document(one) for one in every],
+                "fi": {name: curve_document(curve) for name, curve in curves.items()},
                 "files": [str(path) for path in files],
             }
         )
         return 0
     _show(every, trains)
     for name, curve in curves.items():
-        _show_curve(name, curve, _UNITS[arguments.fi])
+        _show_curve(name, curve, STEP_UNITS[arguments.fi])
     if arguments.fi and not curves:
         print(f"no steps to show: the recording has no channel {arguments.fi} with values in it")
     say_notes(recordings)
@@ -62,57 +57,8 @@ def report(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _tables(found: Found) -> list[Table]:
-    samples, times_ms = found.samples, found.samples.times_ms
-    return [
-        stock_spike_table(found.spikes, neuron=found.neuron),
-        stock_rate_table(held_rate_hz(found.spikes, samples.n_samples, breaks=found.breaks), neuron=found.neuron),
-        spike_table(
-            found.spikes,
-            steps=samples.steps,
-            times_ms=times_ms,
-            intervals_ms=inter_spike_intervals_ms(found.spikes, times_ms, breaks=found.breaks),
-            step_ms=MODEL_STEP_MS,
-            name="spikes.csv" if found.channel == "vm" else f"spikes_{found.channel}.csv",
-        ),
-    ]
-
-
 def _has_curve(found: Found, channel: str | None) -> bool:
     return channel is not None and found.channel == "vm" and channel in found.samples.channels
-
-
-def _curve(found: Found, channel: str) -> FiCurve:
-    samples = found.samples
-    steps = find_steps(samples.channels[channel], resolution=samples.resolutions[channel], breaks=found.breaks)
-    return fi_curve(found.spikes, steps)
-
-
-def _document(found: Found, train: SpikeTrain) -> dict[str, Any]:
-    samples = found.samples
-    return {
-        "recording": samples.name,
-        "path": str(samples.path),
-        "device": samples.device,
-        "neuron": found.neuron,
-        "channel": found.channel,
-        "threshold_mv": found.threshold_mv,
-        "n_samples": samples.n_samples,
-        "n_gaps": len(found.breaks),
-        **asdict(train),
-        "spike_times_ms": samples.times_ms[found.spikes].tolist(),
-        "notes": notes_of(samples),
-    }
-
-
-def _curve_document(curve: FiCurve) -> dict[str, Any]:
-    return {
-        "points": [asdict(point) for point in curve.points],
-        "rheobase": curve.rheobase,
-        "silent_below": curve.silent_below,
-        "gain_hz_per_unit": curve.gain_hz_per_unit,
-        "n_left_out": curve.n_left_out,
-    }
 
 
 def _show(every: list[Found], trains: list[SpikeTrain]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -69,6 +70,66 @@ class Samples:
         return times
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one of the `Samples` of a recording would be, told without reading them.
+
+    Attributes
+    ----------
+    name, device, mode
+        As of `Samples`.
+    n_samples : int
+    start_s, stop_s : float
+        Times of its first and last sample, in seconds: what ``start_s`` and ``stop_s`` of `read_samples` choose from.
+    channels : tuple of str
+    fits_until_s : float or None
+        Time of the first sample that is one too many to be read at once; None where all of them fit.
+    """
+
+    name: str
+    device: str
+    mode: ClampMode
+    n_samples: int
+    start_s: float
+    stop_s: float
+    channels: tuple[str, ...]
+    fits_until_s: float | None = None
+
+
+class TooManySamplesError(StoreError):
+    """More samples were asked for than are read at once."""
+
+
+def list_parts(path: Path, *, device: str | None = None, max_rows: int = MAX_ROWS) -> list[Part]:
+    """Return what `read_samples` would, without the samples; of a folder of a session or device, or a recording file.
+
+    Raises
+    ------
+    StoreError
+        Nothing there, or something that cannot be read.
+    """
+    runs = find_runs(Path(path), device)
+    reference_utc_ns = min(_reference_utc_ns(run.files[0]) for run in runs)
+    parts = []
+    for run in runs:
+        before, first_s, last_s = 0, math.inf, -math.inf
+        fits_until_s: float | None = None
+        names: tuple[str, ...] = ()
+        for file in run.files:
+            with open_recording(file) as recording:
+                shift_s = (recording.meta.reference_utc_ns - reference_utc_ns) / 1e9
+                n = recording.n_samples
+                first_s = min(first_s, float(recording.timestamps(0, 1)[0]) + shift_s)
+                last_s = float(recording.timestamps(n - 1, n)[0]) + shift_s
+                if before <= max_rows < before + n:
+                    at = max_rows - before
+                    fits_until_s = float(recording.timestamps(at, at + 1)[0]) + shift_s
+                before += n
+                names = tuple(channel.name for channel in recording.channels)
+        parts.append(Part(run.name, run.device, run.mode, before, first_s, last_s, names, fits_until_s))
+    return parts
+
+
 def read_samples(
     path: Path,
     channels: Sequence[str],
@@ -76,6 +137,8 @@ def read_samples(
     device: str | None = None,
     start_s: float | None = None,
     stop_s: float | None = None,
+    part: str | None = None,
+    max_rows: int | None = None,
     progress: Progress | None = None,
 ) -> list[Samples]:
     """Read some channels of a recording into memory.
@@ -90,6 +153,10 @@ def read_samples(
     start_s, stop_s : float, optional
         Only samples with ``start_s <= t < stop_s``: seconds since the session's reference time, or of the CSV's first
         column.
+    part : str, optional
+        Only that of this name, of those that `list_parts` tells.
+    max_rows : int, optional
+        Most samples of one that are read; default: MAX_ROWS.
     progress : callable, optional
         Called with what was read and what there is.
 
@@ -101,7 +168,9 @@ def read_samples(
     Raises
     ------
     StoreError
-        Nothing there, something that cannot be read, or more than fits into memory.
+        Nothing there, or something that cannot be read.
+    TooManySamplesError
+        More than fits into memory.
     """
     path = Path(path)
     if path.suffix.lower() == ".csv":
@@ -111,6 +180,7 @@ def read_samples(
     else:
         runs = find_runs(path, device)
         reference_utc_ns = min(_reference_utc_ns(run.files[0]) for run in runs)
+        runs = [run for run in runs if part in (None, run.name)]
         total, before = sum(run.n_rows for run in runs), 0
 
         def show(n: int) -> None:
@@ -119,7 +189,7 @@ def read_samples(
 
         found = []
         for run in runs:
-            found.append(_of_run(run, channels, (start_s, stop_s, reference_utc_ns), show))
+            found.append(_of_run(run, channels, (start_s, stop_s, reference_utc_ns), max_rows or MAX_ROWS, show))
             before += run.n_rows
     found = [samples for samples in found if samples.n_samples]
     if not found:
@@ -146,6 +216,7 @@ def _of_run(
     run: Run,
     channels: Sequence[str],
     window: tuple[float | None, float | None, int],
+    max_rows: int,
     progress: Callable[[int], None],
 ) -> Samples:
     start_s, stop_s, reference_utc_ns = window
@@ -161,9 +232,9 @@ def _of_run(
             names = [c for c in channels if c in [channel.name for channel in recording.channels]]
             resolutions = {c.name: abs(c.scale) for c in recording.channels if c.name in names}
     n_rows = sum(after - first for _, first, after in spans)
-    if n_rows > MAX_ROWS:
-        raise StoreError(
-            f"{run.device} has {n_rows} samples there, and at most {MAX_ROWS} are read at once; "
+    if n_rows > max_rows:
+        raise TooManySamplesError(
+            f"{run.device} has {n_rows} samples there, and at most {max_rows} are read at once; "
             "choose a part with --start and --stop"
         )
     steps = np.empty(n_rows, np.int64)

@@ -50,6 +50,7 @@ def fetch_session(
     *,
     folder: str | None = None,
     devices: list[str] | None = None,
+    names: list[str] | None = None,
     progress: Progress = lambda name, done, total: None,
 ) -> Fetched:
     """Bring the closed files of a session into ``out/session``, with its plan and manifests.
@@ -61,8 +62,8 @@ def fetch_session(
     ----------
     folder : str, optional
         Which session, where several folders of the daemon have one of this name.
-    devices : list of str, optional
-        Only these.
+    devices, names : list of str, optional
+        Only these devices; only files of these names.
 
     Raises
     ------
@@ -82,6 +83,7 @@ def fetch_session(
     target = out / check_session_name(session)
     fetched = Fetched(target)
     wanted = [f for f in told["files"] if devices is None or f["device"] in devices]
+    wanted = [f for f in wanted if names is None or f["name"] in names]
     closed = [f for f in wanted if f["state"] == "closed"]
     for file in wanted:
         if file["state"] != "closed":

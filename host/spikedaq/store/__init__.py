@@ -4,6 +4,7 @@ from spikedaq.store.check import FileCheck, between, check_apart, check_file
 from spikedaq.store.closing import describe_closed, sha256_of
 from spikedaq.store.create import specifications_path
 from spikedaq.store.folder import file_name, find_files, is_file_name
+from spikedaq.store.foreign import check_self_contained
 from spikedaq.store.imaging import Frames, ImagingFile, ImagingWriter, open_imaging, repair_imaging
 from spikedaq.store.imaging_layout import ImagingMeta
 from spikedaq.store.meta import ClosedFile, Epoch, FileMeta, LastBlock, countable
@@ -40,6 +41,7 @@ __all__ = [
     "between",
     "check_apart",
     "check_file",
+    "check_self_contained",
     "countable",
     "describe_closed",
     "file_name",
