@@ -1,4 +1,4 @@
-"""`spikedaq demo`: a virtual bench, a daemon and a recording, with one command."""
+"""`spikedaq demo`: a virtual bench, a daemon, a recording and the web page, with one command."""
 
 from __future__ import annotations
 
@@ -22,23 +22,32 @@ from spikedaq.bus import FileStatus, RecordingStatus
 from spikedaq.cli.child import DaemonChild
 from spikedaq.cli.common import bytes_text, console, gaps_text, positive_seconds
 from spikedaq.cli.record import RECORD_TIMEOUT_S
+from spikedaq.cli.served_page import PORT, has_browser, open_page, served_page
 from spikedaq.cli.watch import watch
 from spikedaq.inlet import connect
-from spikedaq.model import CommandError
+from spikedaq.model import CommandError, ConfigError
 
 DEFAULT_RATE_HZ = 10000
 DEVICES_TIMEOUT_S = 20.0
 _POLL_S = 0.1
+ENDED = ("complete", "interrupted")
 
 
 def add_commands(commands: Any) -> None:
     """Add this module's command."""
-    parser = commands.add_parser("demo", help="a virtual bench, the daemon and a recording; Ctrl-C ends it")
+    parser = commands.add_parser(
+        "demo", help="a virtual bench, the daemon, a recording and the web page; Ctrl-C ends it"
+    )
     parser.add_argument("--data", type=Path, default=Path("demo-data"), metavar="DIR", help="default: demo-data")
     parser.add_argument("--seconds", type=positive_seconds, metavar="N", help="end by itself after this long")
     parser.add_argument("--synapses", action="store_true", help="three neurons: one excites, one inhibits the third")
     parser.add_argument("--rate", type=rate, default=DEFAULT_RATE_HZ, metavar="HZ", help="samples per second (10000)")
-    parser.add_argument("--no-record", action="store_true", help="only look")
+    parser.add_argument("--no-record", action="store_true", help="only look, or record with the page")
+    parser.add_argument("--no-page", action="store_true", help="only this terminal")
+    parser.add_argument("--no-open", action="store_true", help="do not open the page in this computer's browser")
+    parser.add_argument(
+        "--port", type=port_number, default=PORT, metavar="N", help=f"of the page (default: {PORT}, else a free one)"
+    )
     parser.set_defaults(run=run_demo)
 
 
@@ -48,6 +57,13 @@ def rate(text: str) -> int:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a possible rate; use a divisor of 1000000 up to 100000, such as 10000, 5000 or 500"
         )
+    return int(text)
+
+
+def port_number(text: str) -> int:
+    """Read a TCP port, 0 for any that is free."""
+    if not (text.isascii() and text.isdecimal()) or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; use a number from 0 (any that is free) to 65535")
     return int(text)
 
 
@@ -81,10 +97,9 @@ def run_demo(arguments: argparse.Namespace) -> int:
         daemon = stack.enter_context(DaemonChild(data=data, bench="demo", devices=devices))
         daemon.wait_until_ready(stop.is_set)
         _wait_until_running(daemon, list(devices), stop)
-        recording = None
         if not stop.is_set() and not arguments.no_record:
             session = f"{datetime.now(UTC):%Y-%m-%d_%H%M%S}"
-            recording = daemon.client.call(
+            begun = daemon.client.call(
                 "record_start",
                 session=session,
                 devices=None,
@@ -93,11 +108,12 @@ def run_demo(arguments: argparse.Namespace) -> int:
                 notes="spikedaq demo",
                 timeout_s=RECORD_TIMEOUT_S,
             )
-            _say(out, f"recording session {session} into {recording['folder']}")
-        _show(out, daemon, stop, arguments.seconds)
-        _say(out, "ending ...")
-        if recording is not None:
-            recording = daemon.client.call("record_stop", session=None, timeout_s=RECORD_TIMEOUT_S)
+            _say(out, f"recording session {session} into {begun['folder']}")
+        with contextlib.ExitStack() as shown:
+            page = None if stop.is_set() or arguments.no_page else _serve_page(out, shown, daemon, arguments)
+            _show(out, daemon, stop, arguments.seconds, page)
+            _say(out, "ending ...")
+        recording = _end_recording(daemon)
         daemon.end()
     if recording is not None:
         for line in closing_lines(RecordingStatus.from_map(recording)):
@@ -105,7 +121,33 @@ def run_demo(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _show(out: Console, daemon: DaemonChild, stop: threading.Event, seconds: float | None) -> None:
+def _serve_page(
+    out: Console, stack: contextlib.ExitStack, daemon: DaemonChild, arguments: argparse.Namespace
+) -> str | None:
+    """Serve the page and open it where there is a browser; without it this terminal shows the bench."""
+    try:
+        page = stack.enter_context(
+            served_page([daemon.url], log_path=daemon.log_path.with_name("scope.log"), port=arguments.port)
+        )
+    except ConfigError as error:
+        _say(out, f"without the page in a browser: {error}")
+        return None
+    _say(out, f"the page is at {page}")
+    if not arguments.no_open and out.is_terminal and has_browser():
+        open_page(page)
+    return page
+
+
+def _end_recording(daemon: DaemonChild) -> dict[str, Any] | None:
+    """End whatever is being recorded: the page may have ended our recording, and begun another."""
+    status: dict[str, Any] | None = daemon.client.call("record_status")
+    if status is None or status["state"] in ENDED:
+        return status
+    ended: dict[str, Any] = daemon.client.call("record_stop", session=None, timeout_s=RECORD_TIMEOUT_S)
+    return ended
+
+
+def _show(out: Console, daemon: DaemonChild, stop: threading.Event, seconds: float | None, page: str | None) -> None:
     end_s = None if seconds is None else time.monotonic() + seconds
 
     def until() -> bool:
@@ -114,8 +156,9 @@ def _show(out: Console, daemon: DaemonChild, stop: threading.Event, seconds: flo
 
     _say(out, f"elsewhere: SPIKEDAQ_URL={daemon.url} {command_name()} status")
     started_s = time.monotonic()
+    where = "" if page is None else f"page: {page}, "
     with connect(daemon.url) as bench:
-        watch(bench, out, until=until, title=lambda: f"{time.monotonic() - started_s:.0f} s; Ctrl-C ends")
+        watch(bench, out, until=until, title=lambda: f"{where}{time.monotonic() - started_s:.0f} s; Ctrl-C ends")
 
 
 def _wait_until_running(daemon: DaemonChild, names: list[str], stop: threading.Event) -> None:
