@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -181,6 +182,29 @@ def test_an_observer_watches_and_asks_and_changes_nothing(bench: Bench) -> None:
     assert [p["value"] for p in after] == [p["value"] for p in before]
     assert bench.call("status", who="anna")["recording"] is None
     assert bench.call("set", device="alpha", values={"i_clamp": 2.0})["i_clamp"]["value"] == 2.0
+
+
+def test_an_observer_fetches_recordings_and_verifies_none(bench: Bench) -> None:
+    """The library demands the daemon's keys: who may watch may list and read, a stranger gets nothing."""
+    wait_for("the history", lambda: bench.call("hello")["history"])
+    session = bench.data / "recordings" / "kept"
+    session.mkdir(parents=True)
+    plan = {"started_utc_ns": 1, "state": "complete", "devices": []}
+    (session / "session.json").write_text(json.dumps(plan), "utf-8")
+    with connect(bench.url, key=bench.keys["anna"]) as watching, watching.library() as library:
+        wait_for("the list", lambda: [s["session"] for s in library.recordings()] == ["kept"])
+        assert json.loads(b"".join(library.pieces("kept", None, "session.json"))) == plan
+        with pytest.raises(CommandRejected) as caught:
+            library.verify("kept")
+        assert caught.value.code == "not_allowed"
+        endpoint = library.client.url
+    with connect(bench.url, key=bench.keys["ben"]) as controlling, controlling.library() as library:
+        assert library.verify("kept")["verification"]["state"] != "never"
+    with (
+        contextlib.closing(ControlClient(endpoint, timeout_s=20, key=bench.keys["eve"])) as stranger,
+        pytest.raises(CommandRejected, match="does not allow this key"),
+    ):
+        stranger.call("recordings")
 
 
 def test_who_has_a_key_is_named_by_it_and_not_by_what_he_says(bench: Bench) -> None:
