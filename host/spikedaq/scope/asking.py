@@ -20,7 +20,7 @@ CHANGING = frozenset({
     "name_device",
 })  # fmt: skip
 """What a page may ask for. Ending the daemon and reading its configuration anew are left to who runs it."""
-_TIMEOUTS_S = {"record_start": 60.0, "record_stop": 60.0}
+_TIMEOUTS_S = {"record_start": 60.0, "record_stop": 60.0, "stimulus": 60.0}
 _TIMEOUT_S = 5.0
 _NEEDS_ONE_DEVICE = frozenset({"set", "start", "stop", "reset", "stimulus"})
 

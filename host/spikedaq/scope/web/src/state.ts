@@ -20,6 +20,20 @@ export interface FileStatus {
   session?: string;
 }
 
+/** The waveform that a device plays or has played (docs/reference/bus.md, 1.3). */
+export interface PlayedStimulus {
+  state: "playing" | "ended";
+  name: string | null;
+  by: string | null;
+  rows: number | null;
+  loop: boolean | null;
+  boot: number;
+  step: number;
+  tick: number;
+  t_ns: number | null;
+  loops: number;
+}
+
 export interface DeviceStatus {
   name: string;
   url: string;
@@ -40,6 +54,8 @@ export interface DeviceStatus {
   free_bytes: number | null;
   lease: Lease | null;
   clock_u_ns: number | null;
+  /** Null while it is the device's square wave; absent from older daemons. */
+  stimulus?: PlayedStimulus | null;
 }
 
 export interface RecordingStatus {

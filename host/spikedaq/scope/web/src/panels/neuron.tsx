@@ -1,4 +1,2 @@
 /** Neuron. */
-export function NeuronPanel() {
-  return <p>...</p>;
-}
+export { NeuronPanel } from "./neuron/neuron_panel";

@@ -1,4 +1,2 @@
 /** Stimulus. */
-export function StimulusPanel() {
-  return <p>...</p>;
-}
+export { StimulusPanel } from "./stimulus/stimulus_panel";
