@@ -176,7 +176,7 @@ def test_a_device_that_falls_silent_ends_it() -> None:
         bench.is_silent = bench.is_silent or (progress.phase is Phase.BASELINE and progress.done_s > 0)
 
     with pytest.raises(
-        TrialError, match="'baseline': a has sent nothing for 10 s .*; the recording was stopped"
+        TrialError, match=r"'baseline': a has sent nothing for 10 s .*; the recording was stopped"
     ) as caught:
         run(bench, on_progress=told)
     assert caught.value.recording == {**STATUS, "session": "s"}
@@ -184,7 +184,7 @@ def test_a_device_that_falls_silent_ends_it() -> None:
     silent = Bench()
     silent.is_silent = True
     with pytest.raises(
-        TrialError, match="ended before it began: a has sent nothing for 10 s .*; nothing is being recorded"
+        TrialError, match=r"ended before it began: a has sent nothing for 10 s .*; nothing is being recorded"
     ):
         run(silent)
     assert silent.of("record_start") == silent.of("stimulus") == []
