@@ -11,12 +11,12 @@ from typing import Any, Self
 import numpy as np
 
 from spikedaq.analysis.imaging import Imager
-from spikedaq.analysis.imaging_block import FRAME_CHANNELS, NEURONS, FloatArray, ImagingBlock
+from spikedaq.analysis.imaging_block import FRAME_CHANNELS, NEURONS, ImagingBlock
 from spikedaq.bus import SAMPLES, DerivedPlace, Message, Unavailable, decode_mode, decode_samples, split_topic
 from spikedaq.cli.imaging import described
+from spikedaq.cli.imaging_gather import Gathered, later
 from spikedaq.formats.imaging import Simulation
 from spikedaq.formats.imaging_files import ImagingFiles, Outputs, Tally
-from spikedaq.formats.imaging_source import SourceBlock, source_block
 from spikedaq.inlet import Bench, DerivedPublisher
 from spikedaq.model import ChannelInfo, ClampMode
 from spikedaq.store import FileMeta, ImagingMeta
@@ -73,9 +73,8 @@ class LiveImaging:
         if beside is not None:
             self._reference = (beside.reference_host_ns, beside.reference_utc_ns)
         self._place: DerivedPlace | None = None
-        self._waiting: list[tuple[SourceBlock, DerivedPlace]] = []
+        self._gathered = Gathered()
         self._newest: list[float] = []
-        self._next: tuple[int, int] | None = None
         self._step_us = int(self._info["step_us"])
         self.publisher = DerivedPublisher(
             bench.client,
@@ -107,8 +106,7 @@ class LiveImaging:
                         self.unavailable += 1
                     elif split_topic(message.topic).stream == SAMPLES:
                         self._gather(message)
-                    gathered = sum(len(source) for source, _ in self._waiting)
-                    if time.monotonic() - fed_s >= _GATHER_S or gathered >= _MAX_GATHERED:
+                    if time.monotonic() - fed_s >= _GATHER_S or self._gathered.n_samples >= _MAX_GATHERED:
                         self._feed()
                         fed_s = time.monotonic()
                         yield
@@ -134,17 +132,8 @@ class LiveImaging:
         if self._reference is None:
             clock = self._bench.client.call("clock")
             self._reference = (t_ns, clock["utc_ns"] + t_ns - clock["host_ns"])
-        samples = decode_samples(message)
-        pitch_s = place.step_us / 1e6
-        times_s: FloatArray = (t_ns - self._reference[0]) / 1e9 + pitch_s * np.arange(len(samples), dtype=np.float64)
-        source = source_block(place.boot_id, place.step, samples, self._channels[key], times_s)
-        if self._next is not None and self._next[0] == place.boot_id:
-            fresh = source.since(self._next[1])
-            if fresh is None:
-                return  # told twice
-            source = fresh
-        self._next = (source.boot_id, source.first_step + len(source))
-        self._waiting.append((source, place))
+        start_s = (t_ns - self._reference[0]) / 1e9
+        self._gathered.add(place, self._channels[key], decode_samples(message), start_s)
 
     def _time_of(self, header: dict[str, Any]) -> int | None:
         """Return the host time of a block's first sample; by the block before it where the clock is not known."""
@@ -156,8 +145,7 @@ class LiveImaging:
         return before.t_ns + (int(header["step"]) - before.step) * int(header["step_us"]) * 1000
 
     def _feed(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for source, place in _neighbours(waiting):
+        for source, place in self._gathered.take():
             block = self._imager.feed(source.boot_id, source.first_step, source.vm_mv)
             if block.restarted:
                 self._tallies.append(Tally(block.boot_id, block.first_step))
@@ -169,19 +157,8 @@ class LiveImaging:
         if not len(block.frame_steps):
             return
         self._newest = block.frame_values[-1, len(NEURONS) : 2 * len(NEURONS)].tolist()
-        first = int(block.frame_steps[0])
-        later_us = (first - place.step) * place.step_us
-        self.publisher.publish(
-            DerivedPlace(
-                place.boot_id,
-                first,
-                place.step_us,
-                None if place.tick is None else place.tick + later_us,
-                None if place.t_ns is None else place.t_ns + later_us * 1000,
-                place.u_ns,
-            ),
-            block.frame_values,
-        )
+        first = later(place, int(block.frame_steps[0]) - place.step)
+        self.publisher.publish(first, block.frame_values)
 
     def _meta(self, boot_id: int, first_step: int) -> ImagingMeta:
         simulation, info = self.simulation, self._info
@@ -242,24 +219,3 @@ class LiveImaging:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close("stopped" if kind in (None, KeyboardInterrupt) else "interrupted")
-
-
-def _neighbours(waiting: list[tuple[SourceBlock, DerivedPlace]]) -> list[tuple[SourceBlock, DerivedPlace]]:
-    """Join blocks that follow one another; the place is that of the first."""
-    joined: list[tuple[list[SourceBlock], DerivedPlace]] = []
-    for source, place in waiting:
-        if joined:
-            parts, first = joined[-1]
-            end = parts[-1].first_step + len(parts[-1])
-            if (source.boot_id, source.first_step, place.step_us) == (first.boot_id, end, first.step_us):
-                parts.append(source)
-                continue
-        joined.append(([source], place))
-    blocks = []
-    for parts, place in joined:
-        arrays = [
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("vm_mv", "stimulus", "trigger", "times_s")
-        ]
-        blocks.append((SourceBlock(parts[0].boot_id, parts[0].first_step, *arrays), place))
-    return blocks
