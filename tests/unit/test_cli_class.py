@@ -104,7 +104,7 @@ class ClassBench:
 def benches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[ClassBench, ClassBench]]:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.delenv("SPIKEDAQ_URL", raising=False)
-    monkeypatch.setattr("spikedaq.cli.lesson_session.RECORD_TIMEOUT_S", 1.0)
+    monkeypatch.setattr("spikedaq.lesson.session.RECORD_TIMEOUT_S", 1.0)
     pair = ClassBench("one"), ClassBench("two")
     yield pair
     for bench in pair:

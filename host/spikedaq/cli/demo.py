@@ -21,16 +21,15 @@ from rich.console import Console
 from spikedaq.bus import FileStatus, RecordingStatus
 from spikedaq.cli.child import DaemonChild
 from spikedaq.cli.common import bytes_text, console, gaps_text, positive_seconds
-from spikedaq.cli.record import RECORD_TIMEOUT_S
 from spikedaq.cli.served_page import PORT, has_browser, open_page, served_page
 from spikedaq.cli.watch import watch
 from spikedaq.inlet import connect
+from spikedaq.lesson import ENDED, RECORD_TIMEOUT_S
 from spikedaq.model import CommandError, ConfigError
 
 DEFAULT_RATE_HZ = 10000
 DEVICES_TIMEOUT_S = 20.0
 _POLL_S = 0.1
-ENDED = ("complete", "interrupted")
 
 
 def add_commands(commands: Any) -> None:

@@ -13,9 +13,9 @@ from rich.table import Table
 from spikedaq.cli import lesson_state
 from spikedaq.cli.common import console, print_json
 from spikedaq.cli.lesson_address import print_address, students_address
-from spikedaq.cli.lesson_benches import Seat, add_bench_options, addresses, everywhere, ready_seat
-from spikedaq.cli.lesson_session import Lesson, begin_everywhere, end, note_drift
+from spikedaq.cli.lesson_benches import add_bench_options, addresses
 from spikedaq.inlet import ClockReading, ControlClient
+from spikedaq.lesson import Lesson, Seat, begin_everywhere, end, everywhere, note_drift, ready_seats
 from spikedaq.link import host_now_ns
 from spikedaq.model import CommandRejected, SpikedaqError, StoreError, check_session_name
 
@@ -47,7 +47,8 @@ def add_commands(commands: Any) -> None:
 def run_start(arguments: argparse.Namespace) -> int:
     """Start the session on all benches, or on none."""
     session = check_session_name(arguments.session)
-    seats = _ready_seats(arguments)
+    remedy = "leave it out with --without {bench}/DEVICE"
+    seats = ready_seats(addresses(arguments), arguments.without, key=arguments.key, remedy=remedy)
     lesson = Lesson(session, arguments.notes, arguments.key, utc_ns=time.time_ns(), ours_ns=host_now_ns())
     try:
         before = lesson_state.load()
@@ -73,21 +74,6 @@ def run_start(arguments: argparse.Namespace) -> int:
         print_address(address, with_qr=not arguments.no_qr)
         print("end it with: spikedaq class stop")
     return 0
-
-
-def _ready_seats(arguments: argparse.Namespace) -> list[Seat]:
-    """Return the benches; raises `CommandRejected` with all that keeps the class from beginning."""
-    urls = addresses(arguments)
-    found = everywhere(urls, lambda url: ready_seat(url, arguments))
-    problems = [f"{url}: {each}" for url, each in zip(urls, found, strict=True) if isinstance(each, SpikedaqError)]
-    seats = [each for each in found if isinstance(each, Seat)]
-    names = [seat.bench for seat in seats]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        problems.append(f"several benches are called {', '.join(twice)}; give each its own name (bench = ...)")
-    if problems:
-        raise CommandRejected(f"the class was not started, nothing records: {'; '.join(problems)}", code="not_ready")
-    return seats
 
 
 def _remember(value: dict[str, Any]) -> None:

@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from spikedaq.cli.lesson_benches import Seat
-from spikedaq.cli.lesson_session import Lesson
+from spikedaq.lesson import Lesson, Seat
 from spikedaq.model import StoreError
 
 

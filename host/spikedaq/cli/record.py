@@ -25,10 +25,8 @@ from spikedaq.cli.display import armed_text, recording_caption
 from spikedaq.cli.record_mode import add_mode_options, duration, mode_of
 from spikedaq.cli.session_options import add_name_options, given_parts, name_from_parts
 from spikedaq.inlet import connect
+from spikedaq.lesson import RECORD_TIMEOUT_S
 from spikedaq.model import ConfigError, check_session_name
-
-# The answer comes once the first block of every device can be read from disk; closing may have to write a last chunk.
-RECORD_TIMEOUT_S = 60.0
 
 
 def add_commands(commands: Any) -> None:

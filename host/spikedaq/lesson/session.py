@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from spikedaq.cli.lesson_benches import ENDED, Seat, everywhere
-from spikedaq.cli.record import RECORD_TIMEOUT_S
 from spikedaq.inlet import ClockReading, ControlClient, read_clock
+from spikedaq.keys import ClientKey
+from spikedaq.lesson.benches import ENDED, Seat, everywhere
 from spikedaq.link import host_now_ns
 from spikedaq.model import CommandRejected, CommandTimeout, SpikedaqError
 
+RECORD_TIMEOUT_S = 60.0
+"""The answer comes once each device's first block can be read from disk; closing may have to write a last chunk."""
 _NOT_RECORDING = "not_recording"
 # A daemon answers before it has taken up what the last one left; that is a matter of a second or two.
 _TAKEN_UP_S = 10.0
@@ -29,14 +31,17 @@ class Lesson:
         The instant that times count from: UTC, and CLOCK_BOOTTIME of this computer.
     given_up : Event
         It is to begin nowhere any more.
+    name : str or None
+        What whoever begins it is called at the benches, as for `ControlClient`.
     """
 
     session: str
     notes: str
-    key: str | os.PathLike[str] | None
+    key: ClientKey | str | os.PathLike[str] | None
     utc_ns: int
     ours_ns: int
     given_up: threading.Event = field(default_factory=threading.Event)
+    name: str | None = None
 
 
 def begin(seat: Seat, lesson: Lesson) -> None:
@@ -47,7 +52,7 @@ def begin(seat: Seat, lesson: Lesson) -> None:
     SpikedaqError
         It was refused; or nobody knows, then ``seat.may_record`` is true.
     """
-    with ControlClient(seat.url, key=lesson.key) as client:
+    with ControlClient(seat.url, key=lesson.key, name=lesson.name) as client:
         seat.reading = read_clock(client, host_now_ns)
         reference = {"utc_ns": lesson.utc_ns, "host_ns": seat.reading.theirs_at(lesson.ours_ns)}
         # In this order: whoever gives up sees the one, or is seen.
@@ -97,7 +102,7 @@ def _undo(seats: Sequence[Seat], lesson: Lesson, why: str) -> CommandRejected:
     """End the session wherever it may have begun; return what to say."""
     lesson.given_up.set()
     asked = [seat for seat in seats if seat.may_record]
-    ended = everywhere(asked, lambda seat: end(seat, lesson.session, lesson.key, is_ours=True))
+    ended = everywhere(asked, lambda seat: end(seat, lesson.session, lesson.key, is_ours=True, name=lesson.name))
     held = [s.bench for s, r in zip(asked, ended, strict=True) if r is not None and not isinstance(r, SpikedaqError)]
     stuck = [f"{s.bench} ({r})" for s, r in zip(asked, ended, strict=True) if isinstance(r, SpikedaqError)]
     text = f"the class was not started: {why}"
@@ -109,7 +114,14 @@ def _undo(seats: Sequence[Seat], lesson: Lesson, why: str) -> CommandRejected:
     return CommandRejected(text, code="not_stopped")
 
 
-def end(seat: Seat, session: str, key: str | os.PathLike[str] | None, *, is_ours: bool) -> dict[str, Any] | None:
+def end(
+    seat: Seat,
+    session: str,
+    key: ClientKey | str | os.PathLike[str] | None,
+    *,
+    is_ours: bool,
+    name: str | None = None,
+) -> dict[str, Any] | None:
     """End the session at one bench, or find that it has ended.
 
     Parameters
@@ -127,7 +139,7 @@ def end(seat: Seat, session: str, key: str | os.PathLike[str] | None, *, is_ours
     SpikedaqError
         It goes on, or nobody knows.
     """
-    with ControlClient(seat.url, key=key) as client:
+    with ControlClient(seat.url, key=key, name=name) as client:
         try:
             status: dict[str, Any] = client.call("record_stop", session=session, timeout_s=RECORD_TIMEOUT_S)
         except CommandRejected as error:
@@ -146,7 +158,7 @@ def end(seat: Seat, session: str, key: str | os.PathLike[str] | None, *, is_ours
 
 
 def note_drift(
-    seat: Seat, session: str, before: ClockReading, key: str | os.PathLike[str] | None
+    seat: Seat, session: str, before: ClockReading, key: ClientKey | str | os.PathLike[str] | None
 ) -> tuple[int | None, str]:
     """Measure how far a bench's clock has moved against ours since the start, and put it into its files.
 
