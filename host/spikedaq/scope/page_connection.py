@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -17,6 +17,7 @@ from spikedaq.model import CommandRejected, SpikedaqError
 from spikedaq.scope.access import WebRole
 from spikedaq.scope.asking import Asker
 from spikedaq.scope.event_log import read_events, told
+from spikedaq.scope.everywhere import Everywhere
 from spikedaq.scope.hub import Hub
 from spikedaq.scope.json_text import to_json
 from spikedaq.scope.past import MAX_SAMPLES, Past, check_range
@@ -122,11 +123,20 @@ class PageConnection:
         number, bench, op, args = said["id"], str(said["bench"]), str(said["op"]), said.get("args") or {}
         if not isinstance(args, dict):
             raise CommandRejected("the arguments of a request are a map")
-        self._spawn(number, self._answer(number, bench, op, args))
+        self._spawn(number, self._answer(number, op, lambda: self._asker.ask(bench, op, args)))
 
-    async def _answer(self, number: Any, bench: str, op: str, args: dict[str, Any]) -> None:
+    def _everywhere(self, said: dict[str, Any]) -> None:
+        number, op, args = said["id"], str(said["op"]), said.get("args") or {}
+        urls = {feed.name: feed.url for feed in self._hub.feeds}
+        places = Everywhere(self.viewer.name, self.viewer.role, urls, self._hub.leaseholders, self._hub.key)
+        does: dict[str, Callable[..., Any]] = {"record_start": places.start, "record_stop": places.stop}
+        if op not in does or not isinstance(args, dict):
+            raise CommandRejected("on all benches, a page may ask for record_start and record_stop")
+        self._spawn(number, self._answer(number, op, lambda: asyncio.to_thread(does[op], **args)))
+
+    async def _answer(self, number: Any, op: str, asked: Callable[[], Awaitable[Any]]) -> None:
         try:
-            value = await self._asker.ask(bench, op, args)
+            value = await asked()
         except SpikedaqError as error:
             code = getattr(error, "code", "error")
             self.viewer.tell(to_json({"say": "answer", "id": number, "ok": False, "code": code, "text": str(error)}))
