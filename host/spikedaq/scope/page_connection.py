@@ -29,6 +29,7 @@ MAX_ASKED = 32
 _MAX_NAME = 20
 HISTORY_S = 60.0
 POLICY_VIOLATION = 1008
+_ANSWERED = frozenset({"ask", "past", "events"})
 
 
 class PageConnection:
@@ -94,9 +95,16 @@ class PageConnection:
         try:
             do(self, said)
         except (KeyError, TypeError, ValueError, OverflowError) as error:  # the last: int() of an infinity
-            self._complain(f"{said['do']}: {error!r} is missing or wrong")
+            self._refuse(said, f"{said['do']}: {error!r} is missing or wrong", "bad_arguments")
         except CommandRejected as error:
-            self._complain(str(error))
+            self._refuse(said, str(error), error.code)
+
+    def _refuse(self, said: dict[str, Any], text: str, code: str) -> None:
+        """Answer whoever waits for an answer, and complain about the rest."""
+        if said["do"] in _ANSWERED and "id" in said:
+            self.viewer.tell(to_json({"say": "answer", "id": said["id"], "ok": False, "code": code, "text": text}))
+        else:
+            self._complain(text)
 
     def _complain(self, text: str) -> None:
         self.viewer.tell(to_json({"say": "wrong", "text": text}))
@@ -158,17 +166,21 @@ class PageConnection:
         number, bench, device = said["id"], str(said["bench"]), str(said["device"])
         boot, first, stop = said["boot"], said["first"], said["stop"]
         if any(type(value) is not int for value in (boot, first, stop)) or not 0 <= first < stop < 1 << 53:
-            raise CommandRejected("events are asked for by boot, first step and the step to stop at")
+            raise CommandRejected(
+                "events are asked for by boot, first step and the step to stop at", code="bad_arguments"
+            )
         feed = self._hub.feed(bench)
         if feed is None:
-            raise CommandRejected(f"there is no bench {bench!r} here")
+            raise CommandRejected(f"there is no bench {bench!r} here", code="unknown_bench")
         log = feed.events.get(device)
         if log is not None and log.has(boot, first):
             value = told(log.between(first, stop), is_complete=True)
             self.viewer.tell(to_json({"say": "answer", "id": number, "ok": True, "value": value}))
             return
         if stop - first > MAX_SAMPLES:
-            raise CommandRejected(f"{stop - first} steps of events are too much at once; ask for {MAX_SAMPLES}")
+            raise CommandRejected(
+                f"{stop - first} steps of events are too much at once; ask for at most {MAX_SAMPLES}", code="too_large"
+            )
         self._spawn(number, self._events_from_history(number, feed.url, device, (boot, first, stop)))
 
     async def _events_from_history(self, number: Any, url: str, device: str, where: tuple[int, int, int]) -> None:
@@ -189,14 +201,14 @@ class PageConnection:
         number, bench, device = said["id"], str(said["bench"]), str(said["device"])
         feed = self._hub.feed(bench)
         if feed is None:
-            raise CommandRejected(f"there is no bench {bench!r} here")
+            raise CommandRejected(f"there is no bench {bench!r} here", code="unknown_bench")
         traces, boot = feed.traces.get(device), said.get("boot")
         if traces is not None and traces.has(boot, level, first):
             frame = traces.past(level, first, stop, past=number)
             self._spawn(number, self._show_past(number, [] if frame is None else [frame]))
             return
         if type(boot) is not int:
-            raise CommandRejected("a part of the past needs its boot")
+            raise CommandRejected("a part of the past needs its boot", code="bad_arguments")
         self._spawn(number, self._from_history(number, feed.url, device, boot, (level, first, stop)))
 
     async def _show_past(self, number: Any, frames: list[bytes], **more: Any) -> None:
