@@ -188,7 +188,7 @@ class LiveImaging:
         """Return how it is going, for a terminal."""
         if not self._tallies:
             return f"waiting for samples of {self.device}"
-        values = ", ".join(f"{name} {dff:.0f} %" for name, dff in zip(NEURONS, self._newest, strict=False))
+        values = ", ".join(f"{name} {_whole(dff)} %" for name, dff in zip(NEURONS, self._newest, strict=False))
         lost = f", {self.publisher.unpublished} frames not published" if self.publisher.unpublished else ""
         return f"{self.frames} frames; dF/F0: {values}{lost}"
 
@@ -219,3 +219,8 @@ class LiveImaging:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close("stopped" if kind in (None, KeyboardInterrupt) else "interrupted")
+
+
+def _whole(value: float) -> str:
+    """Return a number without a fraction, and without a sign where nothing is left of it."""
+    return f"{value:.0f}" if not abs(value) < 0.5 else "0"

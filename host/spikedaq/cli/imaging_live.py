@@ -24,6 +24,8 @@ from spikedaq.inlet import Bench, connect
 from spikedaq.model import ConfigError, StoreError
 from spikedaq.store import FileMeta, open_recording
 
+_REDRAW_S = 0.25
+
 
 def run_live(arguments: argparse.Namespace, simulation: Simulation) -> int:
     """Follow one device until Ctrl-C, SIGTERM or the time that was given."""
@@ -68,8 +70,10 @@ def _show(live: LiveImaging, arguments: argparse.Namespace, is_asked: Callable[[
         if out.is_terminal and not arguments.json
         else (contextlib.nullcontext()) as shown
     ):
+        drawn_s = -_REDRAW_S
         for _ in live.run():
-            if shown is not None:
+            if shown is not None and time.monotonic() - drawn_s >= _REDRAW_S:
+                drawn_s = time.monotonic()
                 shown.update(Text(f"{title}\n{live.line()}"), refresh=True)
             if is_asked() or (end_s is not None and time.monotonic() >= end_s):
                 return
