@@ -15,7 +15,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from spikedaq.scope import routes_neuron, routes_stimulus
+from spikedaq.scope import routes_analysis, routes_neuron, routes_stimulus
 from spikedaq.scope.access import COOKIE, Access, WebRole
 from spikedaq.scope.hub import MAX_VIEWERS, Hub
 from spikedaq.scope.page_connection import POLICY_VIOLATION, PageConnection
@@ -23,7 +23,7 @@ from spikedaq.scope.routes import ROUTES
 
 PAGE = Path(__file__).parent / "page"
 """Where the built page is, in a wheel and after `make page`."""
-_ROUTES: tuple[BaseRoute, ...] = (*routes_neuron.routes, *routes_stimulus.routes)
+_ROUTES: tuple[BaseRoute, ...] = (*routes_analysis.routes, *routes_neuron.routes, *routes_stimulus.routes)
 _HEADERS = {
     # Nothing but what is served here is loaded or asked, and nothing that somebody wrote into a note is run.
     "content-security-policy": (
@@ -49,7 +49,7 @@ def make_app(hub: Hub, access: Access, *, page: Path = PAGE, routes: Sequence[Ba
     """
 
     @contextlib.asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
         following = asyncio.create_task(hub.run(), name="benches")
         try:
             yield
@@ -57,6 +57,7 @@ def make_app(hub: Hub, access: Access, *, page: Path = PAGE, routes: Sequence[Ba
             following.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await following
+            await routes_analysis.close(app)
 
     files: BaseRoute = (
         Mount("/", StaticFiles(directory=page, html=True)) if (page / "index.html").exists() else Route("/", _no_page)
