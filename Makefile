@@ -101,6 +101,7 @@ fuzz-python: $(VENV)/.dev $(VENV)/.installed
 bench: $(VENV)/.dev $(VENV)/.installed
 	$(PY) tests/perf/bench.py $(BENCH)
 	$(PY) tests/perf/closed_loop.py $(CLOSED_LOOP)
+	$(PY) tests/perf/scope.py $(SCOPE)
 
 # Faster than any board, for as long as wished: SOAK="--minutes 60".
 soak: $(VENV)/.dev $(VENV)/.installed

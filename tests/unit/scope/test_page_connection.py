@@ -130,7 +130,7 @@ def test_junk_is_complained_about_and_changes_nothing(junk: str) -> None:
         st.recursive(
             st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5)
             | st.sampled_from(["watch", "unwatch", "ack", "past", "events", "ask", "clock", "lab", "alpha"]),
-            lambda children: st.lists(children, max_size=2) | st.dictionaries(st.text(max_size=3), children, max_size=2),
+            lambda some: st.lists(some, max_size=2) | st.dictionaries(st.text(max_size=3), some, max_size=2),
             max_leaves=3,
         ),
     )
