@@ -119,9 +119,8 @@ def main() -> int:
     load = os.getloadavg()[0]
     print(f"{os.cpu_count()} cores, load {load:.1f} before; one device, 10 kHz x 8; medians of {args.repeat} rounds")
     print("of the page's server and the daemon, % of a core; KB/s of the viewer that got most; age of frames, ms")
-    print(
-        f"{'viewers':>8} {'level':>6} {'server %':>9} {'at 25/s':>8} {'daemon %':>9} {'KB/s':>7} {'frames/s':>9} {'p50':>6} {'p95':>6}"
-    )
+    heads = ("viewers", "level", "server %", "at 25/s", "daemon %", "KB/s", "frames/s", "p50", "p95")
+    print("".join(f"{head:>10}" for head in heads))
     within = True
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

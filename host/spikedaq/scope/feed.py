@@ -75,6 +75,7 @@ class BenchFeed:
         self._epoch: str | None = None
         self._offset = ClockOffset()
         self._happened: dict[str, list[dict[str, Any]]] = {}
+        self._missed: dict[str, int] = {}
 
     async def run(self) -> None:
         """Follow the bench until cancelled."""
@@ -116,6 +117,7 @@ class BenchFeed:
             self._unsubscribe()
             self.name, self._epoch = fresh.name, status["epoch"]
             self._offset = ClockOffset()
+            self._missed = {}
             self._subscriber = Subscriber(fresh.publish_url, [f"{fresh.name}/"], key=fresh.client.key)
             log.info("following a bench", bench=self.name, url=self.url)
         names = {entry["name"] for entry in status["devices"]}
@@ -157,6 +159,7 @@ class BenchFeed:
             traces = self.traces.get(topic.device)
             if traces is None:
                 traces = self.traces[topic.device] = Traces(self.name, topic.device)
+            self._note_missed(topic.device, traces, message)
             traces.take(message.header, samples)
             self._log_of(topic.device).see(message.header["boot"], message.header["step"])
         elif topic.stream == EVENTS:
@@ -165,6 +168,17 @@ class BenchFeed:
             self._happened.setdefault(topic.device, []).append(event)
         elif topic.stream == ALARMS:
             self._audience.tell(self.name, {"say": "alarms", **for_page(message.header)})
+
+    def _note_missed(self, device: str, traces: Traces, message: Message) -> None:
+        """Tell of blocks that this server did not keep up with as of a gap: the page would draw nothing there."""
+        missed = self._subscriber.missed.get(message.topic, 0) if self._subscriber is not None else 0
+        before, self._missed[message.topic] = self._missed.get(message.topic, missed), missed
+        stretch = traces.missing_before(message.header)
+        if missed > before and stretch is not None:
+            step, count = stretch
+            event = {"kind": "gap", "boot": message.header["boot"], "step": step, "count": count, "cause": "missed"}
+            self._log_of(device).take(event)
+            self._happened.setdefault(device, []).append(event)
 
     def _log_of(self, device: str) -> EventLog:
         log = self.events.get(device)

@@ -55,6 +55,13 @@ class Traces:
             self.t_newest_ns = t_ns + len(samples) * header["step_us"] * 1000
         self.pyramid.append(header["step"], samples)
 
+    def missing_before(self, header: Mapping[str, Any]) -> tuple[int, int] | None:
+        """Return first step and number of the samples between what is here and a block of the same boot, if any."""
+        end = self.pyramid.end if self.pyramid is not None else None
+        if end is None or header["boot"] != self._of[1] or header["step"] <= end:
+            return None
+        return end, header["step"] - end
+
     def news(self, level: int) -> bytes | None:
         """Return a frame with the bins that came to a level since it was last asked for; None where none did.
 

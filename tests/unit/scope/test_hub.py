@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+from spikedaq.bus import Message
 from spikedaq.inlet import ClockReading
 from spikedaq.scope.access import WebRole
 from spikedaq.scope.feed import ClockOffset
@@ -139,3 +141,19 @@ def test_the_best_reading_of_a_clock_counts_and_ages() -> None:
     same = ClockOffset()
     same.take(ClockReading(1_000_000, 1_150_000, 200_000))
     assert same.told()["offset_ms"] == 0.0
+
+
+def test_what_the_server_missed_on_the_bus_is_told_as_a_gap() -> None:
+    """Only what the bus's numbers say was missed: a device's own gap comes with an event of its own."""
+    hub = Hub(["tcp://127.0.0.1:9"])
+    feed = hub.feeds[0]
+    counters = SimpleNamespace(missed={})
+    feed._subscriber = counters  # type: ignore[assignment]
+    for n, step, missed in ((0, 0, 0), (1, 100, 0), (2, 500, 0), (7, 1000, 4)):
+        header, samples = block(step)
+        counters.missed = {"lab/alpha/samples/": missed}
+        more = {"count": 100, "channels": 2, "layout": "channel-major", "n": n}
+        feed._take(Message("lab/alpha/samples/", {**header, **more}, samples.T.tobytes()))
+    gap = {"kind": "gap", "boot": 7, "step": 600, "count": 400, "cause": "missed"}
+    assert feed._happened == {"alpha": [gap]}
+    assert feed.events["alpha"].between(0, 9999) == [gap]

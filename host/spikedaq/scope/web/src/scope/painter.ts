@@ -25,6 +25,7 @@ const CAUSES: Record<string, string> = {
   overrun: "discarded by the device",
   dropped: "dropped by the computer",
   stopped: "device was stopped",
+  missed: "not received by the page's server; recordings have them",
 };
 
 /** Why samples are missing, in words. */

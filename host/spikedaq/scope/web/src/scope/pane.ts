@@ -41,7 +41,7 @@ export class PanePlot {
         height: Math.max(40, holder.clientHeight),
         legend: { show: false },
         cursor: { show: false },
-        padding: [6, 10, isLast ? 0 : 6, 0],
+        padding: [6, 20, isLast ? 0 : 6, 0],
         scales: { x: { time: false, auto: false, min: 0, max: 1 }, y: { auto: false, min: 0, max: 1 } },
         axes: [
           {

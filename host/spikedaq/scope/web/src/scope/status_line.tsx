@@ -5,6 +5,8 @@ import { causeText } from "./painter";
 import type { Screen } from "./screen";
 import { cursorsOn, digits, durationText, timeKind } from "./settings";
 
+/** What the page's server had missed of each bench when this page was opened. */
+const missedBefore = new Map<string, number>();
 const LATE_MS = 250;
 const STILL_S = 1.5;
 
@@ -12,7 +14,10 @@ export function StatusLine({ screen, bench }: { screen: Screen; bench: string })
   const readout = screen.readout.value;
   const state = benches.value.get(bench);
   if (readout === null) return <p class="scope-status">Waiting for samples ...</p>;
-  const unseen = state?.missed ?? 0;
+  const told = state?.missed ?? 0;
+  const before = missedBefore.get(bench) ?? told;
+  if (told < before || !missedBefore.has(bench)) missedBefore.set(bench, told);
+  const unseen = Math.max(0, told - before);
   const missed = unseen + connection.skipped + readout.holes;
   const isLate = readout.ageP95Ms > LATE_MS;
   return (
@@ -50,7 +55,7 @@ export function StatusLine({ screen, bench }: { screen: Screen; bench: string })
         data-testid="missed"
         class={unseen > 0 ? "pill bad" : ""}
         title={
-          `missed by the page's server: ${unseen} messages; held back because this page was slow: ` +
+          `since this page was opened: missed by its server ${unseen} messages of the bus; held back because this page was slow: ` +
           `${connection.skipped}; holes that were fetched again: ${readout.holes}`
         }
       >
