@@ -14,7 +14,7 @@ import { NowPlaying } from "./now_playing";
 import { failures, play, stop, uploads } from "./player";
 import { PreviewPlot } from "./preview_plot";
 import "./stimulus.css";
-import { type Preview, doesNotFit, durationText, fetchCsv, fetchGenerators, fetchPreview, tooLarge } from "./waveform";
+import { type Generator, type Preview, doesNotFit, durationText, fetchCsv, fetchGenerators, fetchPreview, tooLarge } from "./waveform";
 
 const TYPING_MS = 250;
 
@@ -95,6 +95,7 @@ function Stimulus({ bench, device }: { bench: string; device: string }) {
           </div>
         </div>
       )}
+      {kind.value === "generator" && generator.value && <Form one={generator.value} />}
     </section>
   );
 }
@@ -108,6 +109,7 @@ function usePreview(onError: (text: string) => void): { preview: Preview | null;
     if (now === null) {
       preview.value = null;
       busy.value = false;
+      onError("");
       return undefined;
     }
     const aborter = new AbortController();
@@ -199,38 +201,46 @@ function Choice({ onError }: { onError: (text: string) => void }) {
                 </option>
               ))}
             </select>
-            <GeneratorForm
-              generator={one}
-              texts={texts.value[one.name] ?? defaultTexts(one)}
-              read={read.value}
-              onText={setText}
-            />
-            <div class="field">
-              <label for="stimulus-repeat">Repeat</label>
-              <input
-                id="stimulus-repeat"
-                class="number"
-                inputMode="numeric"
-                autocomplete="off"
-                value={repeat.value}
-                aria-invalid={repeatWrong.value !== undefined}
-                onInput={(event) => (repeat.value = event.currentTarget.value)}
-              />
-              <span class="unit">times</span>
-              {repeatWrong.value && (
-                <span class="refused" role="alert">
-                  {repeatWrong.value}
-                </span>
-              )}
-            </div>
-            <div class="row">
-              <button type="button" class="quiet small" onClick={useDefaults}>
-                Defaults
-              </button>
-            </div>
           </>
         )
       )}
+    </div>
+  );
+}
+
+/** The settings of the generator. */
+function Form({ one }: { one: Generator }) {
+  return (
+    <div class="choice">
+      <GeneratorForm
+        generator={one}
+        texts={texts.value[one.name] ?? defaultTexts(one)}
+        read={read.value}
+        onText={setText}
+      />
+      <div class="field">
+        <label for="stimulus-repeat">Repeat</label>
+        <input
+          id="stimulus-repeat"
+          class="number"
+          inputMode="numeric"
+          autocomplete="off"
+          value={repeat.value}
+          aria-invalid={repeatWrong.value !== undefined}
+          onInput={(event) => (repeat.value = event.currentTarget.value)}
+        />
+        <span class="unit">times</span>
+        {repeatWrong.value && (
+          <span class="refused" role="alert">
+            {repeatWrong.value}
+          </span>
+        )}
+      </div>
+      <div class="row">
+        <button type="button" class="quiet small" onClick={useDefaults}>
+          Defaults
+        </button>
+      </div>
     </div>
   );
 }
