@@ -94,6 +94,11 @@ export class Connection {
     return this.request({ do: "ask", bench, op, args }) as Promise<T>;
   }
 
+  /** Record on all benches: `record_start` with session, notes and what is left out, `record_stop` with nothing. */
+  everywhere<T = unknown>(op: "record_start" | "record_stop", args: Record<string, unknown>): Promise<T> {
+    return this.request({ do: "everywhere", op, args }) as Promise<T>;
+  }
+
   /** Fetch what happened on a device between two steps of a boot. */
   happened(what: { bench: string; device: string; boot: number; first: number; stop: number }): Promise<Happened> {
     return this.request({ do: "events", ...what }) as Promise<Happened>;
