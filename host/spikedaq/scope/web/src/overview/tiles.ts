@@ -18,7 +18,7 @@ export interface Tile {
 }
 
 /** What is wrong comes first. */
-const STATE_ORDER = ["refused", "lost", "absent", "connecting", "stopped", "running"];
+const STATE_ORDER = ["refused", "lost", "silent", "opening", "identifying", "stopped", "running"];
 
 /** A tile for each device of the benches that answer. */
 export function tilesOf(benches: Iterable<BenchState>): Tile[] {
