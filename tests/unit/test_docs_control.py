@@ -20,7 +20,7 @@ PAGE = (ROOT / "docs" / "reference" / "control.md").read_text("utf-8")
 SOURCES = "\n".join(
     path.read_text("utf-8")
     for path in (ROOT / "host" / "spikedaq").rglob("*.py")
-    if not {"cli", "experiment", "inlet"} & set(path.relative_to(ROOT).parts)
+    if not {"cli", "experiment", "inlet", "lesson", "scope"} & set(path.relative_to(ROOT).parts)
 )
 
 

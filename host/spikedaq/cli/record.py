@@ -26,7 +26,7 @@ from spikedaq.cli.record_mode import add_mode_options, duration, mode_of
 from spikedaq.cli.session_options import add_name_options, given_parts, name_from_parts
 from spikedaq.inlet import connect
 from spikedaq.lesson import RECORD_TIMEOUT_S
-from spikedaq.model import ConfigError, check_session_name
+from spikedaq.model import check_session_name
 
 
 def add_commands(commands: Any) -> None:
@@ -52,7 +52,7 @@ def add_commands(commands: Any) -> None:
     add_name_options(parser)
     add_url_option(parser)
     add_json_option(parser)
-    parser.set_defaults(run=partial(_run_action, run_start, "start"))
+    parser.set_defaults(run=partial(_run_action, run_start, "start"), used_wrongly=parser.error)
 
     parser = actions.add_parser("stop", help="stop recording; returns once every file is closed")
     parser.add_argument("session", nargs="?", metavar="NAME", help="default: the one that runs")
@@ -89,10 +89,12 @@ def run_start(arguments: argparse.Namespace) -> int:
     """Start a recording."""
     parts = given_parts(arguments)
     if (arguments.session is None) == (not parts):
-        raise ConfigError(
+        arguments.used_wrongly(
             "which session? give its NAME, or its parts, not both: --mode, --protocol and --run, and --group and "
             "--condition where there are some"
         )
+    if arguments.session is not None:
+        check_session_name(arguments.session)
     with connect(arguments.url, key=arguments.key) as bench:
         client = bench.client
         today = datetime.now().astimezone().date()
