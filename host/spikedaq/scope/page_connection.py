@@ -249,7 +249,7 @@ class PageConnection:
 
     _DOES: ClassVar[dict[str, Callable[[PageConnection, dict[str, Any]], None]]] = {
         "ack": _ack, "clock": _clock, "watch": _watch, "unwatch": _unwatch, "ask": _ask, "past": _past,
-        "want_lease": _want_lease, "events": _events,
+        "want_lease": _want_lease, "events": _events, "everywhere": _everywhere,
     }  # fmt: skip
 
 
