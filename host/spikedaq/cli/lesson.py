@@ -14,6 +14,7 @@ from spikedaq.cli import lesson_state
 from spikedaq.cli.common import console, print_json
 from spikedaq.cli.lesson_address import print_address, students_address
 from spikedaq.cli.lesson_benches import add_bench_options, addresses
+from spikedaq.cli.lesson_serve import add_action as add_serve
 from spikedaq.inlet import ClockReading, ControlClient
 from spikedaq.lesson import Lesson, Seat, begin_everywhere, end, everywhere, note_drift, ready_seats
 from spikedaq.link import host_now_ns
@@ -23,7 +24,7 @@ from spikedaq.model import CommandRejected, SpikedaqError, StoreError, check_ses
 def add_commands(commands: Any) -> None:
     """Add this module's commands."""
     group = commands.add_parser("class", help="record one session on all boards of several benches, on one clock")
-    actions = group.add_subparsers(metavar="start|stop|address", required=True)
+    actions = group.add_subparsers(metavar="start|stop|address|serve", required=True)
 
     parser = actions.add_parser("start", help="start the session everywhere or nowhere; print the students' address")
     parser.add_argument("session", metavar="NAME", help="letters, digits, '.', '_' and '-'")
@@ -42,6 +43,8 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("--no-qr", action="store_true", help="print no QR code")
     add_bench_options(parser)
     parser.set_defaults(run=run_address)
+
+    add_serve(actions)
 
 
 def run_start(arguments: argparse.Namespace) -> int:

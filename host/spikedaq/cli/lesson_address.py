@@ -10,8 +10,8 @@ from spikedaq.cli.qr import qr_lines
 def students_address(urls: list[str]) -> str:
     """Return the one address that students need.
 
-    Today this is the control endpoint of the first bench, which observers may use. Once a bench serves a page for
-    browsers, its address belongs here.
+    This is the control endpoint of the first bench, which observers may use with `spikedaq watch`; for a browser there is
+    `spikedaq class serve`, which prints its own.
     """
     return urls[0]
 

@@ -30,7 +30,7 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("--open", action="store_true", help="open it in this computer's browser")
     parser.add_argument("--no-qr", action="store_true", help="print no QR code")
     add_json_option(parser)
-    parser.set_defaults(run=run_scope)
+    parser.set_defaults(run=run_scope, words=("viewers", "controllers"), needs_token=False)
 
 
 def split_listen(text: str) -> tuple[str, int]:
@@ -60,7 +60,7 @@ def run_scope(arguments: argparse.Namespace) -> int:
         ) from error
     host, port = split_listen(arguments.listen)
     viewer, controller = arguments.viewer_token, arguments.controller_token
-    if viewer or controller or not is_loopback(host):
+    if viewer or controller or arguments.needs_token or not is_loopback(host):
         viewer, controller = viewer or new_token(), controller or new_token()
     access = Access(host, viewer_token=viewer, controller_token=controller)
     hub = Hub(arguments.url or [control_url()], key=arguments.key)
@@ -74,7 +74,7 @@ def run_scope(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print_json(addresses)
         else:
-            _print(addresses, with_qr=not arguments.no_qr and access.needs_token)
+            _print(addresses, arguments.words, with_qr=not arguments.no_qr and access.needs_token)
         if arguments.open:
             webbrowser.open(addresses.get("controllers", address))
 
@@ -82,9 +82,10 @@ def run_scope(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _print(addresses: dict[str, str], *, with_qr: bool) -> None:
+def _print(addresses: dict[str, str], words: tuple[str, str], *, with_qr: bool) -> None:
+    named = dict(zip(("viewers", "controllers"), words, strict=True))
     for what, address in addresses.items():
-        print(f"{what}: {address}", flush=True)
+        print(f"{named.get(what, what)}: {address}", flush=True)
     if with_qr:
         for line in qr_lines(addresses["viewers"]):
             print(line)
