@@ -4,41 +4,17 @@ from __future__ import annotations
 
 import re
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
 from helpers.chromium import RECONNECTING, Complaints
+from helpers.demo_page import demo
 from helpers.page_frames import PageFrames, wait_until_it_moves
 from spikedaq.inlet import ControlClient
 
 NEWCOMER_S = 60.0
-
-
-@contextmanager
-def demo(data: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
-    """Run the demo; its process, the address of its page, the daemon's."""
-    command = [sys.executable, "-m", "spikedaq.cli", "demo", "--data", str(data), "--port", "0", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            said = ""
-            assert process.stdout is not None
-            for line in process.stdout:
-                said += line
-                if "elsewhere: " in line:
-                    break
-            page = re.search(r"^the page is at (\S+)$", said, re.MULTILINE)
-            bench = re.search(r"SPIKEDAQ_URL=(\S+)", said)
-            assert page and bench, said
-            yield process, page[1], bench[1]
-        finally:
-            if process.poll() is None:
-                process.kill()
 
 
 def test_a_newcomer_sees_spikes_within_a_minute(page: Page, tmp_path: Path, complaints: Complaints) -> None:

@@ -10,8 +10,8 @@ from spikedaq.cli.qr import qr_lines
 def students_address(urls: list[str]) -> str:
     """Return the one address that students need.
 
-    This is the control endpoint of the first bench, which observers may use with `spikedaq watch`; for a browser there is
-    `spikedaq class serve`, which prints its own.
+    This is the control endpoint of the first bench, which observers may use with `spikedaq watch`; for browsers there
+    is `spikedaq class serve`, which prints its own.
     """
     return urls[0]
 

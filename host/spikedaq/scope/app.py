@@ -19,7 +19,6 @@ from spikedaq.scope import routes_analysis, routes_neuron, routes_stimulus
 from spikedaq.scope.access import COOKIE, Access, WebRole
 from spikedaq.scope.hub import MAX_VIEWERS, Hub
 from spikedaq.scope.page_connection import POLICY_VIOLATION, PageConnection
-from spikedaq.scope.routes import ROUTES
 
 PAGE = Path(__file__).parent / "page"
 """Where the built page is, in a wheel and after `make page`."""
@@ -36,7 +35,7 @@ _HEADERS = {
 }
 
 
-def make_app(hub: Hub, access: Access, *, page: Path = PAGE, routes: Sequence[BaseRoute] = ROUTES) -> Starlette:
+def make_app(hub: Hub, access: Access, *, page: Path = PAGE, routes: Sequence[BaseRoute] = ()) -> Starlette:
     """Return the ASGI application.
 
     Parameters
