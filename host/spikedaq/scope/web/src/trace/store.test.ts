@@ -28,6 +28,8 @@ describe("TraceStore", () => {
     expect(store.unknown(100, 111)).toEqual([102, 110]);
     store.take(frame(102, [1, 2, 3], [1, 2, 3], { past: 4 }));
     expect(store.unknown(100, 111)).toEqual([105, 110]);
+    store.take(frame(107, [1], [1], { past: 4 }));
+    expect(store.unknown(100, 111)).toEqual([105, 110]);
     store.markKnown(105, 110);
     expect(store.unknown(100, 111)).toBeNull();
     expect(store.lowAt(0, 106)).toBeGreaterThan(store.highAt(0, 106));

@@ -8,6 +8,8 @@ const PAGE = 1 << PAGE_BITS;
 /** A moment of the device's time is kept where the last one is off by more: clocks drift, and stopped steps stand. */
 const ANCHOR_MS = 0.5;
 const MAX_ANCHORS = 1000;
+/** One request for two holes costs less than two, if so few bins between them come again. */
+const ISLAND = 32;
 
 interface Anchor {
   step: number;
@@ -137,13 +139,13 @@ export class TraceStore {
     return this.pages.get(number)?.known[bin - number * PAGE] === 1;
   }
 
-  /** The first stretch of bins that never came, or null. */
+  /** The first stretch of bins that never came, or null; islands of a few known bins within are taken with it. */
   unknown(first: number, stop: number): [number, number] | null {
     let bin = Math.max(0, first);
     while (bin < stop && this.isKnown(bin)) bin++;
     if (bin >= stop) return null;
     let behind = bin + 1;
-    while (behind < stop && !this.isKnown(behind)) behind++;
+    for (let next = behind; next < stop && next - behind <= ISLAND; next++) if (!this.isKnown(next)) behind = next + 1;
     return [bin, behind];
   }
 
