@@ -145,7 +145,8 @@ class Commands:
         if scope == "parameters" and (info := self.info) is not None:
             # The device tells the values by itself, but not that they are the knobs' again.
             for parameter in info.parameters:
-                await self._described_anew(parameter.name, info, origin=origin)
+                if parameter.holder is Holder.HOST:
+                    await self._described_anew(parameter.name, info, origin=origin)
 
     async def stimulus(self, rows: Sequence[int] | bytes, *, loop: bool, origin: str = "") -> None:
         """Upload a waveform (0.01 % per row) and play it from the next step on."""
