@@ -23,7 +23,8 @@ MAX_CACHE_BYTES = 4 * 10**9
 """Fetched files and arrays together. Ten minutes at 10 kHz take 0.6 GB; a class that opens one recording shares it."""
 MIN_FREE_BYTES = 10**9
 """Of the disk, which is the journals', too, where the page server runs on the daemon's computer."""
-MAX_OPEN = 64
+MAX_OPEN = 256
+"""Handles; more than pages can be open."""
 MAX_READERS = 2
 _ROW_BYTES = 9 * 8
 _LEAST_LINE_BYTES = 18

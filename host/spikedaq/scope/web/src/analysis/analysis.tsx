@@ -7,7 +7,7 @@ import { Chooser } from "./chooser";
 import { shortText } from "./figure";
 import { FigureOrWhy } from "./figure_view";
 import { beforeFigure, curveFigure, intervalFigure, loopFigures, loopsText, phaseFigure, rasterFigure, rateFigure, rounded } from "./figures";
-import { busy, canOpenAgain, closeAll, look, openAgain, opened, problem, progress, seen } from "./model";
+import { busy, canOpenAgain, giveUp, look, openAgain, opened, problem, progress, seen } from "./model";
 import { save } from "./save";
 import { Settings } from "./settings";
 import { ThresholdPanel } from "./threshold";
@@ -15,7 +15,8 @@ import { TracePanel } from "./trace_panel";
 
 export function Analysis() {
   const source = opened.value;
-  const [isChoosing, setChoosing] = useState(source === null);
+  const [wantsOther, setChoosing] = useState(source === null);
+  const isChoosing = wantsOther || (source === null && !busy.value);
   return (
     <section class="analysis">
       <div class="head">
@@ -59,7 +60,7 @@ function Progress() {
     <span class="row" role="status" data-testid="analysis-busy">
       {busy.value}
       <progress max={known?.total ?? 1} {...(known ? { value: known.done } : {})} aria-label={busy.value} />
-      <button type="button" onClick={closeAll} title="Give it up">
+      <button type="button" onClick={giveUp} title="Give it up">
         Cancel
       </button>
     </span>

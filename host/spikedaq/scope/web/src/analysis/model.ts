@@ -61,6 +61,17 @@ export function closeAll(): void {
   again = null;
 }
 
+/** End what is under way: a look leaves what was seen before, anything else leaves nothing. */
+export function giveUp(): void {
+  if (!seen.value) {
+    closeAll();
+    return;
+  }
+  looking.abort();
+  dragged.value = progress.value = null;
+  busy.value = "";
+}
+
 async function start(what: string, open: (signal: AbortSignal) => Promise<api.Opened>): Promise<void> {
   closeAll();
   const mine = new AbortController();
@@ -80,8 +91,9 @@ async function start(what: string, open: (signal: AbortSignal) => Promise<api.Op
     await see();
   } catch (error) {
     if (mine.signal.aborted) return;
+    if (opened.value) api.close(opened.value.handle);
+    opened.value = progress.value = null;
     busy.value = "";
-    progress.value = null;
     problem.value = words(error);
   }
 }
