@@ -29,7 +29,7 @@ def test_a_class_is_seen_at_a_glance_and_recorded_from_one_bar(
     alpha, beta = page.get_by_test_id("tile-lab1-alpha"), page.get_by_test_id("tile-lab2-beta")
     expect(alpha.get_by_test_id("state")).to_have_text("running")
     expect(beta.get_by_test_id("state")).to_have_text("running")
-    wait_until_it_moves(page, "[data-testid=tile-lab1-alpha]", n_images=3)
+    wait_until_it_moves(page, "[data-testid=tile-lab1-alpha] canvas", n_images=3)
     expect(alpha.get_by_test_id("spike-rate")).to_have_text(re.compile(r"^[1-9][0-9.]* spikes/s$"))
 
     page.get_by_label("Find").fill("LAB2")

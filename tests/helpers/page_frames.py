@@ -89,21 +89,25 @@ def wait_in(page: Page, what: str, condition: Callable[[], object], timeout_s: f
         page.wait_for_timeout(40)
 
 
-def canvas_image(page: Page, within: str = ".panes") -> str:
-    """Return what the first canvas shows, as a data URL."""
-    image: str = page.locator(f"{within} canvas").first.evaluate("canvas => canvas.toDataURL()")
+SCOPE = ".panes canvas.moving"
+"""Canvas of the scope's topmost pane on which traces are drawn; axes have one of their own."""
+
+
+def canvas_image(page: Page, canvas: str = SCOPE) -> str:
+    """Return what the first such canvas shows, as a data URL."""
+    image: str = page.locator(canvas).first.evaluate("canvas => canvas.toDataURL()")
     return image
 
 
-def wait_until_it_moves(page: Page, within: str = ".panes", n_images: int = 4) -> None:
-    """Wait until the first canvas has shown so many different images, one after the other."""
+def wait_until_it_moves(page: Page, canvas: str = SCOPE, n_images: int = 4) -> None:
+    """Wait until the first such canvas has shown so many different images, one after the other."""
     seen: list[str] = []
 
     def has_moved() -> bool:
-        image = canvas_image(page, within)
+        image = canvas_image(page, canvas)
         if image not in seen:
             seen.append(image)
         return len(seen) >= n_images
 
-    page.locator(f"{within} canvas").first.wait_for()
-    wait_in(page, f"{n_images} different images in {within}", has_moved)
+    page.locator(canvas).first.wait_for()
+    wait_in(page, f"{n_images} different images on {canvas}", has_moved)
