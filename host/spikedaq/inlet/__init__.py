@@ -8,7 +8,7 @@ from spikedaq.inlet.derived import DerivedBlock, DerivedPublisher
 from spikedaq.inlet.fetch import Fetched, fetch_session
 from spikedaq.inlet.follow import Follower
 from spikedaq.inlet.history import HistoryClient, JournalPiece, Reading
-from spikedaq.inlet.library import LibraryClient
+from spikedaq.inlet.library import FilePiece, LibraryClient
 from spikedaq.inlet.security import default_name, new_key_pair
 from spikedaq.inlet.stimulus import check_fits, play_waveform, stimulus_name, upload_waveform
 from spikedaq.inlet.subscriber import Subscriber
@@ -21,6 +21,7 @@ __all__ = [
     "DerivedBlock",
     "DerivedPublisher",
     "Fetched",
+    "FilePiece",
     "Follower",
     "HistoryClient",
     "JournalPiece",

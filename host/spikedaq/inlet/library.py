@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,6 +12,27 @@ from spikedaq.model import RemoteProtocolError
 
 PIECE_BYTES = 3 * 2**18
 PAGE_SESSIONS, PAGE_FILES = 100, 500
+
+
+@dataclass(frozen=True, slots=True)
+class FilePiece:
+    """Some bytes of a file.
+
+    Attributes
+    ----------
+    data : bytes
+    n_bytes : int
+        Of the whole file.
+    is_last : bool
+        Nothing follows.
+    sha256 : str or None
+        Of the whole file, as its manifest says; None of one that may be written anew.
+    """
+
+    data: bytes
+    n_bytes: int
+    is_last: bool
+    sha256: str | None
 
 
 class LibraryClient:
@@ -89,6 +111,32 @@ class LibraryClient:
         """End the verification of a session; return whether there was one."""
         return bool(self.client.call("verify_stop", session=session, folder=folder)["stopped"])
 
+    def piece(
+        self, session: str, device: str | None, name: str, *, folder: str | None = None, offset: int = 0
+    ) -> FilePiece:
+        """Return some bytes of one closed file from ``offset`` on.
+
+        Raises
+        ------
+        CommandRejected
+            ``unknown_file``, or ``not_closed`` of one that is being recorded.
+        RemoteProtocolError
+            The daemon answers oddly.
+        """
+        value = self.client.call(
+            "file", session=session, device=device, name=name, folder=folder, offset=offset, max_bytes=PIECE_BYTES
+        )
+        try:
+            sha256 = value["sha256"]
+            return FilePiece(
+                bytes(value["data"]),
+                int(value["n_bytes"]),
+                is_last=bool(value["done"]),
+                sha256=None if sha256 is None else str(sha256),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._odd("file", error) from error
+
     def pieces(
         self, session: str, device: str | None, name: str, *, folder: str | None = None, offset: int = 0
     ) -> Iterator[bytes]:
@@ -103,20 +151,14 @@ class LibraryClient:
         """
         size: int | None = None
         while True:
-            value = self.client.call(
-                "file", session=session, device=device, name=name, folder=folder, offset=offset, max_bytes=PIECE_BYTES
-            )
-            try:
-                data, n_bytes, done = bytes(value["data"]), int(value["n_bytes"]), bool(value["done"])
-            except (KeyError, TypeError) as error:
-                raise self._odd("file", error) from error
-            if size not in (None, n_bytes) or (not data and not done):
+            piece = self.piece(session, device, name, folder=folder, offset=offset)
+            if size not in (None, piece.n_bytes) or (not piece.data and not piece.is_last):
                 raise RemoteProtocolError(f"{name} became another while it was fetched; fetch it again")
-            size = n_bytes
-            if data:
-                yield data
-            offset += len(data)
-            if done:
+            size = piece.n_bytes
+            if piece.data:
+                yield piece.data
+            offset += len(piece.data)
+            if piece.is_last:
                 return
 
     def _odd(self, what: str, error: Exception) -> RemoteProtocolError:

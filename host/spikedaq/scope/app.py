@@ -15,14 +15,31 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from spikedaq.scope import routes_analysis, routes_neuron, routes_stimulus
+from spikedaq.scope import (
+    routes_analysis,
+    routes_downloads,
+    routes_neuron,
+    routes_recordings,
+    routes_stimulus,
+    routes_trial,
+)
 from spikedaq.scope.access import COOKIE, Access, WebRole
+from spikedaq.scope.conversions import Conversions
 from spikedaq.scope.hub import MAX_VIEWERS, Hub
+from spikedaq.scope.libraries import Libraries
 from spikedaq.scope.page_connection import POLICY_VIOLATION, PageConnection
+from spikedaq.scope.trials import Trials
 
 PAGE = Path(__file__).parent / "page"
 """Where the built page is, in a wheel and after `make page`."""
-_ROUTES: tuple[BaseRoute, ...] = (*routes_analysis.routes, *routes_neuron.routes, *routes_stimulus.routes)
+_ROUTES: tuple[BaseRoute, ...] = (
+    *routes_analysis.routes,
+    *routes_downloads.routes,
+    *routes_neuron.routes,
+    *routes_recordings.routes,
+    *routes_stimulus.routes,
+    *routes_trial.routes,
+)
 _HEADERS = {
     # Nothing but what is served here is loaded or asked, and nothing that somebody wrote into a note is run.
     "content-security-policy": (
@@ -56,8 +73,13 @@ def make_app(hub: Hub, access: Access, *, page: Path = PAGE, routes: Sequence[Ba
             following.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await following
+            await trials.close()
+            await conversions.close()
+            await libraries.close()
             await routes_analysis.close(app)
 
+    libraries = Libraries(hub.urls, hub.key)
+    conversions, trials = Conversions(libraries), Trials(hub)
     files: BaseRoute = (
         Mount("/", StaticFiles(directory=page, html=True)) if (page / "index.html").exists() else Route("/", _no_page)
     )
@@ -67,6 +89,7 @@ def make_app(hub: Hub, access: Access, *, page: Path = PAGE, routes: Sequence[Ba
     )
     app.state.hub = hub
     app.state.access = access
+    app.state.libraries, app.state.conversions, app.state.trials = libraries, conversions, trials
     app.add_middleware(Guard, access=access)
     return app
 
