@@ -35,12 +35,14 @@ _busy = 0
 
 
 async def _file(request: Request) -> Response:
-    """Answer with one closed file, or the range of it that is asked for."""
+    """Answer with one closed file, or the range of it that is asked for; with ``check`` only whether it can be had."""
     libraries = libraries_of(request)
     folder = await _folder(request, libraries)
     bench, session, device = text(request, "bench"), text(request, "session"), optional(request, "device")
     source = Source(bench, session, folder, device, text(request, "name"))
     first = await first_piece(libraries, source)
+    if optional(request, "check") is not None:
+        return json_answer({"n_bytes": first.n_bytes})
     headers = {**attachment(source.name, _suffix(source.name)), "accept-ranges": "bytes"}
     tag = None if first.sha256 is None else f'"{first.sha256}"'
     if tag is not None:
@@ -64,7 +66,10 @@ async def _file(request: Request) -> Response:
 
 
 async def _zip(request: Request) -> Response:
-    """Answer with all closed files of a session, or of one device of it, as an archive with their manifests."""
+    """Answer with all closed files of a session, or of one device of it, as an archive with their manifests.
+
+    With ``check`` only whether they can be had.
+    """
     libraries, bench, session = libraries_of(request), text(request, "bench"), text(request, "session")
     device, folder = optional(request, "device"), await _folder(request, libraries)
     whole = await libraries.ask(bench, lambda library: library.recording(session, folder=folder))
@@ -81,6 +86,8 @@ async def _zip(request: Request) -> Response:
     members += [
         Member(Source(bench, session, folder, str(f["device"]), str(f["name"])), int(f["n_bytes"])) for f in closed
     ]
+    if optional(request, "check") is not None:
+        return json_answer({"n_bytes": sum(member.n_bytes for member in members)})
     pieces, n_bytes = archive(libraries, members, int(whole["started_utc_ns"]))
     so_far = any(f["state"] in ("recording", "not_closed") for f in files)
     stem = f"{session}{'' if device is None else f'_{device}'}{'_so-far' if so_far else ''}"

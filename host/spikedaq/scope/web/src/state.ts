@@ -156,6 +156,15 @@ export function onEvent(listener: EventListener): () => void {
   return () => eventListeners.delete(listener);
 }
 
+type SayListener = (said: Said) => void;
+const sayListeners = new Set<SayListener>();
+
+/** Be told what the server says that is of one panel only; returns what ends it. */
+export function onSay(listener: SayListener): () => void {
+  sayListeners.add(listener);
+  return () => sayListeners.delete(listener);
+}
+
 export const connection = new Connection(() => socketUrl(localStorage.getItem("spikedaq.name") ?? ""));
 
 connection.onState = (is) => {
@@ -175,6 +184,8 @@ connection.onSaid = (said: Said) => {
     takeLeaseWanted(said.bench!, said["device"] as string | null, said["by"] as string);
   } else if (said.say === "wrong") {
     toast(said["text"] as string, "error");
+  } else {
+    for (const listener of sayListeners) listener(said);
   }
 };
 

@@ -1,4 +1,2 @@
 /** Recording. */
-export function RecordingPanel() {
-  return <p>...</p>;
-}
+export { RecordingPanel } from "./recording/recording_panel";
