@@ -156,13 +156,13 @@ export function onEvent(listener: EventListener): () => void {
   return () => eventListeners.delete(listener);
 }
 
-type SayListener = (said: Said) => void;
-const sayListeners = new Set<SayListener>();
+type TrialListener = (bench: string, trial: unknown) => void;
+const trialListeners = new Set<TrialListener>();
 
-/** Be told what the server says that is of one panel only; returns what ends it. */
-export function onSay(listener: SayListener): () => void {
-  sayListeners.add(listener);
-  return () => sayListeners.delete(listener);
+/** Be told how trials stand that run in the page's server; returns what ends it. */
+export function onTrial(listener: TrialListener): () => void {
+  trialListeners.add(listener);
+  return () => trialListeners.delete(listener);
 }
 
 export const connection = new Connection(() => socketUrl(localStorage.getItem("spikedaq.name") ?? ""));
@@ -184,8 +184,8 @@ connection.onSaid = (said: Said) => {
     takeLeaseWanted(said.bench!, said["device"] as string | null, said["by"] as string);
   } else if (said.say === "wrong") {
     toast(said["text"] as string, "error");
-  } else {
-    for (const listener of sayListeners) listener(said);
+  } else if (said.say === "trial") {
+    for (const listener of trialListeners) listener(said.bench!, said["trial"]);
   }
 };
 

@@ -1,6 +1,6 @@
 /** Trials that run in the page's server: how they stand, by bench. */
 import { signal } from "@preact/signals";
-import { onSay } from "../../state";
+import { onTrial } from "../../state";
 import { request } from "../device/files";
 import type { Source } from "../stimulus/waveform";
 import { get, identity, path, post } from "./library";
@@ -36,9 +36,7 @@ function take(bench: string, trial: Trial | null): void {
   if (trial !== null) trials.value = new Map(trials.value).set(bench, trial);
 }
 
-onSay((said) => {
-  if (said.say === "trial" && said.bench !== undefined) take(said.bench, said["trial"] as Trial);
-});
+onTrial((bench, trial) => take(bench, trial as Trial));
 
 /** Learn of a trial that began before this page did. */
 export async function fetchTrial(bench: string): Promise<void> {
