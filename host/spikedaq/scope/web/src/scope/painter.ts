@@ -18,6 +18,8 @@ export interface Picture {
   isSweep: boolean;
 }
 
+/** Stretches that are on their way, each shaded. */
+const MAX_UNKNOWN = 50;
 /** Of several devices the first lies above the others, and lets them be seen. */
 const OVERLAID = 0.75;
 const CAUSES: Record<string, string> = {
@@ -173,11 +175,13 @@ export class Painter {
       if (store.keptFrom > first) add(Math.min(first, store.keptFrom), store.keptFrom, "no longer kept", false);
       const [stretch, last] = [stretches[k]?.[0], stretches[k]?.at(-1)];
       if (stretch === undefined || last === undefined) return;
-      const lacking = store.unknown(stretch.firstBin, Math.min(last.stopBin, store.end - 1));
-      if (lacking !== null && lacking[1] * store.binSteps > store.keptFrom) {
+      const end = Math.min(last.stopBin, store.end - 1);
+      let lacking = store.unknown(stretch.firstBin, end);
+      for (let n = 0; lacking !== null && n < MAX_UNKNOWN; n++) {
         const from = Math.max(lacking[0] * store.binSteps, store.keptFrom);
-        const why = follower.problem || "loading ...";
-        add(from, lacking[1] * store.binSteps, why, false);
+        const to = lacking[1] * store.binSteps;
+        if (to > from) add(from, to, follower.problem || "loading ...", false);
+        lacking = store.unknown(lacking[1], end);
       }
     });
   }
