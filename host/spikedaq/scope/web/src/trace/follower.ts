@@ -164,7 +164,9 @@ export class Follower {
     try {
       const told = await this.line.happened({ bench, device, boot, first: from, stop: to });
       for (const event of told.events) this.events.take(event);
-      this.events.addRange(first, stop);
+      // Where there were too many, these are the newest: the others are asked for next.
+      const oldest = Number(told.events[0]?.["step"]);
+      this.events.addRange(!told.complete && oldest > first ? oldest : first, stop);
     } catch (error) {
       this.problem = error instanceof Error ? error.message : String(error);
       this.retryMs = performance.now() + RETRY_MS;
