@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from harness import DaemonProcess
-from helpers.chromium import Complaints, picture, resize
+from helpers.chromium import Complaints, Size, Theme, picture, resize
 from helpers.page_server import PageProcess, ServerMaker
 from spikedaq.cli.main import main
 from spikedaq.formats import export_csv
@@ -168,7 +168,7 @@ def test_a_viewer_may_analyse_a_file_of_its_own(
 ) -> None:
     """With the token that changes nothing."""
     server = make_server(shared_bench, tokens=True)
-    (exported,) = export_csv(session, tmp_path / "out")
+    (exported,) = export_csv(session, tmp_path)
     go(page, server, server.viewer_token or "")
     page.get_by_test_id("analysis-upload").set_input_files(exported.csv)
     expect(page.get_by_test_id("analysis-count")).to_have_text("90 spikes")
@@ -206,11 +206,12 @@ def test_too_large_is_refused_at_once(page: Page, shared_server: PageProcess, tm
     connection.close()
 
 
-def test_pictures(page: Page, shared_server: PageProcess, session: Path) -> None:
-    """Readable from 1024 pixels up: nothing wider than the page."""
+def test_it_fits_every_screen(page: Page, shared_server: PageProcess, session: Path) -> None:
+    """Readable from 1024 pixels up: nothing wider than the page, light and dark."""
     go(page, shared_server)
     open_session(page)
-    for size, theme in (("small", "dark"), ("medium", "light"), ("large", "light")):
-        resize(page, size, theme)  # type: ignore[arg-type]
+    shown: list[tuple[Size, Theme]] = [("large", "light"), ("medium", "light"), ("small", "dark")]
+    for size, theme in shown:
+        resize(page, size, theme)
         assert page.evaluate("document.querySelector('.analysis').scrollWidth <= innerWidth")
-        picture(page, f"analysis-{size}")
+    picture(page.get_by_test_id("figure-threshold"), "analysis-threshold")

@@ -64,7 +64,7 @@ export function Settings({ seen }: { seen: Seen | null }) {
       <fieldset>
         <legend>A whole stimulus loop</legend>
         <div class="pair">
-          <NumberInput label="Length" unit="ms" value={now.length_ms} placeholder="most common" least={0.1} testId="analysis-length" onChange={(length_ms) => change({ length_ms })} />
+          <NumberInput label="Length" unit="ms" value={now.length_ms} placeholder="usual" least={0.1} testId="analysis-length" onChange={(length_ms) => change({ length_ms })} />
           <NumberInput label="Tolerance" unit="ms" value={now.tolerance_ms} placeholder="0" least={0} testId="analysis-tolerance" onChange={(tolerance_ms) => change({ tolerance_ms })} />
         </div>
       </fieldset>
@@ -88,7 +88,7 @@ export function Settings({ seen }: { seen: Seen | null }) {
           label="Phase plane"
           value={now.near_mv_per_ms === undefined ? "all" : "near"}
           options={[
-            ["near", "below the spike: up to 20 mV/ms"],
+            ["near", "up to 20 mV/ms"],
             ["all", "all of it"],
           ]}
           testId="analysis-phase"
