@@ -131,7 +131,7 @@ def _offline(arguments: argparse.Namespace, simulation: Simulation, like: dict[s
             progress=lambda n, total: progress.update(task, completed=n, total=total or None),
         )
     if arguments.json:
-        print_json([{**each.to_map(), **described(simulation)} for each in done])
+        print_json([{**each.to_map(), **simulation.described()} for each in done])
         return 0
     for each in done:
         tally = each.tally
@@ -141,18 +141,6 @@ def _offline(arguments: argparse.Namespace, simulation: Simulation, like: dict[s
         for path in each.files:
             print(f"  {path}")
     return 0
-
-
-def described(simulation: Simulation) -> dict[str, Any]:
-    """Return a simulation as JSON values."""
-    settings = simulation.settings
-    return {
-        "indicator": simulation.indicator,
-        "seed": simulation.seed,
-        "settings": settings.to_map(),
-        "frame_rate_hz": settings.true_frame_rate_hz,
-        "pitch_steps": settings.steps_per_frame,
-    }
 
 
 def _list(*, as_json: bool) -> int:

@@ -16,13 +16,13 @@ from rich.live import Live
 from rich.text import Text
 
 from spikedaq.cli.common import console, print_json
-from spikedaq.cli.imaging import described
-from spikedaq.cli.imaging_follow import LiveImaging
 from spikedaq.formats.imaging import Simulation
 from spikedaq.formats.imaging_files import Outputs
+from spikedaq.formats.imaging_live import LiveImaging
+from spikedaq.formats.imaging_place import beside_recording, dated, outputs_at
 from spikedaq.inlet import Bench, connect
 from spikedaq.model import ConfigError, StoreError
-from spikedaq.store import FileMeta, open_recording
+from spikedaq.store import FileMeta
 
 _REDRAW_S = 0.25
 
@@ -62,7 +62,7 @@ def _show(live: LiveImaging, arguments: argparse.Namespace, is_asked: Callable[[
     out = console()
     title = f"simulated imaging of {live.device} on {live.publisher.topic}; Ctrl-C ends"
     if arguments.json:
-        print_json({"topic": live.publisher.topic, "device": live.device, **described(live.simulation)})
+        print_json({"topic": live.publisher.topic, "device": live.device, **live.simulation.described()})
     elif not out.is_terminal:
         print(title, flush=True)
     with (
@@ -113,37 +113,15 @@ def _device(bench: Bench, name: str | None) -> str:
 def _outputs(arguments: argparse.Namespace, bench: Bench, device: str) -> tuple[Outputs, FileMeta | None]:
     """Return where to write while it runs, and what the recording beside it says of itself."""
     out: Path | None = arguments.out
-    beside: FileMeta | None = None
     if arguments.record and out is not None:
         raise ConfigError("--record and --out are two places; give one of them")
     if arguments.record:
-        recording = bench.status()["recording"]
-        if not recording or device not in recording["devices"]:
-            message = f"{device} is not being recorded; begin with: spikedaq record start NAME, or give --out"
-            raise ConfigError(message)
-        folder = Path(recording["folder"]) / device
-        if not folder.is_dir():
-            raise ConfigError(f"{folder} is not on this computer; run it on the daemon's, or give --out")
-        with open_recording(Path(recording["devices"][device]["file"])) as file:
-            beside = file.meta
-        base, number = folder / f"{recording['session']}_{device}_imaging", 1
-        while not arguments.overwrite and any(
-            _named(base, number).with_suffix(end).exists() for end in (".nwb", ".csv")
-        ):
-            number += 1
-        base = _named(base, number)
-    elif out is None:
+        return beside_recording(bench, device, overwrite=arguments.overwrite)
+    if out is None:
         return Outputs(None, None), None
-    elif out.is_dir():
-        base = out / f"{bench.name}_{device}_imaging_{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    elif out.suffix in (".nwb", ".csv"):
+    if out.is_dir():
+        return outputs_at(dated(out, bench.name, device, datetime.now(UTC)), overwrite=arguments.overwrite), None
+    if out.suffix in (".nwb", ".csv"):
         nwb, csv = (out, None) if out.suffix == ".nwb" else (None, out)
         return Outputs(nwb, csv, arguments.overwrite, whole=False), None
-    else:
-        raise ConfigError(f"{out} is not a folder; create it first, or give a name that ends in .nwb or .csv")
-    nwb, csv = (base.with_name(base.name + end) for end in (".nwb", ".csv"))
-    return Outputs(nwb, csv, arguments.overwrite, whole=False), beside
-
-
-def _named(base: Path, number: int) -> Path:
-    return base if number == 1 else base.with_name(f"{base.name}_{number}")
+    raise ConfigError(f"{out} is not a folder; create it first, or give a name that ends in .nwb or .csv")

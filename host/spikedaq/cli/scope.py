@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import webbrowser
+from pathlib import Path
 from typing import Any
 
 from spikedaq.cli.common import add_json_option, print_json
@@ -27,6 +28,13 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("--listen", default=DEFAULT_LISTEN, metavar="HOST:PORT", help=f"default: {DEFAULT_LISTEN}")
     parser.add_argument("--viewer-token", metavar="TEXT", help="who has it may watch; made where it is needed")
     parser.add_argument("--controller-token", metavar="TEXT", help="who has it may do everything")
+    parser.add_argument(
+        "--imaging-folder",
+        type=Path,
+        metavar="DIR",
+        help="where imaging goes that is recorded beside no recording (default: imaging in the data folder of a daemon "
+        "on this computer)",
+    )
     parser.add_argument("--open", action="store_true", help="open it in this computer's browser")
     parser.add_argument("--no-qr", action="store_true", help="print no QR code")
     add_json_option(parser)
@@ -78,7 +86,7 @@ def run_scope(arguments: argparse.Namespace) -> int:
         if arguments.open:
             webbrowser.open(addresses.get("controllers", address))
 
-    PageServer(make_app(hub, access), started=started).run(sockets=[listening])
+    PageServer(make_app(hub, access, imaging_folder=arguments.imaging_folder), started=started).run(sockets=[listening])
     return 0
 
 

@@ -35,6 +35,16 @@ class Simulation:
     indicator: str = ""
     first_step: int | None = None
 
+    def described(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {
+            "indicator": self.indicator,
+            "seed": self.seed,
+            "settings": self.settings.to_map(),
+            "frame_rate_hz": self.settings.true_frame_rate_hz,
+            "pitch_steps": self.settings.steps_per_frame,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class ComputedImaging:

@@ -18,6 +18,7 @@ from starlette.websockets import WebSocket
 from spikedaq.scope import (
     routes_analysis,
     routes_downloads,
+    routes_imaging,
     routes_neuron,
     routes_recordings,
     routes_stimulus,
@@ -35,6 +36,7 @@ PAGE = Path(__file__).parent / "page"
 _ROUTES: tuple[BaseRoute, ...] = (
     *routes_analysis.routes,
     *routes_downloads.routes,
+    *routes_imaging.routes,
     *routes_neuron.routes,
     *routes_recordings.routes,
     *routes_stimulus.routes,
@@ -52,7 +54,14 @@ _HEADERS = {
 }
 
 
-def make_app(hub: Hub, access: Access, *, page: Path = PAGE, routes: Sequence[BaseRoute] = ()) -> Starlette:
+def make_app(
+    hub: Hub,
+    access: Access,
+    *,
+    page: Path = PAGE,
+    routes: Sequence[BaseRoute] = (),
+    imaging_folder: Path | None = None,
+) -> Starlette:
     """Return the ASGI application.
 
     Parameters
@@ -62,13 +71,16 @@ def make_app(hub: Hub, access: Access, *, page: Path = PAGE, routes: Sequence[Ba
     routes : sequence of routes
         What else is served, behind the same guard, beside those of this package; ``request.app.state.hub`` and
         ``request.state.role`` are there.
+    imaging_folder : Path, optional
+        Where imaging is recorded that is recorded beside no recording.
     """
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         following = asyncio.create_task(hub.run(), name="benches")
         try:
-            yield
+            async with routes_imaging.simulations(app, imaging_folder):
+                yield
         finally:
             following.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from spikedaq.bus import ALARMS, EVENTS, SAMPLES, Message, decode_samples, split_topic
+from spikedaq.bus import ALARMS, EVENTS, SAMPLES, Message, decode_derived, decode_samples, split_topic
 from spikedaq.inlet import Bench, ClockReading, Subscriber, connect
 from spikedaq.keys import ClientKey
 from spikedaq.model import RemoteProtocolError, SpikedaqError
@@ -20,6 +20,8 @@ TICK_S = 0.04
 """Blocks are sent on so often: 25 frames a second, which the page draws at the screen's rate."""
 LOOK_S = 1.0
 _ANSWER_S = 3.0
+DERIVED = frozenset({"imaging"})
+"""Derived streams that the page shows, whoever publishes them."""
 _MAX_PER_TICK = 2000
 """Messages taken in one go, so that requests are served meanwhile; a backlog is taken over several ticks."""
 
@@ -59,6 +61,8 @@ class BenchFeed:
         daemon's ``{utc_ns, host_ns}``, and ``offset_ms``, ``uncertainty_ms``: its CLOCK_BOOTTIME less this computer's.
     traces : dict of str to Traces
         By device.
+    derived : dict of (str, str) to Traces
+        By device and stream, of `DERIVED`.
     events : dict of str to EventLog
         By device.
     """
@@ -68,6 +72,7 @@ class BenchFeed:
         self.name = url
         self.key = key
         self.traces: dict[str, Traces] = {}
+        self.derived: dict[tuple[str, str], Traces] = {}
         self.events: dict[str, EventLog] = {}
         self.state: dict[str, Any] = {"bench": url, "url": url, "here": False, "error": "not reached yet"}
         self._audience = audience
@@ -124,6 +129,8 @@ class BenchFeed:
         for gone in set(self.traces) - names:
             del self.traces[gone]
             self.events.pop(gone, None)
+        for key in [key for key in self.derived if key[0] not in names]:
+            del self.derived[key]
         self._offset.take(reading)
         self.state = {
             "bench": self.name, "url": self.url, "here": True, "error": "", "status": status,
@@ -138,8 +145,8 @@ class BenchFeed:
             happened, self._happened = self._happened, {}
             for device, events in happened.items():
                 self._audience.tell_events(self.name, device, events)
-            for device, traces in list(self.traces.items()):
-                self._audience.show(self.name, device, traces)
+            for traces in (*self.traces.values(), *self.derived.values()):
+                self._audience.show(self.name, traces.device, traces)
             next_s = max(next_s + TICK_S, time.monotonic())
             await asyncio.sleep(next_s - time.monotonic())
 
@@ -162,6 +169,12 @@ class BenchFeed:
             self._note_missed(topic.device, traces, message)
             traces.take(message.header, samples)
             self._log_of(topic.device).see(message.header["boot"], message.header["step"])
+        elif topic.stream in DERIVED:
+            values = decode_derived(message)
+            derived = self.derived.get((topic.device, topic.stream))
+            if derived is None:
+                derived = self.derived[topic.device, topic.stream] = Traces(self.name, topic.device, topic.stream)
+            derived.take(message.header, values)
         elif topic.stream == EVENTS:
             event = for_page(message.header)
             self._log_of(topic.device).take(event)
@@ -179,6 +192,10 @@ class BenchFeed:
             event = {"kind": "gap", "boot": message.header["boot"], "step": step, "count": count, "cause": "missed"}
             self._log_of(device).take(event)
             self._happened.setdefault(device, []).append(event)
+
+    def traces_of(self, device: str, stream: str) -> Traces | None:
+        """Return a stream of a device, None where nothing came of it."""
+        return self.traces.get(device) if stream == SAMPLES else self.derived.get((device, stream))
 
     def _log_of(self, device: str) -> EventLog:
         log = self.events.get(device)

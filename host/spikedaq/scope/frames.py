@@ -28,18 +28,22 @@ def encode_bins(header: Mapping[str, Any], bins: Bins) -> bytes:
     bytes
         Length of the header (u32, little-endian), the header as JSON, spaces up to a multiple of 4, then int16,
         little-endian: channel by channel all smallest values, then channel by channel all largest. At level 0 both are
-        the same and come once (``flat``), except where samples are missing.
+        the same and come once (``flat``), except where samples are missing. Of float32 bins likewise, with ``dtype``
+        ``f4`` in the header.
     """
     channels, count = bins.low.shape
+    is_float = bins.low.dtype == np.float32
+    dtype = "<f4" if is_float else "<i2"
     flat = bins.level == 0 and bool(np.array_equal(bins.low, bins.high))
     fields = {
         "v": VERSION, **header,
         "level": bins.level, "first": bins.first, "count": count, "channels": channels, "flat": flat,
+        **({"dtype": "f4"} if is_float else {}),
     }  # fmt: skip
     text = json.dumps(fields, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 4)
-    low = np.ascontiguousarray(bins.low, dtype="<i2").tobytes()
-    high = b"" if flat else np.ascontiguousarray(bins.high, dtype="<i2").tobytes()
+    low = np.ascontiguousarray(bins.low, dtype=dtype).tobytes()
+    high = b"" if flat else np.ascontiguousarray(bins.high, dtype=dtype).tobytes()
     return b"".join((_LENGTH.pack(len(text)), text, low, high))
 
 
@@ -48,7 +52,7 @@ def decode_bins(data: bytes) -> tuple[dict[str, Any], Bins]:
     (length,) = _LENGTH.unpack_from(data)
     header: dict[str, Any] = json.loads(data[4 : 4 + length])
     shape = (header["channels"], header["count"])
-    values = np.frombuffer(data, "<i2", offset=4 + length)
+    values = np.frombuffer(data, "<f4" if header.get("dtype") == "f4" else "<i2", offset=4 + length)
     size = shape[0] * shape[1]
     low = values[:size].reshape(shape)
     high = low if header["flat"] else values[size:].reshape(shape)

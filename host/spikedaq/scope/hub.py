@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from spikedaq.bus import SAMPLES
 from spikedaq.keys import ClientKey
 from spikedaq.scope.asking import Leaseholders
 from spikedaq.scope.feed import BenchFeed
@@ -45,7 +46,7 @@ class Hub:
         self.leaseholders = Leaseholders()
         self.frames_made = 0
         self.frames_sent = 0
-        self._watching: dict[tuple[str, str], dict[int, set[Viewer]]] = {}
+        self._watching: dict[tuple[str, str, str], dict[int, set[Viewer]]] = {}
 
     async def run(self) -> None:
         """Follow every bench until cancelled."""
@@ -70,7 +71,7 @@ class Hub:
 
     def tell_events(self, bench: str, device: str, events: list[dict[str, Any]]) -> None:
         """Tell what happened on a device: those who watch it everything, the others what is not about single steps."""
-        watching = {viewer for viewers in self._watching.get((bench, device), {}).values() for viewer in viewers}
+        watching = self.watching(bench, device)
         message = {"say": "events", "bench": bench, "device": device}
         rare = [event for event in events if event.get("kind") not in FREQUENT]
         for viewers, which in ((watching, events), (self.viewers - watching, rare)):
@@ -79,9 +80,14 @@ class Hub:
                 for viewer in viewers:
                     viewer.tell(text)
 
+    def watching(self, bench: str, device: str, stream: str = SAMPLES) -> set[Viewer]:
+        """Return who watches a stream of a device, at any zoom."""
+        levels = self._watching.get((bench, device, stream), {})
+        return {viewer for viewers in levels.values() for viewer in viewers}
+
     def show(self, bench: str, device: str, traces: Traces) -> None:
-        """Show each viewer of a device what came."""
-        for level, viewers in self._watching.get((bench, device), {}).items():
+        """Show each viewer of a stream what came."""
+        for level, viewers in self._watching.get((bench, device, traces.stream), {}).items():
             frame = traces.news(level)
             if frame is None:
                 continue
@@ -110,20 +116,22 @@ class Hub:
         """From now on show a viewer this device at this zoom, under its own number for it."""
         self.unwatch(viewer, number)
         viewer.watches[number] = watch
-        self._watching.setdefault((watch.bench, watch.device), {}).setdefault(watch.level, set()).add(viewer)
+        self._watching.setdefault((watch.bench, watch.device, watch.stream), {}).setdefault(watch.level, set()).add(
+            viewer
+        )
 
     def unwatch(self, viewer: Viewer, number: int) -> None:
         """Show it no more; nothing where it is not watched."""
         watch = viewer.watches.pop(number, None)
         if watch is None or watch in viewer.watches.values():
             return
-        key = (watch.bench, watch.device)
+        key = (watch.bench, watch.device, watch.stream)
         levels = self._watching[key]
         levels[watch.level].discard(viewer)
         if not levels[watch.level]:
             del levels[watch.level]
             feed = self.feed(watch.bench)
-            traces = feed.traces.get(watch.device) if feed is not None else None
+            traces = feed.traces_of(watch.device, watch.stream) if feed is not None else None
             if traces is not None:
                 traces.forget(watch.level)
         if not levels:

@@ -12,12 +12,14 @@ from typing import Any, ClassVar
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from spikedaq.bus import SAMPLES
 from spikedaq.inlet import connect
 from spikedaq.model import CommandRejected, SpikedaqError
 from spikedaq.scope.access import WebRole
 from spikedaq.scope.asking import Asker
 from spikedaq.scope.event_log import read_events, told
 from spikedaq.scope.everywhere import Everywhere
+from spikedaq.scope.feed import DERIVED
 from spikedaq.scope.hub import Hub
 from spikedaq.scope.json_text import to_json
 from spikedaq.scope.past import MAX_SAMPLES, Past, check_range
@@ -122,7 +124,11 @@ class PageConnection:
             raise CommandRejected(f"a zoom level is a whole number from 0 to {N_LEVELS - 1}")
         if number not in self.viewer.watches and len(self.viewer.watches) >= MAX_WATCHES:
             raise CommandRejected(f"one page watches at most {MAX_WATCHES} devices")
-        self._hub.watch(self.viewer, number, Watch(str(said["bench"]), str(said["device"]), level))
+        self._hub.watch(
+            self.viewer,
+            number,
+            Watch(str(said["bench"]), str(said["device"]), level, _stream(said.get("stream", SAMPLES))),
+        )
 
     def _unwatch(self, said: dict[str, Any]) -> None:
         self._hub.unwatch(self.viewer, int(said["id"]))
@@ -202,7 +208,12 @@ class PageConnection:
         feed = self._hub.feed(bench)
         if feed is None:
             raise CommandRejected(f"there is no bench {bench!r} here", code="unknown_bench")
-        traces, boot = feed.traces.get(device), said.get("boot")
+        stream, boot = _stream(said.get("stream", SAMPLES)), said.get("boot")
+        traces = feed.traces_of(device, stream)
+        if stream != SAMPLES:  # of which there is no history
+            frame = traces.past(level, first, stop, past=number) if traces is not None else None
+            self._spawn(number, self._show_past(number, [] if frame is None else [frame]))
+            return
         if traces is not None and traces.has(boot, level, first):
             frame = traces.past(level, first, stop, past=number)
             self._spawn(number, self._show_past(number, [] if frame is None else [frame]))
@@ -251,6 +262,13 @@ class PageConnection:
         "ack": _ack, "clock": _clock, "watch": _watch, "unwatch": _unwatch, "ask": _ask, "past": _past,
         "want_lease": _want_lease, "events": _events, "everywhere": _everywhere,
     }  # fmt: skip
+
+
+def _stream(name: Any) -> str:
+    """Return which stream of a device is meant."""
+    if not isinstance(name, str) or (name != SAMPLES and name not in DERIVED):
+        raise CommandRejected(f"a page shows the streams {SAMPLES}, {', '.join(sorted(DERIVED))}", code="bad_arguments")
+    return name
 
 
 def viewer_name(given: str, page_id: str) -> str:

@@ -6,6 +6,7 @@ A spike is never hidden: whatever the zoom, the bin that it fell into has it as 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,8 @@ CAPACITY = 16384
 EMPTY_LOW, EMPTY_HIGH = 32767, -32768
 """A bin without samples: its smallest value is larger than its largest."""
 
-Int16s = npt.NDArray[np.int16]
+Values = npt.NDArray[Any]
+"""int16, raw values, or float32."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,14 +32,14 @@ class Bins:
         Each bin has ``2**level`` samples.
     first : int
         Number of the first bin: that of its first step, divided by the size of a bin.
-    low, high : int16 arrays, shape (n_channels, n_bins)
-        Smallest and largest raw value; low > high where no sample is.
+    low, high : int16 or float32 arrays, shape (n_channels, n_bins)
+        Smallest and largest value; low > high where no sample is: 32767 and -32768, or the infinities.
     """
 
     level: int
     first: int
-    low: Int16s
-    high: Int16s
+    low: Values
+    high: Values
 
 
 class Pyramid:
@@ -51,6 +53,8 @@ class Pyramid:
     n_channels : int
     capacity : int
         Bins kept of each level, a power of two.
+    is_float : bool
+        Values are float32, and NaN is no value; else they are int16.
 
     Attributes
     ----------
@@ -60,7 +64,9 @@ class Pyramid:
         Samples that came behind newer ones, and were left out.
     """
 
-    def __init__(self, n_channels: int, *, capacity: int = CAPACITY, n_levels: int = N_LEVELS) -> None:
+    def __init__(
+        self, n_channels: int, *, capacity: int = CAPACITY, n_levels: int = N_LEVELS, is_float: bool = False
+    ) -> None:
         if capacity < 2 or capacity & (capacity - 1):
             raise ValueError("capacity must be a power of two")
         self.n_channels = n_channels
@@ -70,12 +76,15 @@ class Pyramid:
         self.late = 0
         self._capacity = capacity
         shape = (n_levels, n_channels, capacity)
-        self._low = np.full(shape, EMPTY_LOW, dtype=np.int16)
-        self._high = np.full(shape, EMPTY_HIGH, dtype=np.int16)
+        self._dtype: type[np.float32 | np.int16] = np.float32 if is_float else np.int16
+        self._empty_low: float = np.inf if is_float else EMPTY_LOW
+        self._empty_high: float = -np.inf if is_float else EMPTY_HIGH
+        self._low: Values = np.full(shape, self._empty_low, self._dtype)
+        self._high: Values = np.full(shape, self._empty_high, self._dtype)
         self._made = [0] * n_levels
         """By level: steps before this one are in its bins."""
 
-    def append(self, first_step: int, samples: Int16s) -> None:
+    def append(self, first_step: int, samples: Values) -> None:
         """Take samples (n_samples, n_channels); steps that are left out stay empty."""
         if self.end is None:
             self.begin = self.end = first_step
@@ -89,7 +98,7 @@ class Pyramid:
             self._skip(first_step)
         while self.end < first_step:
             count = min(first_step - self.end, quarter)
-            self._put(self.end, np.full((count, self.n_channels), EMPTY_LOW, np.int16), is_empty=True)
+            self._put(self.end, np.full((count, self.n_channels), self._empty_low, self._dtype), is_empty=True)
         for k in range(0, len(samples), quarter):
             self._put(first_step + k, samples[k : k + quarter], is_empty=False)
 
@@ -114,18 +123,23 @@ class Pyramid:
         return Bins(level, first, self._low[level][:, where], self._high[level][:, where])
 
     def _nothing(self, level: int, first: int) -> Bins:
-        none = np.empty((self.n_channels, 0), np.int16)
+        none = np.empty((self.n_channels, 0), self._dtype)
         return Bins(level, first, none, none)
 
-    def _put(self, first_step: int, samples: Int16s, *, is_empty: bool) -> None:
+    def _put(self, first_step: int, samples: Values, *, is_empty: bool) -> None:
         if not len(samples) or self.end is None:
             return
         # Level 0 must not be overwritten before every level has seen it.
         if first_step + len(samples) - min(self._made[1:], default=first_step) > self._capacity // 2:
             self._make(self.n_levels - 1)
         where = np.arange(first_step, first_step + len(samples)) & (self._capacity - 1)
-        self._low[0][:, where] = samples.T
-        self._high[0][:, where] = EMPTY_HIGH if is_empty else samples.T
+        if self._dtype is np.float32:
+            is_nan = np.isnan(samples.T)
+            self._low[0][:, where] = np.where(is_nan, self._empty_low, samples.T)
+            self._high[0][:, where] = self._empty_high if is_empty else np.where(is_nan, self._empty_high, samples.T)
+        else:
+            self._low[0][:, where] = samples.T
+            self._high[0][:, where] = self._empty_high if is_empty else samples.T
         self.end = self._made[0] = first_step + len(samples)
 
     def _skip(self, first_step: int) -> None:
@@ -138,8 +152,8 @@ class Pyramid:
             where = np.arange(max(first, stop - self._capacity + 1), stop + 1) & (self._capacity - 1)
             if level and first > stop:
                 continue  # the gap is within one bin
-            self._low[level][:, where] = EMPTY_LOW
-            self._high[level][:, where] = EMPTY_HIGH
+            self._low[level][:, where] = self._empty_low
+            self._high[level][:, where] = self._empty_high
             self._made[level] = first_step
         self.end = first_step
 

@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from spikedaq.bus import SAMPLES
 from spikedaq.scope.frames import encode_bins
-from spikedaq.scope.pyramid import Bins, Pyramid
+from spikedaq.scope.pyramid import CAPACITY, Bins, Pyramid
+
+DERIVED_CAPACITY = 4096
+"""Bins kept of each level of a derived stream, which has some hundred values a second: 4 MB for nine channels."""
 
 
 class Traces:
-    """One device's samples as they come.
+    """One stream of a device as it comes: its samples, or what somebody derives of them.
 
     A new boot, another clamp mode and another step period begin anew: steps of different boots have nothing in common,
     and in another mode the channels are others.
@@ -29,9 +33,10 @@ class Traces:
         CLOCK_BOOTTIME, on the daemon's computer, of behind the newest sample.
     """
 
-    def __init__(self, bench: str, device: str) -> None:
+    def __init__(self, bench: str, device: str, stream: str = SAMPLES) -> None:
         self.bench = bench
         self.device = device
+        self.stream = stream
         self.run = 0
         self.blocks = 0
         self.t_newest_ns: int | None = None
@@ -40,20 +45,28 @@ class Traces:
         self._anchor: tuple[int, int | None] = (0, None)
         self._sent: dict[int, int] = {}
 
-    def take(self, header: Mapping[str, Any], samples: npt.NDArray[np.int16]) -> None:
-        """Take one block with the header it came with (docs/reference/bus.md, 1.1)."""
-        of = (header.get("epoch"), header["boot"], header.get("mode", "current"), header["step_us"], samples.shape[1])
+    def take(self, header: Mapping[str, Any], samples: npt.NDArray[np.int16] | npt.NDArray[np.float32]) -> None:
+        """Take one block with the header it came with (docs/reference/bus.md, 1.1 and 1.5).
+
+        Bins of a derived stream are of its values, ``pitch_steps`` apart, not of steps.
+        """
+        pitch = int(header.get("pitch_steps", 1))
+        first, phase = divmod(int(header["step"]), pitch)
+        mode = header.get("mode", "current")
+        of = (header.get("epoch"), header["boot"], mode, header["step_us"], samples.shape[1], pitch, phase)
         if self.pyramid is None or of[1:] != self._of[1:]:
             self.run += 1
-            self.pyramid = Pyramid(samples.shape[1])
+            is_derived = self.stream != SAMPLES
+            capacity = DERIVED_CAPACITY if is_derived else CAPACITY
+            self.pyramid = Pyramid(samples.shape[1], capacity=capacity, is_float=is_derived)
             self._sent.clear()
         self._of = of
         self.blocks += 1
         t_ns = header.get("t_ns")
         self._anchor = (header["step"], t_ns)
         if t_ns is not None:
-            self.t_newest_ns = t_ns + len(samples) * header["step_us"] * 1000
-        self.pyramid.append(header["step"], samples)
+            self.t_newest_ns = t_ns + len(samples) * pitch * header["step_us"] * 1000
+        self.pyramid.append(first, samples)
 
     def missing_before(self, header: Mapping[str, Any]) -> tuple[int, int] | None:
         """Return first step and number of the samples between what is here and a block of the same boot, if any."""
@@ -91,11 +104,13 @@ class Traces:
 
     def encode(self, bins: Bins, **more: Any) -> bytes:
         """Return a frame of this device's present run."""
-        _, boot, mode, step_us, _ = self._of
+        _, boot, mode, step_us, _, pitch, phase = self._of
         step, t_ns = self._anchor
         header = {
             "bench": self.bench, "device": self.device, "run": self.run, "boot": boot, "mode": mode,
             "step_us": step_us, "step": step, "t_ms": None if t_ns is None else t_ns / 1e6,
             "oldest": self.pyramid.oldest(bins.level) if self.pyramid else 0, **more,
         }  # fmt: skip
+        if self.stream != SAMPLES:
+            header |= {"stream": self.stream, "pitch_steps": pitch, "phase": phase}
         return encode_bins(header, bins)

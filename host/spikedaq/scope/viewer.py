@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from spikedaq.bus import SAMPLES
 from spikedaq.scope.access import WebRole
 
 MAX_TEXTS = 500
@@ -20,11 +21,12 @@ MAX_WATCHES = 64
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """One device at one zoom."""
+    """One stream of a device at one zoom."""
 
     bench: str
     device: str
     level: int
+    stream: str = SAMPLES
 
 
 class Viewer:

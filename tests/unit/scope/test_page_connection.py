@@ -69,8 +69,14 @@ class Feed:
         samples[217, 0] = 3000
         header = {"boot": 7, "step": 1000, "step_us": 100, "t_ns": 10**9, "epoch": "e"}
         self.traces["alpha"].take(header, samples)
+        self.derived = Traces("lab", "alpha", "imaging")
+        derived = {**header, "step": 100, "pitch_steps": 100}
+        self.derived.take(derived, np.arange(20, dtype=np.float32).reshape(10, 2))
         self.events["alpha"].see(7, 1000)
         self.events["alpha"].take({"kind": "spike", "boot": 7, "step": 1217, "seq": 3})
+
+    def traces_of(self, device: str, stream: str) -> Traces | None:
+        return self.traces.get(device) if stream == "samples" else self.derived
 
 
 def talk(test: Callable[[Socket, Hub], Awaitable[None]], role: WebRole = WebRole.CONTROLLER) -> None:
@@ -164,8 +170,8 @@ def test_watches_are_bounded() -> None:
         socket.say({"do": "watch", "id": 3, "bench": "lab", "device": "alpha", "level": 1})
         socket.say({"do": "clock", "asked": 1})
         await socket.told("clock")
-        assert ("lab", "alpha") in hub._watching
-        assert ("lab", "d3") not in hub._watching
+        assert ("lab", "alpha", "samples") in hub._watching
+        assert ("lab", "d3", "samples") not in hub._watching
 
     talk(test)
 

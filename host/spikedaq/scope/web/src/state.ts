@@ -165,6 +165,15 @@ export function onTrial(listener: TrialListener): () => void {
   return () => trialListeners.delete(listener);
 }
 
+type ImagingListener = (said: Said) => void;
+const imagingListeners = new Set<ImagingListener>();
+
+/** Be told how the imaging simulations of this page's server go; returns what ends it. */
+export function onImaging(listener: ImagingListener): () => void {
+  imagingListeners.add(listener);
+  return () => imagingListeners.delete(listener);
+}
+
 export const connection = new Connection(() => socketUrl(localStorage.getItem("spikedaq.name") ?? ""));
 
 connection.onState = (is) => {
@@ -180,6 +189,8 @@ connection.onSaid = (said: Said) => {
   } else if (said.say === "events") {
     const key = { bench: said.bench!, device: said["device"] as string };
     for (const event of said["events"] as DeviceEvent[]) for (const listener of eventListeners) listener(key, event);
+  } else if (said.say === "imaging") {
+    for (const listener of imagingListeners) listener(said);
   } else if (said.say === "lease_wanted") {
     takeLeaseWanted(said.bench!, said["device"] as string | null, said["by"] as string);
   } else if (said.say === "wrong") {

@@ -32,6 +32,7 @@ interface Watched {
   bench: string;
   device: string;
   level: number;
+  stream?: string | undefined;
   onFrame: (frame: Frame) => void;
 }
 
@@ -106,7 +107,7 @@ export class Connection {
 
   /** Fetch bins of the past; resolves when all came to `onFrame`. */
   past(
-    what: { bench: string; device: string; boot: number; level: number; first: number; stop: number },
+    what: { bench: string; device: string; boot: number; level: number; first: number; stop: number; stream?: string },
     onFrame: (frame: Frame) => void,
   ): Promise<PastTold> {
     return this.request({ do: "past", ...what }, onFrame) as Promise<PastTold>;
@@ -116,14 +117,14 @@ export class Connection {
     this.send(what);
   }
 
-  /** Have new bins of a device at a zoom level sent to `onFrame`; returns what ends it. */
-  watch(bench: string, device: string, level: number, onFrame: (frame: Frame) => void): () => void {
+  /** Have new bins of a device's samples, or of a derived stream, at a zoom level sent to `onFrame`; returns what ends it. */
+  watch(bench: string, device: string, level: number, onFrame: (frame: Frame) => void, stream?: string): () => void {
     const id = this.nextId++;
-    this.watched.set(id, { bench, device, level, onFrame });
-    const stream = streamKey(bench, device, level);
-    const ids = this.byStream.get(stream) ?? new Set();
-    this.byStream.set(stream, ids.add(id));
-    this.send({ do: "watch", id, bench, device, level });
+    this.watched.set(id, { bench, device, level, stream, onFrame });
+    const key = streamKey(bench, device, level, stream);
+    const ids = this.byStream.get(key) ?? new Set();
+    this.byStream.set(key, ids.add(id));
+    this.send({ do: "watch", id, bench, device, level, stream });
     return () => {
       if (!this.watched.delete(id)) return;
       ids.delete(id);
@@ -158,7 +159,7 @@ export class Connection {
       this.retryMs = FIRST_RETRY_MS;
       this.clockUncertaintyMs = Number.POSITIVE_INFINITY;
       this.askClock();
-      for (const [id, { bench, device, level }] of this.watched) this.send({ do: "watch", id, bench, device, level });
+      for (const [id, { onFrame: _, ...what }] of this.watched) this.send({ do: "watch", id, ...what });
       this.onState(true);
     };
     socket.onmessage = (event: MessageEvent<ArrayBuffer | string>) => {
@@ -233,7 +234,7 @@ export class Connection {
       asked.onFrame(frame);
       return;
     }
-    for (const id of this.byStream.get(streamKey(frame.bench, frame.device, frame.level)) ?? []) {
+    for (const id of this.byStream.get(streamKey(frame.bench, frame.device, frame.level, frame.stream)) ?? []) {
       this.watched.get(id)?.onFrame(frame);
     }
   }
@@ -251,8 +252,8 @@ export class Connection {
   }
 }
 
-function streamKey(bench: string, device: string, level: number): string {
-  return `${bench}/${device}/${level}`;
+function streamKey(bench: string, device: string, level: number, stream = "samples"): string {
+  return `${bench}/${device}/${stream}/${level}`;
 }
 
 /** Where the websocket of the page at hand is; a tag keeps this tab's leases over a reload. */

@@ -1,4 +1,4 @@
-/** Bins of one device, as the server sends them (docs/reference/scope.md). */
+/** Bins of one stream of a device, as the server sends them (docs/reference/scope.md). */
 export interface Frame {
   bench: string;
   device: string;
@@ -19,9 +19,15 @@ export interface Frame {
   channels: number;
   /** Number of the request for the past that it answers. */
   past?: number;
-  /** Smallest and largest raw values, channel by channel; low > high where no sample is. */
-  low: Int16Array;
-  high: Int16Array;
+  /** A derived stream; absent from samples. Its bins are of values, at the steps `k * pitch_steps + phase`. */
+  stream?: string;
+  pitch_steps?: number;
+  phase?: number;
+  /** Raw values are int16; those of a derived stream are floats (`f4`) in their unit. */
+  dtype?: "f4";
+  /** Smallest and largest values, channel by channel; low > high where no sample is. */
+  low: Int16Array | Float32Array;
+  high: Int16Array | Float32Array;
 }
 
 const text = new TextDecoder();
@@ -32,7 +38,8 @@ export function decodeFrame(data: ArrayBuffer): Frame {
   const header = JSON.parse(text.decode(new Uint8Array(data, 4, length))) as Frame & { v: number; flat: boolean };
   if (header.v !== 1) throw new Error(`this page knows version 1 of traces, the server sends ${header.v}`);
   const size = header.channels * header.count;
-  const low = new Int16Array(data, 4 + length, size);
-  const high = header.flat ? low : new Int16Array(data, 4 + length + 2 * size, size);
+  const Values = header.dtype === "f4" ? Float32Array : Int16Array;
+  const low = new Values(data, 4 + length, size);
+  const high = header.flat ? low : new Values(data, 4 + length + low.byteLength, size);
   return { ...header, low, high };
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,12 +14,11 @@ import numpy as np
 from spikedaq.analysis.imaging import Imager
 from spikedaq.analysis.imaging_block import FRAME_CHANNELS, NEURONS, ImagingBlock
 from spikedaq.bus import SAMPLES, DerivedPlace, Message, Unavailable, decode_mode, decode_samples, split_topic
-from spikedaq.cli.imaging import described
-from spikedaq.cli.imaging_gather import Gathered, later
 from spikedaq.formats.imaging import Simulation
 from spikedaq.formats.imaging_files import ImagingFiles, Outputs, Tally
+from spikedaq.formats.imaging_gather import Gathered, later
 from spikedaq.inlet import Bench, DerivedPublisher
-from spikedaq.model import ChannelInfo, ClampMode
+from spikedaq.model import ChannelInfo, ClampMode, ConfigError
 from spikedaq.store import FileMeta, ImagingMeta
 
 # Blocks are gathered for so long: each computation has its price, however short the block.
@@ -65,7 +65,9 @@ class LiveImaging:
         self._bench = bench
         self._info = bench.describe(device)
         self._imager = Imager(simulation.settings, seed=simulation.seed)
-        self._files = ImagingFiles(outputs, self._meta)
+        self._files: ImagingFiles | None = ImagingFiles(outputs, self._meta) if outputs.paths else None
+        self._written: list[Path] = []
+        self._published_before = 0
         self._tallies: list[Tally] = []
         self._channels: dict[tuple[int, ClampMode], list[ChannelInfo]] = {}
         self._beside = beside
@@ -76,10 +78,14 @@ class LiveImaging:
         self._gathered = Gathered()
         self._newest: list[float] = []
         self._step_us = int(self._info["step_us"])
-        self.publisher = DerivedPublisher(
-            bench.client,
-            device,
-            stream,
+        self._stream = stream
+        self.publisher = self._open(simulation, replace=replace)
+
+    def _open(self, simulation: Simulation, *, replace: bool) -> DerivedPublisher:
+        return DerivedPublisher(
+            self._bench.client,
+            self.device,
+            self._stream,
             FRAME_CHANNELS,
             simulation.settings.steps_per_frame,
             settings={
@@ -94,7 +100,73 @@ class LiveImaging:
     @property
     def frames(self) -> int:
         """Return how many frames were published."""
-        return self.publisher.published
+        return self._published_before + self.publisher.published
+
+    @property
+    def newest_dff(self) -> list[float]:
+        """Return dF/F0 of the newest frame, percent; empty before the first."""
+        return self._newest
+
+    @property
+    def is_recording(self) -> bool:
+        """Return whether files are being written."""
+        return self._files is not None
+
+    @property
+    def written(self) -> list[Path]:
+        """Return the files so far, complete or growing."""
+        return self._written + (self._files.written if self._files is not None else [])
+
+    def change(self, simulation: Simulation) -> None:
+        """Go on with other settings, from where calcium and saturation stand.
+
+        Raises
+        ------
+        ConfigError
+            Files are being written: one file is of one set of settings.
+        CommandRejected
+            Somebody else publishes the stream by now. Nothing has changed then.
+        """
+        if self.is_recording:
+            raise ConfigError(
+                "the imaging is being recorded, and a file has one set of settings; stop the recording first"
+            )
+        self._feed()
+        publisher = self._open(simulation, replace=True)
+        self._published_before += self.publisher.published
+        self.publisher = publisher
+        self._imager = Imager(simulation.settings, seed=simulation.seed, state=self._imager.state)
+        self.simulation = simulation
+
+    def record(self, outputs: Outputs, beside: FileMeta | None = None) -> None:
+        """Write files from the next sample on, at rest again: so what they have can be computed from the samples.
+
+        Raises
+        ------
+        ConfigError
+            Files are being written already.
+        StoreError
+            Something is in the way.
+        """
+        if self.is_recording:
+            raise ConfigError("the imaging is being recorded already; stop it first")
+        self._feed()
+        self._files = ImagingFiles(outputs, self._meta)
+        self._imager = Imager(self.simulation.settings, seed=self.simulation.seed)
+        self._beside = beside
+        self._reference = None if beside is None else (beside.reference_host_ns, beside.reference_utc_ns)
+
+    def stop_recording(self, reason: str) -> None:
+        """Complete the files, and go on without them."""
+        files = self._files
+        if files is None:
+            return
+        try:
+            self._feed()
+        finally:
+            self._files = None
+            self._written += files.written
+            files.close(reason)
 
     def run(self) -> Iterator[None]:
         """Compute and publish for good; yields now and then."""
@@ -151,7 +223,8 @@ class LiveImaging:
                 self._tallies.append(Tally(block.boot_id, block.first_step))
             self._tallies[-1].add(block)
             self._publish(block, place)
-            self._files.take(block, source)
+            if self._files is not None:
+                self._files.take(block, source)
 
     def _publish(self, block: ImagingBlock, place: DerivedPlace) -> None:
         if not len(block.frame_steps):
@@ -197,13 +270,13 @@ class LiveImaging:
         return {
             "device": self.device,
             "topic": self.publisher.topic,
-            **described(self.simulation),
+            **self.simulation.described(),
             "boots": [asdict(tally) for tally in self._tallies],
-            "published": self.publisher.published,
+            "published": self.frames,
             "unpublished": self.publisher.unpublished,
             "reason": self.publisher.reason,
             "unavailable": self.unavailable,
-            "files": [str(path) for path in self._files.written],
+            "files": [str(path) for path in self.written],
         }
 
     def close(self, reason: str) -> None:
@@ -212,7 +285,8 @@ class LiveImaging:
             self._feed()
         finally:
             self.publisher.close()
-            self._files.close(reason)
+            if self._files is not None:
+                self._files.close(reason)
 
     def __enter__(self) -> Self:
         return self

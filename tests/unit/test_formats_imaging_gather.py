@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from spikedaq.bus import DerivedPlace
-from spikedaq.cli.imaging_gather import Gathered, later
+from spikedaq.formats.imaging_gather import Gathered, later
 from spikedaq.model import ChannelInfo
 
 CHANNELS = [ChannelInfo("vm", "mV", 1, -2), ChannelInfo("trigger", "1", 1, 0)]
