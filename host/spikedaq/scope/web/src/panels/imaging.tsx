@@ -1,4 +1,2 @@
 /** Imaging. */
-export function ImagingPanel() {
-  return <p>...</p>;
-}
+export { ImagingPanel } from "./imaging/imaging_panel";
