@@ -79,7 +79,9 @@ def long(n_steps: int) -> tuple[int, int]:
         if step % 125 == 0:
             clamped.sum, clamped.at_peak = F(0), 0  # the holding potential has changed
         jack = (step % 50 - 25) * 0.5 if step // 50 % 2 else 0.0
-        command, out = clamped.step(hold, jack, kp=3.25 if step // 4000 % 2 else 7.5, ki=0.4 if step // 8000 % 2 else 0.1)
+        command, out = clamped.step(
+            hold, jack, kp=3.25 if step // 4000 % 2 else 7.5, ki=0.4 if step // 8000 % 2 else 0.1
+        )
         for byte in struct.pack("<4f", clamped.v, clamped.u, command, out):
             digest = ((digest ^ byte) * 0x100000001B3) & M64
     return digest, rescues + clamped.rescues
