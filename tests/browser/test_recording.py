@@ -88,10 +88,7 @@ def test_record_note_stop_verify_download(
     assert nwb.name == original.name
     assert nwb.read_bytes() == original.read_bytes()
     with h5py.File(nwb) as file:
-        notes = file["events/notes/text"][:] if "events/notes" in file else []
-        texts = [text.decode() for text in notes]
-        if texts:
-            assert SCRIPT in texts
+        assert SCRIPT in [text.decode() for text in file["events/notes/annotation"][:]]
     with pynwb.NWBHDF5IO(str(nwb), "r") as io:
         vm = io.read().acquisition["vm"]
         vm_mv = np.asarray(vm.data[:]) * vm.conversion * 1e3
