@@ -17,8 +17,28 @@ const LIVE_MS = 2500;
 const LOOK_MS = 500;
 
 /** Model time that is shown, seconds; kept while the page is open. */
-export const windowS = signal(10);
+export const windowS = signal(5);
 export const table = signal<Table | null>(null);
+
+const POTENTIALS = ["vm", "syn1_vm", "syn2_vm"];
+
+interface Channel {
+  name: string;
+  scale_mantissa: number;
+  scale_exponent: number;
+}
+
+interface About {
+  channels?: Channel[];
+  clamp_channels?: Channel[];
+  derived?: Derived[];
+}
+
+function potential(channels: Channel[], name: string): { column: number; scale: number } {
+  const column = channels.findIndex((channel) => channel.name === name);
+  const found = channels[column];
+  return { column, scale: found === undefined ? 1 : found.scale_mantissa * 10 ** found.scale_exponent };
+}
 
 export class ImagingModel {
   readonly state = signal<Simulated | null>(null);
@@ -28,6 +48,8 @@ export class ImagingModel {
   readonly busy = signal(false);
   /** The stream as it is published now, by whomever; null where nobody does. */
   readonly derived = signal<Derived | null>(null);
+  /** Which columns of the samples are the membrane potentials, and how many mV a raw unit is. */
+  readonly potentials = signal<{ column: number; scale: number }[]>([]);
   readonly vm = new Series();
   readonly frames = new Series();
 
@@ -120,7 +142,7 @@ export class ImagingModel {
 
   private take(series: Series, frame: Parameters<Series["take"]>[0], stream: string | undefined): void {
     if (!series.take(frame)) return;
-    if (stream !== undefined) void this.describe();
+    void this.describe(frame.mode);
     const { bench, device } = this;
     const { boot, level, first } = frame;
     if (first === 0) return;
@@ -130,11 +152,14 @@ export class ImagingModel {
   }
 
   /** Ask what the columns of the stream are. */
-  private async describe(): Promise<void> {
-    if (this.asking) return;
+  private async describe(mode?: string): Promise<void> {
+    // One without a mode is asked again by itself.
+    if (this.asking && mode === undefined) return;
     this.asking = true;
     try {
-      const about = await connection.ask<{ derived?: Derived[] }>(this.bench, "describe", { device: this.device });
+      const about = await connection.ask<About>(this.bench, "describe", { device: this.device });
+      const channels = (mode === "voltage" ? about.clamp_channels : about.channels) ?? [];
+      if (mode !== undefined) this.potentials.value = POTENTIALS.map((name) => potential(channels, name));
       const found = about.derived?.find(({ stream }) => stream === STREAM) ?? null;
       this.derived.value = found;
       const level = levelFor((windowS.value * STEPS_PER_S) / (found?.pitch_steps ?? 100), BINS);

@@ -9,7 +9,6 @@ import { grown, points } from "./series";
 const HEIGHT = 118;
 const DRAW_MS = 80;
 const VALUES_MS = 300;
-const MV_PER_RAW = 0.01;
 /** Beside their colours, neurons differ by their dashes. */
 const DASHES: (number[] | undefined)[] = [undefined, [7, 3], [2, 3]];
 const DASH_NAMES = ["solid", "dashed", "dotted"];
@@ -60,7 +59,7 @@ export function Traces({ model }: { model: ImagingModel }) {
 }
 
 function channelsOf(pane: Pane, model: ImagingModel): number[] {
-  return pane.name === "vm" ? [0, 3, 5] : NEURONS.map((neuron) => model.channel(pane.name, neuron));
+  return pane.name === "vm" ? model.potentials.value.map(({ column }) => column) : NEURONS.map((neuron) => model.channel(pane.name, neuron));
 }
 
 function PaneView({ pane, model, fit }: { pane: Pane; model: ImagingModel; fit: number }) {
@@ -122,8 +121,8 @@ function PaneView({ pane, model, fit }: { pane: Pane; model: ImagingModel; fit: 
       const endStep = Math.max(model.vm.stepOf(model.vm.end), model.frames.boot === model.vm.boot ? model.frames.stepOf(model.frames.end) : 0);
       const isOther = pane.name !== "vm" && model.frames.boot !== model.vm.boot && model.vm.boot !== -1;
       const channels = channelsOf(pane, model);
-      const scale = pane.name === "vm" ? MV_PER_RAW : 1;
-      const data: uPlot.AlignedData = isOther ? [[], [], [], []] : points(series, channels, endStep, windowS.peek() * 10_000, (raw) => raw * scale);
+      const scale = pane.name === "vm" ? (model.potentials.value[0]?.scale ?? 1) : 1;
+      const data: uPlot.AlignedData = isOther || channels.length === 0 ? [[], [], [], []] : points(series, channels, endStep, windowS.peek() * 10_000, (raw) => raw * scale);
       let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
       for (const column of data.slice(1)) {
         for (const value of column) {
