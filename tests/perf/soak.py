@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import sys
 import tempfile
@@ -17,6 +18,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -95,6 +97,10 @@ class Soak:
     samples: int
     processes: list[Watched]
     tasks: list[int]
+    behind_bytes: list[int]
+    """How far the recorder was behind the journals."""
+    not_stopped: str = ""
+    """Why the recording could not be stopped."""
 
     @property
     def days(self) -> float:
@@ -145,6 +151,22 @@ def guests(url: str, device: str) -> Iterator[None]:
         thread.join()
 
 
+def behind_bytes(status: dict[str, Any]) -> int:
+    """Return how many bytes of the journals the recorder has not read yet."""
+    offsets = {device["name"]: device["journal_offset"] for device in status["devices"]}
+    files = status["recording"]["devices"]
+    return sum(max(0, offsets[name] - file["offset"]) for name, file in files.items())
+
+
+def tell(seconds: float, watched: dict[str, Watched], behind: int) -> None:
+    """Say how it goes, once a minute."""
+    megabytes = ", ".join(f"{name} {process.bytes[-1] / 1e6:.1f} MB" for name, process in watched.items())
+    samples = watched["daemon"].samples[-1]
+    print(
+        f"{seconds / 60:.0f} min: {samples:,} samples, {megabytes}, recorder {behind / 1e6:.1f} MB behind", flush=True
+    )
+
+
 def soak(folder: Path, *, n_devices: int, rate_hz: int, seconds: float, period_s: float = 1.0) -> Soak:
     """Stream and watch."""
     devices = {f"d{k}": f"sim:d{k}?preset=1&rate={rate_hz}&seed={k}" for k in range(n_devices)}
@@ -157,6 +179,8 @@ def soak(folder: Path, *, n_devices: int, rate_hz: int, seconds: float, period_s
         pids = {"daemon": daemon.process.pid, "recorder": recorder, "history": history_pid(daemon)}
         watched = {name: Watched(name) for name in pids}
         tasks: list[int] = []
+        behind: list[int] = []
+        told_s, not_stopped = 0.0, ""
         with guests(daemon.url, "d0"):
             start = time.monotonic()
             while time.monotonic() - start < seconds:
@@ -167,10 +191,18 @@ def soak(folder: Path, *, n_devices: int, rate_hz: int, seconds: float, period_s
                 tasks.append(int(status["tasks"]))
                 for name, pid in pids.items():
                     watched[name].look(pid, samples)
+                behind.append(behind_bytes(status))
+                elapsed = time.monotonic() - start
+                if elapsed - told_s >= 60:
+                    told_s = elapsed
+                    tell(elapsed, watched, behind[-1])
                 time.sleep(period_s)  # between two looks
             elapsed = time.monotonic() - start
-        daemon.call("record_stop", timeout_s=60.0)
-    return Soak(elapsed, samples, list(watched.values()), tasks)
+        try:
+            daemon.call("record_stop", timeout_s=60.0)
+        except SpikedaqError as error:
+            not_stopped = f"{error}; {json.dumps(daemon.call('record_status'))}"
+    return Soak(elapsed, samples, list(watched.values()), tasks, behind, not_stopped)
 
 
 def main() -> int:
@@ -191,7 +223,10 @@ def main() -> int:
         print(process.row())
     later = run.tasks[len(run.tasks) // 4 :]
     print(f"tasks of the daemon: {min(later)}-{max(later)}")
-    return int(any(process.mb_per_day > LIMIT_MB_PER_DAY for process in run.processes))
+    print(f"recorder behind the journals: at most {max(run.behind_bytes) / 1e6:.1f} MB")
+    if run.not_stopped:
+        print(f"the recording could not be stopped: {run.not_stopped}")
+    return int(bool(run.not_stopped) or any(process.mb_per_day > LIMIT_MB_PER_DAY for process in run.processes))
 
 
 if __name__ == "__main__":
