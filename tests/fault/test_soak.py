@@ -22,6 +22,7 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
     run = soak(tmp_path, n_devices=2, rate_hz=RATE_HZ, seconds=SECONDS, period_s=0.25)
     print(f"{run.samples} samples: " + "; ".join(process.row() for process in run.processes))
     assert run.samples > RATE_HZ
+    assert not run.not_stopped, run.not_stopped
     for process in run.processes:
         assert process.grown_bytes < MAX_GROWN_BYTES, process.row()
         early, late = halves(process.later(process.descriptors))
