@@ -57,6 +57,7 @@ export class ImagingModel {
   private unwatch: (() => void)[] = [];
   private level = 0;
   private framesMs = Number.NEGATIVE_INFINITY;
+  private newestStep = -1;
   private asking = false;
 
   constructor(
@@ -133,7 +134,9 @@ export class ImagingModel {
       this.device,
       level,
       (frame) => {
-        this.framesMs = performance.now();
+        // The newest bin is sent again also where nothing came to it.
+        if (frame.step !== this.newestStep) this.framesMs = performance.now();
+        this.newestStep = frame.step;
         this.take(this.frames, frame, STREAM);
       },
       STREAM,
