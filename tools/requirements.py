@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Print what the arguments name, without references to the project itself."""
+    """Print what the arguments name, with what our own extras name in the place of their names."""
     data = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8"))
     for name in sys.argv[1:]:
         if name == "build-system":
@@ -17,7 +17,19 @@ def main() -> None:
             lines = data["project"]["dependencies"]
         else:
             lines = data["project"]["optional-dependencies"][name]
-        print("\n".join(line for line in lines if not line.startswith("spikedaq")))
+        print("\n".join(expanded(lines, data["project"]["optional-dependencies"])))
+
+
+def expanded(lines: list[str], extras: dict[str, list[str]]) -> list[str]:
+    """Return requirements with those of our own extras in the place of each ``spikedaq[EXTRA]``."""
+    found = []
+    for line in lines:
+        if line.startswith("spikedaq["):
+            for extra in line.removeprefix("spikedaq[").rstrip("]").split(","):
+                found += expanded(extras[extra], extras)
+        else:
+            found.append(line)
+    return found
 
 
 if __name__ == "__main__":

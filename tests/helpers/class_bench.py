@@ -21,7 +21,9 @@ class ClassBench:
     keeps_silent : set of str
         Operations that have their effect and are not answered, until `let_go`.
     interrupts : bool
-        Presses Ctrl-C as it is asked to begin.
+        Presses Ctrl-C as it is asked to begin, and answers once that was noticed.
+    noticed : threading.Event
+        To be set by who handles the signal.
     """
 
     def __init__(self, name: str) -> None:
@@ -29,6 +31,7 @@ class ClassBench:
         self.refuses: set[str] = set()
         self.keeps_silent: set[str] = set()
         self.interrupts = False
+        self.noticed = threading.Event()
         self.uptime_s = 1000.0
         self.session: dict[str, Any] | None = None
         self.notes: list[str] = []
@@ -75,6 +78,7 @@ class ClassBench:
     def _record_start(self, session: str, **_: Any) -> dict[str, Any]:
         if self.interrupts:
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            self.noticed.wait(30)
         self.session = {"session": session, "state": "recording", "folder": f"/d/{session}", "devices": {"alpha": {}}}
         return self.session
 

@@ -158,7 +158,7 @@ def test_on_a_terminal_ctrl_c_ends_it_cleanly_with_every_sample_kept(tmp_path: P
     data = tmp_path / "data"
     terminal = Terminal(data, columns=100)
     try:
-        terminal.read_until(r"alpha +running .*\.nwb .*\r\nbeta +running .*\.nwb +\d+\.\d kB")
+        terminal.read_until(r"alpha +running .*\.nwb .*\r\nbeta +running .*\.nwb +\d+\.\d [kM]B")
         # To the foreground group, as the terminal does it.
         os.killpg(terminal.process.pid, signal.SIGINT)
         terminal.read_until(r"h5dump -n \S+")

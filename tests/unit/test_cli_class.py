@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -148,7 +149,16 @@ def test_ctrl_c_while_it_begins_ends_it_everywhere(
 ) -> None:
     one, two = benches
     two.interrupts = True
-    assert start(one, two) == 1
+
+    def interrupt(*_: object) -> None:
+        two.noticed.set()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        assert start(one, two) == 1
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert "the class was not started: interrupted" in capsys.readouterr().err
     assert not one.records
     assert not two.records

@@ -141,8 +141,6 @@ def test_a_file_is_made_shown_and_made_again_from_its_specification(
         ("stimulus list sin", "did you mean 'sine'"),
         ("neuron load {folder}/x.csv", "has no column a, b, c, d"),
         ("neuron load {folder}/absent.csv", "cannot be read"),
-        ("record start x --mode a", "which session? give its NAME, or its parts, not both"),
-        ("record start", "which session?"),
         ("record start --mode a --protocol b", "the run is missing; give --run N, or --run next"),
         ("record start --protocol b --run 1", "the mode is missing"),
         ("record start --mode a/b --protocol b --run 1", "the mode 'a/b' has '/' in it"),

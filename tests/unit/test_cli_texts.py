@@ -253,6 +253,7 @@ def test_assignments() -> None:
         "set alpha =1",
         "record",
         "record start",
+        "record start x --mode a",
         "record start x --roll 0",
         "record start x --roll nan",
         "watch --seconds -1",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import uvicorn
+import websockets  # noqa: F401 - uvicorn loads it later; who asks for the page is told here that it is absent
 
 from spikedaq.model import ConfigError
 
