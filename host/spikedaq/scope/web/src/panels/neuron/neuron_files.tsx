@@ -1,10 +1,10 @@
 /** Keep a neuron in the stock program's CSV, or take one from it. */
 import { useSignal } from "@preact/signals";
-import { useRef } from "preact/hooks";
 import type { About, DeviceModel } from "../device/about";
 import { download, fileName, request, words } from "../device/files";
 import { shortest, unitText } from "../device/numbers";
 import { labelOf } from "./groups";
+import { CsvButton } from "../../ui/csv_button";
 
 const MAX_BYTES = 100_000;
 
@@ -18,7 +18,6 @@ export function NeuronFiles({ model, about, locked }: { model: DeviceModel; abou
   const loaded = useSignal<Loaded | null>(null);
   const error = useSignal("");
   const done = useSignal("");
-  const input = useRef<HTMLInputElement>(null);
 
   async function attempt(work: () => Promise<void>): Promise<void> {
     error.value = done.value = "";
@@ -55,23 +54,15 @@ export function NeuronFiles({ model, about, locked }: { model: DeviceModel; abou
         <button type="button" title="as the stock program's neuron CSV" onClick={() => void attempt(save)}>
           Save neuron
         </button>
-        <button type="button" disabled={locked !== undefined} title={locked ?? "a neuron CSV"} onClick={() => input.current?.click()}>
+        <CsvButton
+          label="Neuron CSV"
+          testId="neuron-file"
+          disabled={locked !== undefined}
+          title={locked ?? "a neuron CSV"}
+          onFile={(file) => void attempt(() => load(file))}
+        >
           Load neuron…
-        </button>
-        <input
-          ref={input}
-          class="hidden"
-          type="file"
-          accept=".csv,text/csv"
-          tabIndex={-1}
-          aria-label="Neuron CSV"
-          data-testid="neuron-file"
-          onChange={(event) => {
-            const file = event.currentTarget.files?.[0];
-            event.currentTarget.value = "";
-            if (file) void attempt(() => load(file));
-          }}
-        />
+        </CsvButton>
       </div>
       {loaded.value && (
         <div class="loaded" role="group" aria-label="Loaded neuron">

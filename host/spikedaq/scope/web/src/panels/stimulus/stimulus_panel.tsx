@@ -1,6 +1,6 @@
 /** The stimulus of the selected device: make or load a waveform, look at it, play it. */
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import { selected } from "../../state";
 import { Lock, whyNot } from "../../ui/lock";
 import "../panel.css";
@@ -15,6 +15,7 @@ import { failures, play, stop, uploads } from "./player";
 import { PreviewPlot } from "./preview_plot";
 import "./stimulus.css";
 import { type Generator, type Preview, doesNotFit, durationText, fetchCsv, fetchGenerators, fetchPreview, tooLarge } from "./waveform";
+import { CsvButton } from "../../ui/csv_button";
 
 const TYPING_MS = 250;
 
@@ -136,7 +137,6 @@ function usePreview(onError: (text: string) => void): { preview: Preview | null;
 }
 
 function Choice({ onError }: { onError: (text: string) => void }) {
-  const input = useRef<HTMLInputElement>(null);
   useEffect(() => {
     if (generators.value.length > 0) return;
     fetchGenerators().then(
@@ -165,23 +165,16 @@ function Choice({ onError }: { onError: (text: string) => void }) {
       </div>
       {kind.value === "file" ? (
         <div class="row">
-          <button type="button" onClick={() => input.current?.click()}>
-            Load CSV…
-          </button>
-          <span class="faint name">{file.value?.name ?? "a row of Stim (%) for each 0.1 ms"}</span>
-          <input
-            ref={input}
-            class="hidden"
-            type="file"
-            accept=".csv,text/csv"
-            tabIndex={-1}
-            aria-label="Stimulus CSV"
-            data-testid="stimulus-file"
-            onChange={(event) => {
-              file.value = event.currentTarget.files?.[0] ?? file.value;
-              event.currentTarget.value = "";
+          <CsvButton
+            label="Stimulus CSV"
+            testId="stimulus-file"
+            onFile={(chosen) => {
+              file.value = chosen;
             }}
-          />
+          >
+            Load CSV…
+          </CsvButton>
+          <span class="faint name">{file.value?.name ?? "a row of Stim (%) for each 0.1 ms"}</span>
         </div>
       ) : (
         one && (
