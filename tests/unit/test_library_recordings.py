@@ -249,3 +249,59 @@ def test_a_file_that_grows_is_seen_to_grow(shelf: Path) -> None:
     with (folder / "alpha" / file_name("s", "alpha", 2)).open("ab") as file:
         file.write(b"12345")
     assert catalogue.tell(catalogue.look().sessions[0])["n_bytes"] == 2015
+
+
+ODD = [
+    float("inf"), float("nan"), -1, 10**30, True, None, "", "\ud800", "x" * 10**6, [], [1], {}, {"kind": "\ud800"}, 1.5,
+]  # fmt: skip
+
+
+def odd_sessions(shelf: Path) -> dict[str, Path]:
+    """A good session, and one for each odd value."""
+    make_session(shelf, "good")
+    return {f"odd{i}": make_session(shelf, f"odd{i}") for i in range(len(ODD))}
+
+
+def assert_all_told(shelf: Path, odd: dict[str, Path]) -> None:
+    """The list comes, can be sent, and has every session; each can be looked at."""
+    reply = ask(config(shelf), "recordings")
+    assert sorted(names(reply)) == sorted(["good", *odd])
+    assert len(msgpack.packb(reply)) < 60_000
+    assert next(s for s in reply["sessions"] if s["session"] == "good")["problem"] is None
+    for name in odd:
+        assert len(msgpack.packb(ask(config(shelf), "recording", session=name))) < 40_000
+
+
+@pytest.mark.parametrize("key", ["started_utc_ns", "state", "reason", "bench", "mode", "notes", "devices"])
+def test_a_plan_that_says_what_cannot_be_hides_no_other_session(shelf: Path, key: str) -> None:
+    """Whatever stands in one session.json."""
+    odd = odd_sessions(shelf)
+    for folder, value in zip(odd.values(), ODD, strict=True):
+        plan = json.loads((folder / "session.json").read_text())
+        (folder / "session.json").write_text(json.dumps({**plan, key: value}))
+    assert_all_told(shelf, odd)
+
+
+@pytest.mark.parametrize("key", ["n_bytes", "n_samples", "number", "gaps", "name", "start_utc_ns", "stop_utc_ns",
+                                 "start_s", "deleted_utc_ns", "n_notes", "closed_reason", "boot_id"])  # fmt: skip
+def test_a_manifest_that_says_what_cannot_be_hides_no_other_session(shelf: Path, key: str) -> None:
+    """Its device is told as damaged, or what it says is harmless."""
+    odd = odd_sessions(shelf)
+    for folder, value in zip(odd.values(), ODD, strict=True):
+        entries = read_manifest(folder, "alpha")
+        entries[1] |= {key: value}
+        write_manifest(folder, "alpha", entries)
+    assert_all_told(shelf, odd)
+    damaged = ask(config(shelf), "recording", session="odd2")["devices"]["alpha"]  # -1
+    assert "is damaged" in (damaged["problem"] or "") or key == "start_s"
+
+
+@pytest.mark.parametrize("key", ["utc_ns", "ok", "counts", "problems", "n_problems", "stamps"])
+def test_a_result_that_says_what_cannot_be_hides_no_other_session(shelf: Path, key: str) -> None:
+    """A damaged result of a verification is none, or harmless."""
+    odd = odd_sessions(shelf)
+    special = {"counts": {"good": float("inf")}, "problems": [{"path": "\ud800", "verdict": "v", "text": "t"}]}
+    for folder, value in zip(odd.values(), [special.get(key, ODD[0]), *ODD[1:]], strict=True):
+        result = {"version": 1, "utc_ns": 5, "ok": True, "counts": {}, "problems": [], "n_problems": 0, "stamps": {}}
+        (folder / ".verified.json").write_text(json.dumps({**result, key: value}))
+    assert_all_told(shelf, odd)

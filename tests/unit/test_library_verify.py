@@ -187,6 +187,24 @@ def test_one_at_a_time_in_turn_and_so_many_wait(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_who_asks_again_after_a_stop_is_not_forgotten(tmp_path: Path) -> None:
+    """The check that is being ended takes a moment: what is asked for meanwhile is done after it."""
+
+    async def run() -> None:
+        checks = Held()
+        checks.begin(tmp_path)
+        await until(lambda: len(checks.seen) == 1)
+        assert checks.stop(tmp_path)
+        checks.begin(tmp_path)
+        assert checks.tell(tmp_path, [])["state"] == "waiting"
+        checks.go.set()
+        await until(lambda: checks.tell(tmp_path, []).get("state") == "good")
+        assert len(checks.seen) == 2
+        await checks.close()
+
+    asyncio.run(run())
+
+
 def test_a_check_that_dies_is_no_good_result(shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Damage can end HDF5 with its process: the session has failed then, and the next is verified all the same."""
     folder = make_real_session(shelf, "demo", SAMPLES)

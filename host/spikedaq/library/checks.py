@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from spikedaq.library.believable import believable_count, believable_text
 from spikedaq.library.session_card import MANIFEST_FILE, DeviceCard, stamp_of
 from spikedaq.model import CommandRejected
 
@@ -48,7 +49,8 @@ class Checks:
         CommandRejected
             ``busy``: too many wait.
         """
-        if folder == self._running or folder in self._waiting:
+        is_being_stopped = folder in self._stopped
+        if (folder == self._running and not is_being_stopped) or folder in self._waiting:
             return
         if len(self._waiting) >= MAX_WAITING:
             raise CommandRejected(f"{MAX_WAITING} sessions wait to be verified; ask again later", code="busy")
@@ -190,13 +192,14 @@ def _read(folder: Path) -> dict[str, Any] | None:
             return None
         raw = json.loads(path.read_text("utf-8"))
         checked: dict[str, Any] = {
-            "utc_ns": int(raw["utc_ns"]),
+            "utc_ns": believable_count(raw["utc_ns"]),
             "ok": bool(raw["ok"]),
-            "counts": {str(k): int(v) for k, v in raw["counts"].items()},
+            "counts": {believable_text(k, 100): believable_count(v) for k, v in list(raw["counts"].items())[:100]},
             "problems": [
-                {key: str(p[key])[:500] for key in ("path", "verdict", "text")} for p in raw["problems"][:MAX_PROBLEMS]
+                {key: believable_text(p[key], 500) for key in ("path", "verdict", "text")}
+                for p in raw["problems"][:MAX_PROBLEMS]
             ],
-            "n_problems": int(raw["n_problems"]),
+            "n_problems": believable_count(raw["n_problems"]),
             "stamps": {str(k): v for k, v in raw["stamps"].items()},
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from spikedaq.library.believable import believable_count, believable_text, check_entry
 from spikedaq.model import GapCause, StoreError
 from spikedaq.recorder import UNFINISHED, ManifestFile, read_manifest
 from spikedaq.store import is_file_name
@@ -20,6 +21,8 @@ MAX_PLAN_BYTES = 4 * 2**20
 MAX_MANIFEST_BYTES = 64 * 2**20
 """A year of hourly files has 8 MB; what is larger is not one of ours, and would be held in memory."""
 MAX_DEVICES = 256
+_MAX_WORD_CHARS, _MAX_TEXT_CHARS = 100, 1000
+"""Of what a plan says: a name of ours has at most 80 characters, and all of them are told in one reply."""
 LOSSES = tuple(str(cause) for cause in (GapCause.LOST, GapCause.OVERRUN, GapCause.DROPPED))
 
 Stamp = tuple[int, int, int]
@@ -63,16 +66,17 @@ def read_plan_card(folder: Path, stamp: Stamp) -> Plan:
             raise ValueError(f"it has {stamp[1]} bytes")  # noqa: TRY301
         raw = json.loads(path.read_text("utf-8"))
         return Plan(
-            started_utc_ns=int(raw["started_utc_ns"]),
-            state=str(raw["state"]),
-            reason=None if raw.get("reason") is None else str(raw["reason"])[:1000],
-            bench=str(raw.get("bench", "")),
-            mode=str((raw.get("mode") or {}).get("kind", "continuous")),
-            notes=str(raw.get("notes") or "")[:1000],
+            started_utc_ns=believable_count(raw["started_utc_ns"]),
+            state=believable_text(raw["state"], _MAX_WORD_CHARS),
+            reason=None if raw.get("reason") is None else believable_text(raw["reason"], _MAX_TEXT_CHARS),
+            bench=believable_text(raw.get("bench", ""), _MAX_WORD_CHARS),
+            mode=believable_text((raw.get("mode") or {}).get("kind", "continuous"), _MAX_WORD_CHARS),
+            notes=believable_text(raw.get("notes") or "", _MAX_TEXT_CHARS),
             devices={str(d["name"]): str(d.get("journal", "")) for d in raw["devices"][:MAX_DEVICES]},
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        problem = f"{path} cannot be read ({error!r}); its files may be good: spikedaq verify {folder}"
+        reason = believable_text(repr(error), _MAX_TEXT_CHARS)
+        problem = f"{path} cannot be read ({reason}); its files may be good: spikedaq verify {folder}"
         return Plan(started_utc_ns=stamp[0], problem=problem)
 
 
@@ -155,11 +159,11 @@ def read_device_card(folder: Path) -> DeviceCard:
         if MANIFEST_FILE in names and names[MANIFEST_FILE].stat(follow_symlinks=False).st_size > MAX_MANIFEST_BYTES:
             raise StoreError(f"{folder / MANIFEST_FILE} is larger than any of ours; restore it")  # noqa: TRY301
         manifest = read_manifest(folder) if MANIFEST_FILE in names else None
-        files = tuple(manifest.files) if manifest is not None else ()
+        files = _believable(folder, manifest.files) if manifest is not None else ()
     except OSError as error:
         return DeviceCard(folder.name, problem=f"{folder} cannot be read ({error.strerror}); check its rights")
     except (StoreError, ValueError, RecursionError) as error:
-        problem = str(error)
+        problem = believable_text(error, _MAX_TEXT_CHARS)
     listed = {f.name for f in files}
     open_files = {}
     for name, entry in names.items():
@@ -177,6 +181,17 @@ def read_device_card(folder: Path) -> DeviceCard:
         is_pinned=PIN in names,
         problem=problem,
     )
+
+
+def _believable(folder: Path, files: list[ManifestFile]) -> tuple[ManifestFile, ...]:
+    """Return the files of a manifest; raises StoreError where it says what cannot be."""
+    try:
+        for file in files:
+            check_entry(file)
+    except ValueError as error:
+        text = f"{folder / MANIFEST_FILE} is damaged ({error}); its files may be good: spikedaq verify {folder.parent}"
+        raise StoreError(text) from error
+    return tuple(files)
 
 
 def sum_gaps(files: tuple[ManifestFile, ...]) -> dict[str, int | None]:
