@@ -112,3 +112,16 @@ def test_what_a_daemon_says_moves_no_cursor(url: str, shelf: Path, capsys: pytes
     make_session(shelf, "evil", notes="\x1b[2J\x1b]0;title\x07", reason="\x1b[31m")
     assert main(["recordings", "show", "evil", "--url", url]) == 0
     assert "\x1b" not in capsys.readouterr().out
+
+
+def test_brackets_and_colons_are_printed_as_they_are(url: str, shelf: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the terminal library takes for markup, or for a picture, is a text like any other."""
+    make_session(shelf, "odd", devices=("[red]",), state="[/x] :warning:", notes="[red]5 pA[/red]")
+    assert main(["recordings", "--url", url]) == 0
+    assert "[/x] :warning:" in capsys.readouterr().out
+    assert main(["recordings", "show", "odd", "--url", url]) == 0
+    out = capsys.readouterr().out
+    assert "[/x] :warning:" in out and "[red]5 pA[/red]" in out
+    assert [line.split()[0] for line in out.splitlines()[-2:]] == ["[red]", "[red]"]
+    assert main(["recordings", "--url", url, "--match", "[/y]"]) == 0
+    assert "nothing is recorded with '[/y]' in its name" in capsys.readouterr().out

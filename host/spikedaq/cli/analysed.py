@@ -112,7 +112,7 @@ def write_tables(
 
 def _progress(arguments: argparse.Namespace) -> Progress:
     out = console()
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     return Progress(*columns, console=out, disable=arguments.json or not out.is_terminal, transient=True)
 
 

@@ -42,7 +42,8 @@ def open_client(arguments: argparse.Namespace) -> ControlClient:
 def console() -> Console:
     """Return a console on stdout; where that is no terminal it writes no control characters and wraps nothing."""
     width = None if sys.stdout.isatty() else _PIPE_WIDTH
-    return Console(file=sys.stdout, highlight=False, width=width)
+    # Texts of others are no markup: a bracket in a name would end the command.
+    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False, width=width)
 
 
 def print_json(value: Any) -> None:

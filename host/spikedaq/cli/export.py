@@ -45,7 +45,7 @@ def run_export(arguments: argparse.Namespace) -> int:
 
     out = console()
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("samples"),

@@ -127,7 +127,11 @@ class _Teller:
         self._as_json = as_json
         out = console()
         hidden = as_json or not out.is_terminal
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[clock]}"))
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.fields[clock]}", markup=False),
+        )
         self._bar = Bar(*columns, console=out, disable=hidden, transient=True)
         self._is_plain = hidden and not as_json
         self._task = self._bar.add_task("start", total=None, clock="")

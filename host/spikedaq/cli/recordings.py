@@ -204,7 +204,7 @@ def run_fetch(arguments: argparse.Namespace) -> int:
     """Fetch one session; 1 where something of it could not be had."""
     out = console()
     columns = (
-        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
+        TextColumn("fetch"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
     )  # fmt: skip
     with (
         _library(arguments) as library,

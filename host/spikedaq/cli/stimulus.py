@@ -151,7 +151,7 @@ def run_play(arguments: argparse.Namespace) -> int:
         device = only_device(client, arguments.device)
         check_fits(client.call("describe", device=device), source.waveform.n_rows)
         hidden = arguments.json or not sys.stderr.isatty()
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"))
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:.0f} %"))
         with Progress(*columns, console=console(), disable=hidden, transient=True) as progress:
             task = progress.add_task(f"upload to {device}", total=source.waveform.n_rows)
             play_waveform(
