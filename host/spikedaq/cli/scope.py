@@ -9,8 +9,9 @@ from typing import Any
 
 from spikedaq.cli.common import add_json_option, print_json
 from spikedaq.cli.qr import qr_lines
+from spikedaq.daemon.log_setup import set_up_logging
 from spikedaq.inlet import control_url
-from spikedaq.model import ConfigError
+from spikedaq.model import ConfigError, SpikedaqError
 
 DEFAULT_LISTEN = "127.0.0.1:5580"
 
@@ -50,7 +51,7 @@ def split_listen(text: str) -> tuple[str, int]:
         Not of that form.
     """
     host, _, port = text.rpartition(":")
-    if not port.isdecimal() or int(port) > 65535:
+    if not (port.isascii() and port.isdecimal()) or len(port) > 5 or int(port) > 65535:
         raise ConfigError(f"--listen {text!r} is not HOST:PORT; write for example {DEFAULT_LISTEN}")
     return host.strip("[]") or "127.0.0.1", int(port)
 
@@ -86,7 +87,15 @@ def run_scope(arguments: argparse.Namespace) -> int:
         if arguments.open:
             webbrowser.open(addresses.get("controllers", address))
 
-    PageServer(make_app(hub, access, imaging_folder=arguments.imaging_folder), started=started).run(sockets=[listening])
+    log = set_up_logging()  # to stderr: with --json a program reads stdout
+    try:
+        app = make_app(hub, access, imaging_folder=arguments.imaging_folder)
+        server = PageServer(app, hub, started=started, is_needed=app.state.trials.is_running)
+        server.run(sockets=[listening])
+    finally:
+        log.close()
+    if hub.failure:
+        raise SpikedaqError(f"the page ended because of a defect of its own, {hub.failure}; please report its log")
     return 0
 
 

@@ -68,7 +68,8 @@ def served_page(urls: Sequence[str], *, log_path: Path, port: int = PORT) -> Ite
             raise ConfigError(f"its log {log_path} cannot be written ({error.strerror})") from error
         stack.callback(set_up_logging(log).close)
         is_up = threading.Event()
-        server = PageServer(make_app(Hub(urls), Access(_LOOPBACK)), started=is_up.set)
+        hub = Hub(urls)
+        server = PageServer(make_app(hub, Access(_LOOPBACK)), hub, started=is_up.set)
         thread = threading.Thread(target=server.run, args=([listening],), name="page", daemon=True)
         thread.start()
         try:

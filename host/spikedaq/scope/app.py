@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -33,6 +34,9 @@ from spikedaq.scope.trials import Trials
 
 PAGE = Path(__file__).parent / "page"
 """Where the built page is, in a wheel and after `make page`."""
+MAX_THREADS = 64
+"""That wait for benches. A bench that is away holds one for seconds, and so does each request to it: with asyncio's own
+handful, a few of them would keep every other bench from being looked at."""
 _ROUTES: tuple[BaseRoute, ...] = (
     *routes_analysis.routes,
     *routes_downloads.routes,
@@ -77,18 +81,16 @@ def make_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        following = asyncio.create_task(hub.run(), name="benches")
-        try:
-            async with routes_imaging.simulations(app, imaging_folder):
-                yield
-        finally:
-            following.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await following
-            await trials.close()
-            await conversions.close()
-            await libraries.close()
-            await routes_analysis.close(app)
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="asked"))
+        # Each is ended whatever becomes of the others; the last one first.
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(routes_analysis.close, app)
+            stack.push_async_callback(libraries.close)
+            stack.push_async_callback(conversions.close)
+            stack.push_async_callback(trials.close)
+            stack.push_async_callback(_end, asyncio.create_task(hub.run(), name="benches"))
+            await stack.enter_async_context(routes_imaging.simulations(app, imaging_folder))
+            yield
 
     libraries = Libraries(hub.urls, hub.key)
     conversions, trials = Conversions(libraries), Trials(hub)
@@ -160,6 +162,11 @@ def _with_cookie(connection: HTTPConnection) -> Response:
     return response
 
 
+async def _end(following: asyncio.Task[None]) -> None:
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)  # the hub has logged how it failed
+
+
 async def _no_page(_: Request) -> Response:
     text = (
         "The page has not been built: run `make page` (it needs Node.js 20 or newer), or install a wheel, which has it."
@@ -180,6 +187,7 @@ async def _health(request: Request) -> Response:
 async def _connection(socket: WebSocket) -> None:
     hub: Hub = socket.app.state.hub
     if len(hub.viewers) >= MAX_VIEWERS:
+        await socket.accept()  # or the other side would see a plain 403
         await socket.close(POLICY_VIOLATION, f"{MAX_VIEWERS} pages are open already")
         return
     await socket.accept()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
+from collections.abc import Callable
 from typing import Any
 
 from spikedaq.inlet import ControlClient
 from spikedaq.keys import ClientKey
 from spikedaq.model import CommandRejected
 from spikedaq.scope.access import WebRole
+from spikedaq.scope.line import Line
 
 READING = frozenset({
     "hello", "list", "ports", "configuration", "clock", "describe", "get", "status", "record_status", "operations",
@@ -31,15 +35,16 @@ class Leaseholders:
     Where the daemon demands keys, the page has one key, and a lease is held by the key.
     """
 
-    def __init__(self) -> None:
-        self._of: dict[tuple[str, str], str] = {}
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._now_s = now_s
+        self._of: dict[tuple[str, str], tuple[str, float]] = {}
 
     def check(self, viewer: str, bench: str, device: str | None, *, takes_all: bool = False) -> None:
         """Raise where another viewer of this page has the lease that covers a device, or with None the bench.
 
         ``takes_all``: it is a lease of the whole bench that is wanted, which no lease of a device may stand against.
         """
-        for (of_bench, of_device), holder in self._of.items():
+        for (of_bench, of_device), (holder, _) in list(self._of.items()):  # also asked in threads
             covers = of_bench == bench and (takes_all or of_device in ("", device))
             if covers and holder != viewer:
                 what = f"device {of_device!r}" if of_device else f"the bench {bench!r}"
@@ -47,20 +52,20 @@ class Leaseholders:
 
     def took(self, viewer: str, bench: str, device: str | None) -> None:
         """Note that a viewer has a lease now."""
-        self._of[bench, device or ""] = viewer
+        self._of[bench, device or ""] = viewer, self._now_s()
 
     def ended(self, bench: str, device: str | None) -> None:
         """Note that nobody of this page has it any more."""
         self._of.pop((bench, device or ""), None)
 
-    def keep(self, bench: str, standing: set[str]) -> None:
-        """Forget those leases of a bench that the daemon does not have any more ("" is that of all of it)."""
-        for key in [key for key in self._of if key[0] == bench and key[1] not in standing]:
-            del self._of[key]
+    def keep(self, bench: str, standing: set[str], asked_s: float = math.inf) -> None:
+        """Forget those leases of a bench that the daemon does not have any more ("" is that of all of it).
 
-    def of(self, viewer: str) -> list[tuple[str, str]]:
-        """Return the leases of a viewer: bench and device, "" for all of it."""
-        return [key for key, holder in self._of.items() if holder == viewer]
+        ``asked_s`` is when the daemon was asked: one that was taken since is not among ``standing``.
+        """
+        for key, (_, since_s) in list(self._of.items()):
+            if key[0] == bench and key[1] not in standing and since_s < asked_s:
+                del self._of[key]
 
 
 class Asker:
@@ -83,7 +88,7 @@ class Asker:
         self._urls = urls
         self._leaseholders = leaseholders
         self._key = key
-        self._clients: dict[str, ControlClient] = {}
+        self._lines: dict[str, Line[ControlClient]] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def ask(self, bench: str, op: str, args: dict[str, Any]) -> Any:
@@ -126,17 +131,19 @@ class Asker:
             self._leaseholders.check(self.viewer, bench, device, takes_all=op == "lease_take" and device is None)
 
     def _call(self, url: str, op: str, args: dict[str, Any]) -> Any:
-        client = self._clients.get(url)
-        if client is None:
-            client = self._clients[url] = ControlClient(url, timeout_s=_TIMEOUT_S, key=self._key, name=self.viewer)
         if "timeout_s" in args:
             raise CommandRejected("'timeout_s' is nothing a request has", code="bad_arguments")
-        return client.call(op, timeout_s=_TIMEOUTS_S.get(op, _TIMEOUT_S), **args)
+        return self._line(url).use(lambda client: client.call(op, timeout_s=_TIMEOUTS_S.get(op, _TIMEOUT_S), **args))
 
-    async def close(self) -> None:
-        """Give back the viewer's leases and disconnect."""
-        for bench, device in self._leaseholders.of(self.viewer):
-            self._leaseholders.ended(bench, device)
-        clients, self._clients = list(self._clients.values()), {}
-        for client in clients:
-            await asyncio.to_thread(client.close)
+    def _line(self, url: str) -> Line[ControlClient]:
+        return self._lines.setdefault(
+            url, Line(lambda: ControlClient(url, timeout_s=_TIMEOUT_S, key=self._key, name=self.viewer))
+        )
+
+    def close(self) -> None:
+        """Disconnect; what is under way ends by its own time limits.
+
+        Leases stay until the daemon ends them: the page may only be loaded anew, and is the same viewer then.
+        """
+        for line in self._lines.values():
+            line.close()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import structlog
@@ -12,8 +12,9 @@ import structlog
 from spikedaq.bus import ALARMS, EVENTS, SAMPLES, Message, decode_derived, decode_samples, split_topic
 from spikedaq.inlet import Bench, ClockReading, Subscriber, connect
 from spikedaq.keys import ClientKey
-from spikedaq.model import RemoteProtocolError, SpikedaqError
+from spikedaq.model import ConfigError, RemoteProtocolError, SpikedaqError
 from spikedaq.scope.event_log import EventLog, for_page
+from spikedaq.scope.line import Line
 from spikedaq.scope.traces import Traces
 
 TICK_S = 0.04
@@ -22,8 +23,9 @@ LOOK_S = 1.0
 _ANSWER_S = 3.0
 DERIVED = frozenset({"imaging"})
 """Derived streams that the page shows, whoever publishes them."""
-_MAX_PER_TICK = 2000
-"""Messages taken in one go, so that requests are served meanwhile; a backlog is taken over several ticks."""
+_MAX_PER_TICK = 500
+"""Messages taken in one go, some 30 ms of work, so that requests are served meanwhile: a backlog is taken over several
+ticks. Twelve devices with 100 blocks and 100 events a second each send 100 a tick."""
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +41,9 @@ class Audience(Protocol):
 
     def show(self, bench: str, device: str, traces: Traces) -> None:
         """Look whether a device's traces have something new for somebody."""
+
+    def other_of(self, bench: str, url: str) -> str | None:
+        """Return the address of another bench that has this name, None where there is none."""
 
 
 class BenchFeed:
@@ -65,6 +70,12 @@ class BenchFeed:
         By device and stream, of `DERIVED`.
     events : dict of str to EventLog
         By device.
+    leased : set of str
+        Devices that somebody has the lease of, "" for the bench.
+    asked_s : float
+        Monotonic clock, of when the daemon was asked for what ``state`` tells.
+    odd : int
+        Messages of the bus that were left out because they are not what such a message is.
     """
 
     def __init__(self, url: str, audience: Audience, *, key: ClientKey | str | None = None) -> None:
@@ -75,12 +86,20 @@ class BenchFeed:
         self.derived: dict[tuple[str, str], Traces] = {}
         self.events: dict[str, EventLog] = {}
         self.state: dict[str, Any] = {"bench": url, "url": url, "here": False, "error": "not reached yet"}
+        self.leased: set[str] = set()
+        self.asked_s = 0.0
+        self.odd = 0
         self._audience = audience
         self._subscriber: Subscriber | None = None
         self._epoch: str | None = None
         self._offset = ClockOffset()
         self._happened: dict[str, list[dict[str, Any]]] = {}
         self._missed: dict[str, int] = {}
+        self._is_ending = False
+
+    def end(self) -> None:
+        """Take nothing more from the bus; `run` goes on until it is cancelled."""
+        self._is_ending = True
 
     async def run(self) -> None:
         """Follow the bench until cancelled."""
@@ -92,55 +111,79 @@ class BenchFeed:
             self._unsubscribe()
 
     async def _look_now_and_then(self) -> None:
-        bench: Bench | None = None
+        line = self._line()
         try:
             while True:
+                is_same = False
                 try:
-                    if bench is None:
-                        bench = await asyncio.to_thread(
-                            connect, self.url, timeout_s=_ANSWER_S, key=self.key, name="scope"
-                        )
-                    await self._look(bench)
+                    looked = await asyncio.to_thread(line.use, _ask)
+                    self._see(looked)
+                    is_same = looked.is_same
                 except SpikedaqError as error:
-                    self.state = {**self.state, "here": False, "error": str(error)}
-                    if bench is not None:
-                        bench.close()
-                        bench = None
+                    self._is_away(str(error))
+                except (KeyError, TypeError, ValueError, AttributeError) as error:
+                    self._is_away(
+                        f"what answers at {self.url} is no daemon that this page understands ({error!r}); use the same "
+                        "version of spikedaq on both sides"
+                    )
+                if not is_same:
+                    line.close()
+                    line = self._line()
                 self._audience.tell(self.name, {"say": "bench", **self.state})
                 await asyncio.sleep(LOOK_S)
         finally:
-            if bench is not None:
-                bench.close()
+            line.close()
 
-    async def _look(self, bench: Bench) -> None:
-        status = await asyncio.to_thread(bench.status)
-        reading, utc_ns = await asyncio.to_thread(_read_clock, bench)
+    def _line(self) -> Line[Bench]:
+        return Line(lambda: connect(self.url, timeout_s=_ANSWER_S, key=self.key, name="scope"))
+
+    def _is_away(self, why: str) -> None:
+        self.state = {**self.state, "here": False, "error": why}
+
+    def _see(self, looked: _Look) -> None:
+        """Take what a daemon says of itself; raises where it is none, before anything is changed."""
+        status = looked.status
+        names = {entry["name"] for entry in status["devices"]}
+        standing = [lease["device"] for lease in status["leases"]]
         if status["epoch"] != self._epoch or self._subscriber is None:
             # A daemon that was started anew may have another name, other devices, another endpoint.
-            hello = await asyncio.to_thread(bench.client.call, "hello")
-            fresh = Bench(bench.client, hello)
-            self._unsubscribe()
-            self.name, self._epoch = fresh.name, status["epoch"]
-            self._offset = ClockOffset()
-            self._missed = {}
-            self._subscriber = Subscriber(fresh.publish_url, [f"{fresh.name}/"], key=fresh.client.key)
-            log.info("following a bench", bench=self.name, url=self.url)
-        names = {entry["name"] for entry in status["devices"]}
+            self._follow(looked.bench, status["epoch"])
         for gone in set(self.traces) - names:
             del self.traces[gone]
             self.events.pop(gone, None)
         for key in [key for key in self.derived if key[0] not in names]:
             del self.derived[key]
-        self._offset.take(reading)
+        self.leased = {device or "" for device in standing}
+        self._offset.take(looked.reading)
+        self.asked_s = looked.asked_s
         self.state = {
             "bench": self.name, "url": self.url, "here": True, "error": "", "status": status,
-            "clock": {"utc_ns": utc_ns, "host_ns": reading.theirs_ns, **self._offset.told()},
+            "clock": {"utc_ns": looked.utc_ns, "host_ns": looked.reading.theirs_ns, **self._offset.told()},
             "missed": sum(self._subscriber.missed.values()) if self._subscriber else 0,
         }  # fmt: skip
 
+    def _follow(self, bench: Bench, epoch: str) -> None:
+        if (other := self._audience.other_of(bench.name, self.url)) is not None:
+            # Whatever is asked of one of them could be done by the other.
+            raise ConfigError(
+                f"the daemons at {other} and {self.url} are both called {bench.name!r}, and only the first is shown; "
+                f"give this one another name (bench = ... in its spikedaq.toml) and start it again"
+            )
+        self._unsubscribe()
+        if bench.name != self.name:
+            self.traces.clear()
+            self.derived.clear()
+            self.events.clear()
+            self._happened.clear()
+        self.name, self._epoch = bench.name, epoch
+        self._offset = ClockOffset()
+        self._missed = {}
+        self._subscriber = Subscriber(bench.publish_url, [f"{bench.name}/"], key=bench.client.key)
+        log.info("following a bench", bench=self.name, url=self.url)
+
     async def _read(self) -> None:
         next_s = time.monotonic()
-        while True:
+        while not self._is_ending:
             self._take_what_came()
             happened, self._happened = self._happened, {}
             for device, events in happened.items():
@@ -156,8 +199,12 @@ class BenchFeed:
             message = subscriber.recv(0) if subscriber is not None else None
             if message is None:
                 return
-            with contextlib.suppress(RemoteProtocolError, KeyError):  # not one of ours: the subscriber counts
+            try:
                 self._take(message)
+            except (RemoteProtocolError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+                self.odd += 1
+                if self.odd & (self.odd - 1) == 0:  # the first, and ever fewer: a publisher at fault sends many
+                    log.warning("a message of the bus was left out", topic=message.topic, error=repr(error), n=self.odd)
 
     def _take(self, message: Message) -> None:
         topic = split_topic(message.topic)
@@ -237,9 +284,30 @@ class ClockOffset:
         return {"offset_ms": 0.0 if is_same else self.offset_ns / 1e6, "uncertainty_ms": self.uncertainty_ns / 1e6}
 
 
-def _read_clock(bench: Bench) -> tuple[ClockReading, int]:
-    """Ask once; return the reading, and the daemon's UTC."""
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a daemon said when it was asked at ``asked_s`` on the monotonic clock.
+
+    Not ``is_same`` where it was started anew since the connection was made.
+    """
+
+    bench: Bench
+    status: dict[str, Any]
+    reading: ClockReading
+    utc_ns: int
+    asked_s: float
+    is_same: bool
+
+
+def _ask(bench: Bench) -> _Look:
+    """Ask a daemon how it is; blocking."""
+    asked_s = time.monotonic()
+    status = bench.status()
+    is_same = status["epoch"] == bench.hello.get("epoch")
+    if not is_same:
+        bench = Bench(bench.client, bench.client.call("hello"))
     asked_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     clock = bench.client.call("clock")
     half_ns = (time.clock_gettime_ns(time.CLOCK_BOOTTIME) - asked_ns + 1) // 2
-    return ClockReading(asked_ns + half_ns, int(clock["host_ns"]), half_ns), int(clock["utc_ns"])
+    reading = ClockReading(asked_ns + half_ns, int(clock["host_ns"]), half_ns)
+    return _Look(bench, status, reading, int(clock["utc_ns"]), asked_s, is_same)

@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+import structlog
+
 from spikedaq.bus import SAMPLES
 from spikedaq.keys import ClientKey
 from spikedaq.scope.asking import Leaseholders
@@ -18,6 +20,8 @@ from spikedaq.scope.viewer import Viewer, Watch
 MAX_VIEWERS = 200
 FREQUENT = frozenset({"spike", "trigger"})
 """Events that come many times a second; only who watches the device is told."""
+
+log = structlog.get_logger(__name__)
 
 
 class Hub:
@@ -36,34 +40,55 @@ class Hub:
         Control endpoint by name of the bench, as far as they are known.
     frames_made, frames_sent : int
         How often a frame was encoded, and how often it was handed to a viewer.
+    failure : str
+        Why the benches are not followed any more; empty while they are.
     """
 
     def __init__(self, urls: Iterable[str], *, key: ClientKey | str | None = None) -> None:
         self.key = key
-        self.feeds = [BenchFeed(url, self, key=key) for url in urls]
+        self.feeds = [BenchFeed(url, self, key=key) for url in dict.fromkeys(urls)]
         self.urls: dict[str, str] = {}
         self.viewers: set[Viewer] = set()
         self.leaseholders = Leaseholders()
         self.frames_made = 0
         self.frames_sent = 0
+        self.failure = ""
         self._watching: dict[tuple[str, str, str], dict[int, set[Viewer]]] = {}
 
     async def run(self) -> None:
-        """Follow every bench until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for feed in self.feeds:
-                group.create_task(feed.run(), name=f"follow {feed.url}")
+        """Follow every bench until cancelled; what ends it otherwise is a defect, and stands in ``failure``."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for feed in self.feeds:
+                    group.create_task(feed.run(), name=f"follow {feed.url}")
+        except ExceptionGroup as group:
+            first: BaseException = group
+            while isinstance(first, BaseExceptionGroup):
+                first = first.exceptions[0]
+            self.failure = repr(first)
+            log.exception("the benches are not followed any more", error=self.failure)
+            raise
+
+    def end(self) -> None:
+        """Show nothing more from now on: what is left of the computer's time is for ending in order."""
+        for feed in self.feeds:
+            feed.end()
 
     def feed(self, bench: str) -> BenchFeed | None:
         """Return the feed of a bench by its name."""
         return next((feed for feed in self.feeds if feed.name == bench), None)
+
+    def other_of(self, bench: str, url: str) -> str | None:
+        """Return the address of another bench that has this name, None where there is none."""
+        return next((feed.url for feed in self.feeds if feed.name == bench and feed.url != url), None)
 
     def tell(self, bench: str, message: dict[str, Any]) -> None:
         """Tell every viewer."""
         if message["say"] == "bench" and message["here"]:
             self.urls.clear()
             self.urls.update({feed.name: feed.url for feed in self.feeds})
-            self.leaseholders.keep(bench, {lease["device"] or "" for lease in message["status"]["leases"]})
+            if (feed := self.feed(bench)) is not None:
+                self.leaseholders.keep(bench, feed.leased, asked_s=feed.asked_s)
         if self.viewers:
             text = to_json({"bench": bench, **message})
             for viewer in self.viewers:

@@ -68,7 +68,7 @@ class PageConnection:
             for task in (sender, *self._tasks):
                 task.cancel()
             await asyncio.gather(sender, *self._tasks, return_exceptions=True)
-            await self._asker.close()
+            self._asker.close()
 
     async def _send(self) -> None:
         try:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spikedaq.bus import SAMPLES
+from spikedaq.model import RemoteProtocolError
 from spikedaq.scope.frames import encode_bins
 from spikedaq.scope.pyramid import CAPACITY, Bins, Pyramid
 
@@ -49,9 +50,17 @@ class Traces:
         """Take one block with the header it came with (docs/reference/bus.md, 1.1 and 1.5).
 
         Bins of a derived stream are of its values, ``pitch_steps`` apart, not of steps.
+
+        Raises
+        ------
+        RemoteProtocolError
+            The header does not say where the block belongs; nothing is taken.
         """
-        pitch = int(header.get("pitch_steps", 1))
-        first, phase = divmod(int(header["step"]), pitch)
+        pitch = header.get("pitch_steps", 1)
+        said = (pitch, header.get("boot"), header.get("step"), header.get("step_us"), header.get("t_ns") or 0)
+        if any(type(value) is not int for value in said) or pitch < 1 or header["step"] < 0:
+            raise RemoteProtocolError(f"a block of {self.device} has no place: pitch, boot, step, step_us, t_ns {said}")
+        first, phase = divmod(header["step"], pitch)
         mode = header.get("mode", "current")
         of = (header.get("epoch"), header["boot"], mode, header["step_us"], samples.shape[1], pitch, phase)
         if self.pyramid is None or of[1:] != self._of[1:]:

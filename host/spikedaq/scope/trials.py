@@ -97,6 +97,10 @@ class Trials:
         running.cancelled.set()
         return True
 
+    def is_running(self) -> bool:
+        """Tell whether one has not ended; may be asked by any thread."""
+        return any(running.thread is not None and running.thread.is_alive() for running in list(self._of.values()))
+
     async def close(self) -> None:
         """End all of them in order."""
         threads = []
