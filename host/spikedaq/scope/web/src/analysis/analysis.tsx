@@ -7,7 +7,7 @@ import { Chooser } from "./chooser";
 import { shortText } from "./figure";
 import { FigureOrWhy } from "./figure_view";
 import { beforeFigure, curveFigure, intervalFigure, loopFigures, loopsText, phaseFigure, rasterFigure, rateFigure, rounded } from "./figures";
-import { busy, canOpenAgain, giveUp, look, openAgain, opened, problem, progress, seen } from "./model";
+import { busy, canOpenAgain, giveUp, openAgain, opened, problem, progress, seen, seenBy } from "./model";
 import { save } from "./save";
 import { Settings } from "./settings";
 import { ThresholdPanel } from "./threshold";
@@ -15,7 +15,7 @@ import { TracePanel } from "./trace_panel";
 
 export function Analysis() {
   const source = opened.value;
-  const [wantsOther, setChoosing] = useState(source === null);
+  const [wantsOther, setChoosing] = useState(source === null && !busy.value);
   const isChoosing = wantsOther || (source === null && !busy.value);
   return (
     <section class="analysis">
@@ -174,7 +174,7 @@ function Tables({ seen: found }: { seen: api.Seen }) {
     if (!handle) return;
     setUnder(name);
     api
-      .table(handle, look.value, name)
+      .table(handle, seenBy.value, name)
       .then((blob) => save(blob, name))
       .catch((error: Error) => toast(error.message, "error"))
       .finally(() => setUnder(""));

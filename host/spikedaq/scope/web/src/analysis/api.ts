@@ -1,5 +1,5 @@
 /** What the page asks of its server about recordings: plain HTTP (scope/routes_analysis.py). */
-import { Refused } from "../net/connection";
+import { request } from "../panels/device/files";
 
 export interface Part {
   name: string;
@@ -178,18 +178,7 @@ export interface SessionPage {
   problems: { folder: string; text: string }[];
 }
 
-async function asked(path: string, options: RequestInit = {}): Promise<Response> {
-  let answer: Response;
-  try {
-    answer = await fetch(`api/analysis/${path}`, options);
-  } catch (error) {
-    if (options.signal?.aborted) throw error;
-    throw new Refused("absent", "the page's server does not answer; it is asked again when you try again");
-  }
-  if (answer.ok) return answer;
-  const said = (await answer.json().catch(() => null)) as { code?: string; text?: string } | null;
-  throw new Refused(said?.code ?? String(answer.status), said?.text ?? `the page's server answered ${answer.status}`);
-}
+const asked = (path: string, options: RequestInit = {}): Promise<Response> => request(`api/analysis/${path}`, options);
 
 async function json<T>(path: string, options: RequestInit = {}): Promise<T> {
   return (await (await asked(path, options)).json()) as T;

@@ -1,6 +1,7 @@
 /** Which recording: of a bench, from its list; or a file of the viewer's own. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { benches, connected } from "../state";
+import { FileButton } from "../ui/file_button";
 import * as api from "./api";
 import { openFile, openSession } from "./model";
 
@@ -18,7 +19,8 @@ export function Chooser({ onChosen }: { onChosen: () => void }) {
   const [problem, setProblem] = useState("");
   const [files, setFiles] = useState<Files | null>(null);
   const [limit, setLimit] = useState<{ csv_bytes: number; nwb_bytes: number } | null>(null);
-  const input = useRef<HTMLInputElement>(null);
+  /** Answers to older questions are not shown over newer ones, nor below them. */
+  const asked = useRef(0);
   const of = names.includes(bench) ? bench : (names[0] ?? "");
   const state = benches.value.get(of);
   const recording = state?.status?.recording;
@@ -27,30 +29,30 @@ export function Chooser({ onChosen }: { onChosen: () => void }) {
   useEffect(() => {
     api.limits().then(setLimit, () => undefined);
   }, []);
-  useEffect(() => {
-    if (!of) return;
-    let isOld = false;
-    api.sessions(of, match, null).then(
+  const ask = (before: api.SessionPage | null) => {
+    const number = ++asked.current;
+    api.sessions(of, match, before?.next ?? null).then(
       (found) => {
-        if (isOld) return;
-        setList(found);
+        if (number !== asked.current) return;
+        setList({ ...found, sessions: [...(before?.sessions ?? []), ...found.sessions] });
         setProblem("");
       },
       (error: Error) => {
-        if (!isOld) setProblem(error.message);
+        if (number === asked.current) setProblem(error.message);
       },
     );
+  };
+  useEffect(() => {
+    // What another bench has cannot be opened here.
+    setList(null);
+    setFiles(null);
+  }, [of]);
+  useEffect(() => {
+    if (of) ask(null);
     return () => {
-      isOld = true;
+      asked.current++;
     };
   }, [news, match]);
-  const more = () => {
-    if (!list?.next) return;
-    api.sessions(of, match, list.next).then(
-      (found) => setList({ ...found, sessions: [...list.sessions, ...found.sessions] }),
-      (error: Error) => setProblem(error.message),
-    );
-  };
   const choose = (session: api.Session, device: string) => {
     if ((session.devices[device]?.files ?? 0) <= 1) {
       openSession({ bench: of, session: session.session, folder: session.folder, device });
@@ -70,22 +72,17 @@ export function Chooser({ onChosen }: { onChosen: () => void }) {
           A nine-column CSV of the Spikeling software or of <code>spikedaq export</code>
           {limit && ` (up to ${limit.csv_bytes / 1e6} MB)`}, or a recording (.nwb{limit && `, up to ${limit.nwb_bytes / 1e6} MB`}).
         </p>
-        <label class="a-field">
-          <span>File</span>
-          <input
-            ref={input}
-            type="file"
-            accept=".csv,.nwb,.h5,.hdf5"
-            data-testid="analysis-upload"
-            onChange={(event) => {
-              const file = event.currentTarget.files?.[0];
-              if (!file) return;
-              openFile(file, limit);
-              event.currentTarget.value = "";
-              onChosen();
-            }}
-          />
-        </label>
+        <FileButton
+          label="Recording or CSV"
+          testId="analysis-upload"
+          accept=".csv,.nwb,.h5,.hdf5"
+          onFile={(file) => {
+            openFile(file, limit);
+            onChosen();
+          }}
+        >
+          Open a file…
+        </FileButton>
       </section>
       <section aria-labelledby="of-bench">
         <h2 id="of-bench">A recording of the bench</h2>
@@ -112,7 +109,7 @@ export function Chooser({ onChosen }: { onChosen: () => void }) {
             {problem}
           </p>
         )}
-        {files && <FileChoice {...files} bench={of} onDone={() => setFiles(null)} onChosen={onChosen} />}
+        {files && <FileChoice key={`${files.session.session} ${files.device}`} {...files} bench={of} onDone={() => setFiles(null)} onChosen={onChosen} />}
         {list?.sessions.length === 0 && <p>{match ? "None has such a name." : "Nothing was recorded yet."}</p>}
         {list && list.sessions.length > 0 && (
           <table class="sessions">
@@ -158,7 +155,7 @@ export function Chooser({ onChosen }: { onChosen: () => void }) {
           </table>
         )}
         {list?.next != null && (
-          <button type="button" onClick={more}>
+          <button type="button" onClick={() => ask(list)}>
             Older ones
           </button>
         )}

@@ -6,6 +6,8 @@ import * as api from "./api";
 export const opened = signal<api.Opened | null>(null);
 export const look = signal<api.Look>({});
 export const seen = signal<api.Seen | null>(null);
+/** How that was looked at: while a newer look is under way or refused, it is not `look`. */
+export const seenBy = signal<api.Look>({});
 /** What is under way, in words; empty where nothing is. */
 export const busy = signal("");
 export const progress = signal<{ done: number; total: number } | null>(null);
@@ -20,6 +22,8 @@ export const part = computed(() => opened.value?.parts.find((one) => one.name ==
 export const threshold = computed(() => dragged.value ?? seen.value?.spikes?.threshold_mv ?? null);
 
 const POLL_MS = 300;
+/** A trace that is shown closer is of one range of one channel. */
+const RANGE = ["part", "start_s", "stop_s", "channel"] as const;
 const DEFAULTS: api.Look = { near_mv_per_ms: 20 };
 let current = new AbortController();
 let looking = new AbortController();
@@ -68,6 +72,7 @@ export function giveUp(): void {
     return;
   }
   looking.abort();
+  look.value = seenBy.value;
   dragged.value = progress.value = null;
   busy.value = "";
 }
@@ -131,20 +136,24 @@ async function see(): Promise<void> {
   looking.abort();
   const mine = new AbortController();
   looking = mine;
+  const by = look.value;
   busy.value = "analysing";
   problem.value = "";
   const telling = setInterval(() => {
     api.status(handle, mine.signal).then(
       (state) => {
-        if (!mine.signal.aborted) progress.value = state.total && state.done < state.total ? state : null;
+        if (looking === mine && busy.value) progress.value = state.total && state.done < state.total ? state : null;
       },
       () => undefined,
     );
   }, POLL_MS);
   try {
-    const found = await api.look(handle, look.value, mine.signal);
-    const isOther = seen.value?.n_samples !== found.n_samples || seen.value.channel !== found.channel;
+    const found = await api.look(handle, by, mine.signal);
+    if (mine.signal.aborted) return;
+    const before = seenBy.value;
+    const isOther = seen.value === null || RANGE.some((key) => before[key] !== by[key]);
     seen.value = found;
+    seenBy.value = by;
     dragged.value = null;
     if (isOther) zoomTo(null);
   } catch (error) {
@@ -169,7 +178,7 @@ export function zoomTo(to: { first: number; last: number } | null): void {
   if (!to || !handle) return;
   const mine = new AbortController();
   zooming = mine;
-  api.trace(handle, { ...look.value, first_ms: to.first, last_ms: to.last }, mine.signal).then(
+  api.trace(handle, { ...seenBy.value, first_ms: to.first, last_ms: to.last }, mine.signal).then(
     (found) => {
       if (!mine.signal.aborted) closeTrace.value = found;
     },

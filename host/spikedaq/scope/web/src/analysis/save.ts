@@ -1,4 +1,5 @@
 /** Files that leave the page: figures as SVG and PNG on white, tables as CSV. */
+import { download } from "../panels/device/files";
 import type { Figure } from "./figure";
 import { drawFigure, type Size } from "./plot";
 import { CanvasSurface, ON_WHITE, SvgSurface } from "./surface";
@@ -27,12 +28,7 @@ export function pngOf(figure: Figure, size: Size = SAVED): Promise<Blob> {
 
 /** Save under a name that every system takes. */
 export function save(blob: Blob, name: string): void {
-  const url = URL.createObjectURL(blob);
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = fileName(name);
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+  download(blob, fileName(name));
 }
 
 export function fileName(name: string): string {

@@ -5,14 +5,14 @@ import { FigureView } from "./figure_view";
 import { thresholdFigure } from "./figures";
 import { numberText } from "./figure";
 import { NumberInput } from "./inputs";
-import { change, countAt, dragged, look, snapped, threshold } from "./model";
+import { change, countAt, dragged, seenBy, snapped, threshold } from "./model";
 
 export function ThresholdPanel({ seen }: { seen: Seen }) {
   const { sweep, spikes } = seen;
   const at = threshold.value;
   const figure = useMemo(() => thresholdFigure(sweep, at), [sweep, at]);
   if (!spikes) return null;
-  const isPlain = !look.value.hysteresis_mv && !look.value.refractory_ms;
+  const isPlain = !seenBy.value.hysteresis_mv && !seenBy.value.refractory_ms;
   const live = dragged.value === null ? spikes.n_spikes : countAt(sweep, dragged.value);
   const drag = (to: number) => {
     dragged.value = snapped(sweep, to);

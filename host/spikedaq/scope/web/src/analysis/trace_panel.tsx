@@ -3,7 +3,7 @@ import { useMemo, useRef } from "preact/hooks";
 import type { Seen } from "./api";
 import { FigureView } from "./figure_view";
 import { traceFigure } from "./figures";
-import { closeTrace, look, threshold, zoom, zoomTo } from "./model";
+import { closeTrace, seenBy, threshold, zoom, zoomTo } from "./model";
 
 const LEAST_MS = 1;
 const LEAST_DRAG_PX = 5;
@@ -66,7 +66,7 @@ export function TracePanel({ seen }: { seen: Seen }) {
         <button type="button" disabled={isWhole} title="The whole time range" data-testid="analysis-whole" onClick={() => zoomTo(null)}>
           Whole
         </button>
-        {look.value.start_s !== undefined && <span class="note">from {look.value.start_s} s of the recording</span>}
+        {seenBy.value.start_s !== undefined && <span class="note">from {seenBy.value.start_s} s of the recording</span>}
       </span>
     </FigureView>
   );

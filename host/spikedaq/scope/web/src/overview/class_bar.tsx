@@ -2,7 +2,9 @@
 import { signal } from "@preact/signals";
 import { useState } from "preact/hooks";
 import { Refused } from "../net/connection";
-import { benches, connected, connection, role } from "../state";
+import { isUnderWay } from "../panels/recording/now";
+import { takeRecording } from "../panels/recording/told";
+import { type RecordingStatus, benches, connected, connection, role } from "../state";
 import { suggestedSession } from "./tiles";
 
 interface Started {
@@ -11,13 +13,7 @@ interface Started {
 }
 
 interface Stopped {
-  ended: {
-    bench: string;
-    session: string;
-    state: string;
-    folder: string;
-    devices: Record<string, { samples: number; gaps: Record<string, number | null>; error: string | null }>;
-  }[];
+  ended: ({ bench: string } & RecordingStatus)[];
   failed: { bench: string; text: string }[];
 }
 
@@ -28,9 +24,7 @@ const busy = signal<"" | "starting" | "stopping">("");
 export function ClassBar({ leftOut }: { leftOut: ReadonlySet<string> }) {
   const [session, setSession] = useState(() => suggestedSession(new Date()));
   const [notes, setNotes] = useState("");
-  const recording = [...benches.value.values()].filter(
-    (bench) => bench.status?.recording && !["complete", "interrupted"].includes(bench.status.recording.state),
-  );
+  const recording = [...benches.value.values()].filter((bench) => isUnderWay(bench.status?.recording));
   const refusal = reasonAgainst();
   return (
     <section class="class-bar" aria-label="Record on all benches">
@@ -129,6 +123,7 @@ async function start(session: string, notes: string, without: string[]): Promise
 async function stop(): Promise<void> {
   await doing("stopping", async () => {
     const { ended, failed } = await connection.everywhere<Stopped>("record_stop", {});
+    for (const { bench, ...recording } of ended) takeRecording(bench, recording);
     const lines = ended.flatMap(({ bench, session, state, folder, devices }) => [
       `${bench}: session ${session} is ${state}, in ${folder}`,
       ...Object.entries(devices).map(

@@ -2,11 +2,12 @@
 import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { benches, connected, onEvent } from "../state";
+import { Growth } from "../panels/recording/growth";
 import { ClassBar } from "./class_bar";
 import "./overview.css";
 import { DeviceTile } from "./tile";
 import { TILE_S } from "./tile_trace";
-import { filtered, Growth, SORTS, SpikeRate, type SortBy, sorted, tilesOf } from "./tiles";
+import { filtered, recordedAs, SORTS, SpikeRate, type SortBy, sorted, type Tile, tilesOf } from "./tiles";
 
 /** They stay as they are while another view is shown. */
 const filter = signal("");
@@ -72,24 +73,26 @@ export function Overview() {
         </p>
       ))}
       <div class="tiles">
-        {shown.map((tile) => {
-          const { recording } = tile.status;
-          return (
-            <DeviceTile
-              key={tile.key}
-              tile={tile}
-              spikesPerS={rates.get(tile.key) ?? Number.NaN}
-              isGrowing={recording !== null && growth.isGrowing(tile.key, recording, performance.now())}
-              isLeftOut={leftOut.value.has(tile.key)}
-              leaveOut={(out) => leaveOut(tile.key, out)}
-            />
-          );
-        })}
+        {shown.map((tile) => (
+          <DeviceTile
+            key={tile.key}
+            tile={tile}
+            spikesPerS={rates.get(tile.key) ?? Number.NaN}
+            recorded={recordedAs(tile, tile.status.recording, stillMs(tile))}
+            isLeftOut={leftOut.value.has(tile.key)}
+            leaveOut={(out) => leaveOut(tile.key, out)}
+          />
+        ))}
       </div>
       {all.length === 0 && <p>{connected.value ? "No bench has told of a board yet." : "Waiting for the server."}</p>}
       {all.length > 0 && shown.length === 0 && <p>No board has “{filter.value}” in its bench, name or state.</p>}
     </section>
   );
+}
+
+/** For how long its file has had no more rows that a reader can see. */
+function stillMs({ key, status: { recording } }: Tile): number {
+  return recording === null ? 0 : growth.take(key, recording.session ?? "", recording.rows_on_disk, performance.now());
 }
 
 function leaveOut(key: string, out: boolean): void {

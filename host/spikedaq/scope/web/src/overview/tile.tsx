@@ -1,17 +1,19 @@
 /** One device of one bench at a glance. */
+import { bytesText } from "../panels/recording/words";
 import { selected } from "../state";
 import { TileTrace } from "./tile_trace";
-import { isOngoing, type Tile } from "./tiles";
+import type { Shown, Tile } from "./tiles";
 
 interface Props {
   tile: Tile;
   spikesPerS: number;
-  isGrowing: boolean;
+  /** How its recording stands; null where none goes on. */
+  recorded: Shown | null;
   isLeftOut: boolean;
   leaveOut: (out: boolean) => void;
 }
 
-export function DeviceTile({ tile, spikesPerS, isGrowing, isLeftOut, leaveOut }: Props) {
+export function DeviceTile({ tile, spikesPerS, recorded, isLeftOut, leaveOut }: Props) {
   const { bench, device, status, alarms } = tile;
   const { recording, lease } = status;
   const isRunning = status.state === "running";
@@ -39,13 +41,13 @@ export function DeviceTile({ tile, spikesPerS, isGrowing, isLeftOut, leaveOut }:
             {Number.isFinite(spikesPerS) ? `${spikesPerS.toFixed(1)} spikes/s` : "counting spikes"}
           </span>
         )}
-        {recording && isOngoing(recording) && (
+        {recording && recorded && (
           <span
-            class={`pill ${isGrowing ? "recording" : "bad"}`}
+            class={`pill ${recorded.kind}`}
             data-testid="recording"
-            title={`${recording.session ?? ""} ${recording.samples} samples, ${megabytes(recording.bytes)}`}
+            title={`${recording.session ?? ""} ${recording.samples} samples, ${bytesText(recording.bytes)}`}
           >
-            {recording.state === "recording" ? (isGrowing ? "● recording" : "recording stands still") : recording.state}
+            {recorded.text}
           </span>
         )}
         {recording?.error && <span class="pill bad">{recording.error}</span>}
@@ -66,8 +68,4 @@ export function DeviceTile({ tile, spikesPerS, isGrowing, isLeftOut, leaveOut }:
       </label>
     </article>
   );
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(1)} MB`;
 }

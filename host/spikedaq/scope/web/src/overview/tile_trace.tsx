@@ -44,7 +44,12 @@ export function TileTrace({ bench, device, rateHz }: Props) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const level = levelFor(rateHz, TILE_S, WIDTH);
   const dark = isDark.value;
+  /** In which colour, and which version of the traces was drawn last: what is on the screen outlives a change of theme. */
+  const drawn = useRef({ ink: "", version: -1 });
 
+  useEffect(() => {
+    drawn.current = { ink: getComputedStyle(document.documentElement).getPropertyValue("--trace-0"), version: -1 };
+  }, [dark]);
   useEffect(() => {
     const context = canvas.current?.getContext("2d");
     if (!context) return undefined;
@@ -53,20 +58,19 @@ export function TileTrace({ bench, device, rateHz }: Props) {
     context.canvas.height = HEIGHT * ratio;
     const store = new TraceStore(level, 1024);
     const unwatch = connection.watch(bench, device, level, (frame) => store.take(frame));
-    const ink = getComputedStyle(document.documentElement).getPropertyValue("--trace-0");
-    let drawn = -1;
+    drawn.current.version = -1;
     const unpaint = painted(() => {
-      if (store.version === drawn) return;
-      drawn = store.version;
+      if (store.version === drawn.current.version) return;
+      drawn.current.version = store.version;
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
       context.clearRect(0, 0, WIDTH, HEIGHT);
-      draw(context, store, ink, rateHz);
+      draw(context, store, drawn.current.ink, rateHz);
     });
     return () => {
       unpaint();
       unwatch();
     };
-  }, [bench, device, level, rateHz, dark]);
+  }, [bench, device, level, rateHz]);
 
   return <canvas class="tile-trace" ref={canvas} aria-hidden="true" />;
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { BenchState, DeviceStatus, FileStatus } from "../state";
-import { filtered, Growth, levelFor, SpikeRate, sorted, suggestedSession, tilesOf } from "./tiles";
+import { filtered, levelFor, recordedAs, SpikeRate, sorted, suggestedSession, tilesOf } from "./tiles";
 
 function status(name: string, state = "running"): DeviceStatus {
   return { name, state, board: "v3", detail: "", recording: null, lease: null } as unknown as DeviceStatus;
@@ -17,8 +17,7 @@ function bench(name: string, devices: DeviceStatus[], more: Partial<BenchState> 
   } as BenchState;
 }
 
-const file = (bytes: number, rows: number, path = "a.nwb") =>
-  ({ state: "recording", bytes, rows_on_disk: rows, file: path }) as FileStatus;
+const file = (state: string, rows: number) => ({ state, rows_on_disk: rows }) as FileStatus;
 
 const LAB = [
   bench("lab10", [status("beta"), status("alpha", "lost")]),
@@ -66,15 +65,17 @@ test("each word of a filter must stand somewhere, in any case", () => {
   expect(keys(".*")).toEqual([]);
 });
 
-test("a file grows while its bytes or its samples do, and for four seconds after", () => {
-  const growth = new Growth();
-  expect(growth.isGrowing("a", file(100, 10), 0)).toBe(true);
-  expect(growth.isGrowing("a", file(100, 10), 3999)).toBe(true);
-  expect(growth.isGrowing("a", file(100, 10), 4000)).toBe(false);
-  expect(growth.isGrowing("a", file(100, 11), 4001)).toBe(true);
-  expect(growth.isGrowing("b", file(5, 5), 9000)).toBe(true);
-  // A new file is smaller than the last one was.
-  expect(growth.isGrowing("a", file(1, 0, "b.nwb"), 9000)).toBe(true);
+test("a tile says recording only of a board whose rows are on disk, and waiting for a window is nothing bad", () => {
+  const [tile] = tilesOf([bench("lab", [status("alpha")])]);
+  const [away] = tilesOf([bench("lab", [status("alpha")], { here: false })]);
+  expect(recordedAs(tile!, file("recording", 0), 0)).toEqual({ text: "nothing on disk yet", kind: "plain" });
+  expect(recordedAs(tile!, file("recording", 9), 0)).toEqual({ text: "● recording", kind: "recording" });
+  expect(recordedAs(tile!, file("recording", 9), 6001)).toEqual({ text: "no growth for 6 s", kind: "bad" });
+  expect(recordedAs(tile!, file("armed", 0), 60_000)).toEqual({ text: "waits for a window", kind: "plain" });
+  expect(recordedAs(tile!, file("waiting", 9), 0)).toMatchObject({ kind: "bad" });
+  expect(recordedAs(away!, file("recording", 9), 0)).toEqual({ text: "not known, the bench is away", kind: "bad" });
+  expect(recordedAs(tile!, file("closed", 9), 0)).toBeNull();
+  expect(recordedAs(tile!, null, 0)).toBeNull();
 });
 
 test("spikes per second are of the last five seconds, and unknown in the first", () => {

@@ -1,4 +1,5 @@
 /** What the tiles of the overview show, computed without a page. */
+import { shownState } from "../panels/recording/growth";
 import type { Alarm, BenchState, DeviceStatus, FileStatus } from "../state";
 
 export type SortBy = "bench" | "name" | "state";
@@ -11,6 +12,8 @@ export const SORTS: [SortBy, string][] = [
 export interface Tile {
   /** `BENCH/DEVICE`. */
   key: string;
+  /** Its bench answers. */
+  here: boolean;
   bench: string;
   device: string;
   status: DeviceStatus;
@@ -25,6 +28,7 @@ export function tilesOf(benches: Iterable<BenchState>): Tile[] {
   return [...benches].flatMap((bench) =>
     (bench.status?.devices ?? []).map((status) => ({
       key: `${bench.bench}/${status.name}`,
+      here: bench.here,
       bench: bench.bench,
       device: status.name,
       status: bench.here ? status : { ...status, state: "bench away", detail: bench.error },
@@ -77,27 +81,21 @@ function stateRank({ status, alarms }: Tile): number {
   return (rank === -1 ? 0 : rank) - (alarms.length > 0 ? 0.5 : 0);
 }
 
+export interface Shown {
+  text: string;
+  kind: "recording" | "plain" | "bad";
+}
+
 /** A recording of this device that goes on. */
 export function isOngoing(file: FileStatus): boolean {
   return !["closed", "complete", "interrupted", "failed"].includes(file.state);
 }
 
-/** Whether a recording grows: its bytes or its samples on disk, within the last seconds. */
-export class Growth {
-  private readonly last = new Map<string, { size: number; file: string | null; sinceMs: number }>();
-
-  constructor(private readonly staleMs = 4000) {}
-
-  /** Take what is told now; returns whether it has grown lately. */
-  isGrowing(key: string, file: FileStatus, nowMs: number): boolean {
-    const size = file.bytes + file.rows_on_disk;
-    const before = this.last.get(key);
-    if (before === undefined || before.file !== file.file || size > before.size) {
-      this.last.set(key, { size, file: file.file, sinceMs: nowMs });
-      return true;
-    }
-    return nowMs - before.sinceMs < this.staleMs;
-  }
+/** What a tile says of a recording whose file has had no more rows for so long; null where none goes on. */
+export function recordedAs({ here }: Tile, file: FileStatus | null, stillMs: number): Shown | null {
+  if (file === null || !isOngoing(file)) return null;
+  const shown = shownState(file.state, file.rows_on_disk, stillMs, here);
+  return { text: shown.kind === "good" ? `● ${shown.text}` : shown.text, kind: shown.kind === "good" ? "recording" : shown.kind };
 }
 
 /** Spikes per second over the last seconds, from their events. */

@@ -1,5 +1,6 @@
 /** Who may change the device: take the lease, give it back, ask for it. */
-import { ask, connection, device, holdsLease, role, selected, toast } from "../state";
+import { ask, device, holdsLease, role, selected } from "../state";
+import { askForLease } from "./ask_lease";
 
 export function LeaseBar() {
   const key = selected.value;
@@ -35,18 +36,10 @@ export function LeaseBar() {
       <button
         type="button"
         class="quiet"
-        onClick={() => {
-          connection.say({ do: "want_lease", bench: key.bench, device: lease.device });
-          toast(`${lease.holder} was asked for the lease`);
-        }}
+        onClick={() => askForLease(key.bench, lease)}
       >
         Ask for it
       </button>
     </span>
   );
-}
-
-/** Whether this page may change the selected device now. */
-export function mayChange(): boolean {
-  return role.value === "controller" && device.value !== undefined && holdsLease(device.value.lease);
 }

@@ -1,5 +1,6 @@
 /** Why this page may not change the selected device, and what can be done about it. */
-import { connected, connection, device, holdsLease, role, selected, toast } from "../state";
+import { connected, device, holdsLease, role, selected } from "../state";
+import { askForLease } from "./ask_lease";
 
 /** Why not, in words; undefined where it may. */
 export function whyNot(): string | undefined {
@@ -25,10 +26,7 @@ export function Lock() {
       {leased && key !== null && (
         <button
           type="button"
-          onClick={() => {
-            connection.say({ do: "want_lease", bench: key.bench, device: lease.device });
-            toast(`${lease.holder} was asked for the lease`);
-          }}
+          onClick={() => askForLease(key.bench, lease)}
         >
           Ask for it
         </button>

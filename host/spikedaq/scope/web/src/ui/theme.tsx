@@ -11,8 +11,10 @@ const systemDark = matchMedia("(prefers-color-scheme: dark)");
 export const isDark = signal(false);
 
 function apply(): void {
-  isDark.value = theme.value === "dark" || (theme.value === "auto" && systemDark.matches);
-  document.documentElement.dataset["theme"] = isDark.value ? "dark" : "light";
+  const dark = theme.value === "dark" || (theme.value === "auto" && systemDark.matches);
+  // First the colours, then who reads them.
+  document.documentElement.dataset["theme"] = dark ? "dark" : "light";
+  isDark.value = dark;
 }
 
 effect(() => {

@@ -1,8 +1,11 @@
 /** Short messages that go away by themselves. */
-import { ask, dismiss, leaseWanted, toasts } from "../state";
+import { ask, benches, dismiss, holdsLease, leaseWanted, toasts } from "../state";
 
 export function Toasts() {
-  const wanted = leaseWanted.value;
+  const asked = leaseWanted.value;
+  const leases = benches.value.get(asked?.bench ?? "")?.status?.leases ?? [];
+  // Once it ended or was given back there is nothing to give any more.
+  const wanted = leases.some((one) => one.device === asked?.device && holdsLease(one)) ? asked : null;
   return (
     <div class="toasts" aria-live="polite">
       {wanted && (

@@ -1,5 +1,5 @@
 /** What the page's server says of imaging simulations, and how it is asked (docs/reference/scope.md, 7). */
-import { request } from "../device/files";
+import { identity, request } from "../device/files";
 
 export interface Setting {
   name: string;
@@ -71,12 +71,7 @@ export async function fetchState(bench: string, device: string): Promise<Simulat
 
 /** Give an order; throws `Refused` with the reason. */
 export async function order(what: string, bench: string, device: string, args: Record<string, unknown> = {}): Promise<Simulated> {
-  // As on the websocket: by this the server knows whose lease it is.
-  const query = new URLSearchParams({
-    page: sessionStorage.getItem("spikedaq.page") ?? "",
-    name: localStorage.getItem("spikedaq.name") ?? "",
-  });
-  const answer = await request(`api/imaging/${what}?${query}`, { method: "POST", body: JSON.stringify({ bench, device, ...args }) });
+  const answer = await request(`api/imaging/${what}?${new URLSearchParams(identity())}`, { method: "POST", body: JSON.stringify({ bench, device, ...args }) });
   return (await answer.json()) as Simulated;
 }
 

@@ -59,6 +59,7 @@ export class ImagingModel {
   private framesMs = Number.NEGATIVE_INFINITY;
   private newestStep = -1;
   private asking = false;
+  private isStopped = false;
 
   constructor(
     readonly bench: string,
@@ -83,6 +84,7 @@ export class ImagingModel {
   }
 
   stop(): void {
+    this.isStopped = true;
     for (const end of [...this.ends, ...this.unwatch]) end();
     this.unwatch = [];
   }
@@ -112,6 +114,7 @@ export class ImagingModel {
     try {
       table.value ??= await fetchTable();
       this.state.value = await fetchState(this.bench, this.device);
+      this.error.value = this.code.value = "";
     } catch (refused) {
       this.error.value = words(refused);
     }
@@ -123,7 +126,8 @@ export class ImagingModel {
     const steps = seconds * STEPS_PER_S;
     const level = levelFor(steps, BINS);
     this.unwatch = [connection.watch(bench, device, level, (frame) => this.take(this.vm, frame, undefined))];
-    this.watchFrames(levelFor(steps / (this.derived.value?.pitch_steps ?? this.state.value?.pitch_steps ?? 100), BINS));
+    // Only the window decides here: what the server tells of the simulation, every second, is no reason to begin anew.
+    this.watchFrames(levelFor(steps / (this.derived.peek()?.pitch_steps ?? this.state.peek()?.pitch_steps ?? 100), BINS));
   }
 
   private watchFrames(level: number): void {
@@ -161,6 +165,7 @@ export class ImagingModel {
     this.asking = true;
     try {
       const about = await connection.ask<About>(this.bench, "describe", { device: this.device });
+      if (this.isStopped) return;
       const channels = (mode === "voltage" ? about.clamp_channels : about.channels) ?? [];
       if (mode !== undefined) this.potentials.value = POTENTIALS.map((name) => potential(channels, name));
       const found = about.derived?.find(({ stream }) => stream === STREAM) ?? null;

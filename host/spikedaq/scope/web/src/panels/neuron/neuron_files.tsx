@@ -4,7 +4,7 @@ import type { About, DeviceModel } from "../device/about";
 import { download, fileName, request, words } from "../device/files";
 import { shortest, unitText } from "../device/numbers";
 import { labelOf } from "./groups";
-import { CsvButton } from "../../ui/csv_button";
+import { FileButton } from "../../ui/file_button";
 
 const MAX_BYTES = 100_000;
 
@@ -54,7 +54,7 @@ export function NeuronFiles({ model, about, locked }: { model: DeviceModel; abou
         <button type="button" title="as the stock program's neuron CSV" onClick={() => void attempt(save)}>
           Save neuron
         </button>
-        <CsvButton
+        <FileButton
           label="Neuron CSV"
           testId="neuron-file"
           disabled={locked !== undefined}
@@ -62,7 +62,7 @@ export function NeuronFiles({ model, about, locked }: { model: DeviceModel; abou
           onFile={(file) => void attempt(() => load(file))}
         >
           Load neuron…
-        </CsvButton>
+        </FileButton>
       </div>
       {loaded.value && (
         <div class="loaded" role="group" aria-label="Loaded neuron">

@@ -94,13 +94,18 @@ function Browser({ bench, begin, onChoose }: { bench: string; begin: string | nu
   const error = useSignal("");
   const fresh = useSignal("");
   const head = useRef<HTMLDivElement>(null);
+  /** An answer to an older question is not shown over a newer one. */
+  const asked = useRef(0);
 
   async function look(path: string | null, after = ""): Promise<void> {
+    const number = ++asked.current;
     try {
       const found = await get<Folders>("folders", { bench, folder: path, after });
+      if (number !== asked.current) return;
       at.value = after && at.value ? { ...found, folders: [...at.value.folders, ...found.folders] } : found;
       error.value = "";
     } catch (refused) {
+      if (number !== asked.current) return;
       error.value = words(refused);
       if (at.value === null && path !== null) await look(null);
     }

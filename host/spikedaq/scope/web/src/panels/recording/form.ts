@@ -9,6 +9,8 @@ export type Part = (typeof PARTS)[number];
 export const parts = signal<Readonly<Record<Part, string>>>({ group: "", condition: "", mode: "", protocol: "", run: "" });
 /** What the server says of the name; null while it is not known. */
 export const name = signal<NameTold | null>(null);
+/** Something was typed since: it is not the name of what stands in the fields. */
+export const isNameOld = signal(false);
 /** Null: the daemon's own. */
 export const folder = signal<string | null>(null);
 export const folderCheck = signal<FolderCheck | null>(null);

@@ -1,5 +1,5 @@
 /** What was recorded, asked of the page's server (host/spikedaq/scope/routes_recordings.py, routes_downloads.py). */
-import { request } from "../device/files";
+import { request, startDownload } from "../device/files";
 import type { Verification } from "./words";
 
 export interface Session {
@@ -92,13 +92,5 @@ export async function post<T>(what: string, query: Query, body?: unknown, method
 /** Have the browser download something; throws `Refused` with the reason where the server would refuse it. */
 export async function fetchToDisk(what: string, query: Query): Promise<void> {
   await get(what, { ...query, check: "1" });
-  const link = document.createElement("a");
-  link.href = path(what, query);
-  link.download = "";
-  link.click();
-}
-
-/** What this page is called at the benches: as its websocket says it (net/connection.ts). */
-export function identity(): Query {
-  return { page: sessionStorage.getItem("spikedaq.page") ?? "", name: localStorage.getItem("spikedaq.name") ?? "" };
+  startDownload(path(what, query));
 }

@@ -17,6 +17,8 @@ export function ModeFields({ triggers }: { triggers: readonly Trigger[] }) {
   const set = (change: Partial<ModeTexts>) => {
     mode.value = { ...mode.value, ...change };
   };
+  // One that is chosen and not there any more has to be seen, too: the recording would be refused for it.
+  const names = [...new Set([...triggers.map(({ name }) => name), ...now.triggers])];
   const field = (name: "pre_s" | "post_s" | "every_s" | "for_s", label: string, placeholder = "") => (
     <Field
       id={`mode-${name}`}
@@ -41,8 +43,8 @@ export function ModeFields({ triggers }: { triggers: readonly Trigger[] }) {
       {now.kind === "triggered" && (
         <>
           <div class="row" role="group" aria-label="Triggers that have windows">
-            {triggers.length === 0 && <span class="faint">no trigger is armed; arm one below</span>}
-            {triggers.map(({ name }) => (
+            {names.length === 0 && <span class="faint">there is no trigger; define one below</span>}
+            {names.map((name) => (
               <label key={name} class="row">
                 <input
                   type="checkbox"
@@ -54,6 +56,7 @@ export function ModeFields({ triggers }: { triggers: readonly Trigger[] }) {
                   }
                 />
                 {name}
+                {!triggers.some((one) => one.name === name) && <span class="faint">(gone)</span>}
               </label>
             ))}
           </div>

@@ -1,14 +1,13 @@
 /** A session's name, made of its parts by the convention; the server knows the rules and the next run. */
 import { useEffect } from "preact/hooks";
 import { benches } from "../../state";
-import { words } from "../device/files";
 import { source } from "../stimulus/choice";
 import { Field } from "./field";
-import { type Part, name, parts, today } from "./form";
-import { type NameTold, get } from "./library";
+import { type Part, isNameOld, name, parts } from "./form";
+import type { NameTold } from "./library";
+import { lookUpName } from "./naming";
 import { namePart } from "./words";
 
-const TYPING_MS = 300;
 const LABELS: Record<Part, string> = {
   group: "Group",
   condition: "Condition",
@@ -24,21 +23,7 @@ export function NameFields({ bench, preset }: { bench: string; preset: string | 
   const recording = state?.status?.recording;
   // A run that began or ended changes which is the next.
   const standing = `${state?.here} ${recording?.session} ${recording?.state}`;
-  useEffect(() => {
-    const aborter = new AbortController();
-    const timer = setTimeout(async () => {
-      try {
-        const day = today();
-        name.value = await get<NameTold>("recordings/name", { bench, day, ...given }, aborter.signal);
-      } catch (error) {
-        if (!aborter.signal.aborted) name.value = { name: null, run: null, taken: false, wrong: { name: words(error) }, next_problem: null };
-      }
-    }, TYPING_MS);
-    return () => {
-      clearTimeout(timer);
-      aborter.abort();
-    };
-  }, [bench, given, standing]);
+  useEffect(() => lookUpName(bench, given), [bench, given, standing]);
   const told = name.value;
   const suggestions: Partial<Record<Part, string>> = {
     mode: preset === undefined ? "" : namePart(preset),
@@ -60,6 +45,7 @@ export function NameFields({ bench, preset }: { bench: string; preset: string | 
             list={suggestions[part] ? `name-${part}-list` : ""}
             wrong={NEEDED.includes(part) && empty ? undefined : wrong}
             onText={(text) => {
+              isNameOld.value = true;
               parts.value = { ...parts.value, [part]: text };
             }}
           >

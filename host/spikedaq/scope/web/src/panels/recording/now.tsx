@@ -6,6 +6,7 @@ import { words } from "../device/files";
 import { grouped } from "../device/numbers";
 import { Growth, sessionShown, shownState } from "./growth";
 import { whyNotRecord } from "./may";
+import { takeRecording } from "./told";
 import { bytesText, gapsText, hasGaps, momentText, spanText } from "./words";
 
 const ENDED = ["complete", "interrupted"];
@@ -45,7 +46,7 @@ export function Now({ bench }: { bench: string }) {
     error.value = "";
     stopping.value = true;
     try {
-      await connection.ask(bench, "record_stop", { session: recording!.session });
+      takeRecording(bench, await connection.ask<RecordingStatus>(bench, "record_stop", { session: recording!.session }));
     } catch (refused) {
       error.value = words(refused);
     }

@@ -50,7 +50,12 @@ function Details({ bench, session, onChange }: { bench: string; session: Session
   const devices = Object.entries(session.devices);
   const closed = files.value?.filter(({ state }) => state === "closed") ?? [];
   const leftOut = files.value?.filter(({ state }) => state === "recording" || state === "not_closed").length ?? 0;
-  const nothing = files.value !== null && closed.length === 0 ? "no file of it is closed yet; stop the recording first" : undefined;
+  const nothing =
+    files.value === null
+      ? "its files are being listed"
+      : closed.length === 0
+        ? "no file of it is closed yet; stop the recording first"
+        : undefined;
   const mayNot = role.value === "controller" ? undefined : "you may watch, not change; open the page with a controller's token";
 
   useEffect(() => {
@@ -131,7 +136,7 @@ function Details({ bench, session, onChange }: { bench: string; session: Session
             )
           }
         >
-          {one && leftOut === 0 ? "Download NWB" : `Download NWB (${closed.length} files, ZIP)`}
+          {files.value === null || (one && leftOut === 0) ? "Download NWB" : `Download NWB (${closed.length} files, ZIP)`}
         </button>
         <CsvDownload bench={bench} session={session} nothing={nothing} />
       </div>

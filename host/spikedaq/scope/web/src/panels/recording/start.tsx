@@ -1,17 +1,18 @@
 /** The form of the next recording: name, folder, devices, notes, mode; Record, or Record with the stimulus. */
 import { useSignal } from "@preact/signals";
-import { type DeviceStatus, benches, connection } from "../../state";
+import { type DeviceStatus, type RecordingStatus, benches, connection } from "../../state";
 import { words } from "../device/files";
 import { parseNumber } from "../device/numbers";
 import { source } from "../stimulus/choice";
 import { Field } from "./field";
 import { FolderPicker } from "./folder_picker";
-import { after, baseline, folder, folderCheck, folderError, mode, name, notes, without } from "./form";
+import { after, baseline, folder, folderCheck, folderError, isNameOld, mode, name, notes, without } from "./form";
 import { whyNotRecord } from "./may";
 import { readMode } from "./mode";
 import { ModeFields } from "./mode_fields";
 import { NameFields } from "./name_fields";
 import { isUnderWay } from "./now";
+import { takeRecording } from "./told";
 import { beginTrial, trials } from "./trial";
 import type { Trigger } from "./triggers";
 
@@ -53,14 +54,16 @@ export function Start({ bench, device, preset, triggers }: Options) {
     starting.value = false;
   }
 
-  const record = () =>
-    connection.ask(bench, "record_start", {
+  const record = async () => {
+    const began = await connection.ask<RecordingStatus>(bench, "record_start", {
       session: name.value!.name,
       devices: chosen.map((one) => one.name),
       folder: folder.value,
       mode: wantedMode,
       notes: notes.value,
     });
+    takeRecording(bench, began);
+  };
   const trial = () =>
     beginTrial(bench, source.value!, {
       session: name.value!.name!,
@@ -178,6 +181,7 @@ function whyNotNow(bench: string, chosen: readonly DeviceStatus[]): string | und
   if (trials.value.get(bench)?.state === "running") return "a trial runs; wait for its end, or abort it";
   if (isUnderWay(benches.value.get(bench)?.status?.recording)) return "something is being recorded; stop it first";
   if (chosen.length === 0) return "choose at least one device";
+  if (isNameOld.value) return "the name of the session is being looked up";
   if (!name.value?.name) return "the session has no name yet";
   if (name.value.taken) return "a session of this name is there already; choose another run";
   if (folderError.value) return folderError.value;

@@ -1,9 +1,9 @@
 /** Trials that run in the page's server: how they stand, by bench. */
 import { signal } from "@preact/signals";
 import { onTrial } from "../../state";
-import { request } from "../device/files";
+import { identity, request } from "../device/files";
 import type { Source } from "../stimulus/waveform";
-import { get, identity, path, post } from "./library";
+import { get, path, post } from "./library";
 
 export interface Trial {
   session: string;
@@ -32,15 +32,28 @@ export interface TrialResult {
 
 export const trials = signal<ReadonlyMap<string, Trial>>(new Map());
 
+/** How often the server told of a trial by itself: an answer that was made before is older than what it told. */
+const told = new Map<string, number>();
+
 function take(bench: string, trial: Trial | null): void {
   if (trial !== null) trials.value = new Map(trials.value).set(bench, trial);
 }
 
-onTrial((bench, trial) => take(bench, trial as Trial));
+onTrial((bench, trial) => {
+  told.set(bench, (told.get(bench) ?? 0) + 1);
+  take(bench, trial as Trial);
+});
+
+/** Take an answer, unless something newer was told while it was on its way. */
+async function takeAnswer(bench: string, asked: () => Promise<Trial | null>): Promise<void> {
+  const before = told.get(bench);
+  const trial = await asked();
+  if (told.get(bench) === before) take(bench, trial);
+}
 
 /** Learn of a trial that began before this page did. */
-export async function fetchTrial(bench: string): Promise<void> {
-  take(bench, (await get<{ trial: Trial | null }>("trial", { bench })).trial);
+export function fetchTrial(bench: string): Promise<void> {
+  return takeAnswer(bench, async () => (await get<{ trial: Trial | null }>("trial", { bench })).trial);
 }
 
 export interface TrialWanted {
@@ -57,8 +70,10 @@ export interface TrialWanted {
 export async function beginTrial(bench: string, source: Source, wanted: TrialWanted): Promise<void> {
   const stimulus = "file" in source ? { csv: await base64(source.file) } : { spec: source.spec };
   const body = JSON.stringify({ ...wanted, stimulus: source.name.slice(0, 80), ...stimulus });
-  const answer = await request(path("trial", { bench, ...identity() }), { method: "POST", body });
-  take(bench, ((await answer.json()) as { trial: Trial }).trial);
+  await takeAnswer(bench, async () => {
+    const answer = await request(path("trial", { bench, ...identity() }), { method: "POST", body });
+    return ((await answer.json()) as { trial: Trial }).trial;
+  });
 }
 
 export async function abortTrial(bench: string): Promise<void> {

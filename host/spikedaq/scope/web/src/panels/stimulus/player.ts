@@ -40,6 +40,7 @@ export async function play(bench: string, device: string, source: Source, loop: 
       if (uploads.value.get(key)?.cancelled) return;
       await connection.ask(bench, "stimulus", { device, ...part });
     }
+    if (uploads.value.get(key)?.cancelled) return;
     await connection.ask(bench, "stimulus", { device, play: true, loop, name: source.name.slice(0, 80) });
   } catch (error) {
     failures.value = put(failures.value, key, words(error));
@@ -48,7 +49,7 @@ export async function play(bench: string, device: string, source: Source, loop: 
   }
 }
 
-/** End an upload before its next part; what was there before does not play any more. */
+/** End an upload before its next part, or before it plays; what was there before does not play any more. */
 export function cancel(bench: string, device: string): void {
   const key = `${bench}/${device}`;
   const upload = uploads.value.get(key);

@@ -1,7 +1,7 @@
 /** The stimulus of the selected device: make or load a waveform, look at it, play it. */
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { selected } from "../../state";
+import { connected, selected } from "../../state";
 import { Lock, whyNot } from "../../ui/lock";
 import "../panel.css";
 import { useDevice } from "../device/about";
@@ -15,7 +15,7 @@ import { failures, play, stop, uploads } from "./player";
 import { PreviewPlot } from "./preview_plot";
 import "./stimulus.css";
 import { type Generator, type Preview, doesNotFit, durationText, fetchCsv, fetchGenerators, fetchPreview, tooLarge } from "./waveform";
-import { CsvButton } from "../../ui/csv_button";
+import { FileButton } from "../../ui/file_button";
 
 const TYPING_MS = 250;
 
@@ -140,10 +140,13 @@ function Choice({ onError }: { onError: (text: string) => void }) {
   useEffect(() => {
     if (generators.value.length > 0) return;
     fetchGenerators().then(
-      (table) => (generators.value = table),
+      (table) => {
+        generators.value = table;
+        onError("");
+      },
       (refused: unknown) => onError(words(refused)),
     );
-  }, []);
+  }, [connected.value]);
   const one = generator.value;
   return (
     <div class="choice">
@@ -165,7 +168,7 @@ function Choice({ onError }: { onError: (text: string) => void }) {
       </div>
       {kind.value === "file" ? (
         <div class="row">
-          <CsvButton
+          <FileButton
             label="Stimulus CSV"
             testId="stimulus-file"
             onFile={(chosen) => {
@@ -173,7 +176,7 @@ function Choice({ onError }: { onError: (text: string) => void }) {
             }}
           >
             Load CSV…
-          </CsvButton>
+          </FileButton>
           <span class="faint name">{file.value?.name ?? "a row of Stim (%) for each 0.1 ms"}</span>
         </div>
       ) : (

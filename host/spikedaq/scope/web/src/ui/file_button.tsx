@@ -1,11 +1,13 @@
-/** A button that lets somebody choose a CSV of theirs. */
+/** A button that lets somebody choose a file of theirs. */
 import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
 
-export function CsvButton(props: {
+export function FileButton(props: {
   /** What the file is, for who cannot see the button. */
   label: string;
   testId: string;
+  /** Ends of the names of such files, and their types; of a CSV where it is absent. */
+  accept?: string;
   disabled?: boolean;
   title?: string;
   onFile: (file: File) => void;
@@ -21,7 +23,7 @@ export function CsvButton(props: {
         ref={input}
         class="hidden"
         type="file"
-        accept=".csv,text/csv"
+        accept={props.accept ?? ".csv,text/csv"}
         tabIndex={-1}
         aria-label={props.label}
         data-testid={props.testId}
