@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import structlog
 
-from spikedaq.daemon import left_sessions, recorder_process, sessions
+from spikedaq.daemon import left_sessions, recorder_process, recording_mode, sessions
 from spikedaq.daemon import session as session_module
 from spikedaq.daemon.alarms import Alarms
 from spikedaq.daemon.config import DaemonConfig, JournalConfig
@@ -76,10 +76,11 @@ class Rig:
         await self.until(lambda: session.recorder.files["alpha"].rows_on_disk)
         return session
 
-    async def begin(self, name: str) -> Any:
+    async def begin(self, name: str, end_after_s: float | None = None) -> Any:
         """Begin a session; return it."""
         await self.journals.open("alpha", "ab")
-        wanted = SimpleNamespace(roll={}, mode=SimpleNamespace(to_json=lambda: {"kind": "continuous"}))
+        mode = SimpleNamespace(to_json=lambda: {"kind": "continuous"})
+        wanted = SimpleNamespace(roll={}, mode=mode, end_after_s=end_after_s)
         await self.sessions.start(name, None, None, wanted, "")
         return self.sessions.current
 
@@ -348,5 +349,86 @@ def test_a_list_of_sessions_that_cannot_be_read_is_told(rig: Rig) -> None:
         async with ended(rig):
             await rig.sessions.left.resume()
             assert "cannot be read" in rig.sessions.left.failed["unknown"]
+
+    asyncio.run(run())
+
+
+ENDS_AT_ONCE = f"echo '{REPORT}'\nread _line\n"
+
+
+def test_a_session_that_was_told_when_to_end_ends_by_itself(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the clock that nobody sets: NTP may move the other one by a year meanwhile."""
+    monkeypatch.setattr(recording_mode, "_LOOK_AT_CLOCK_S", 0.005)
+    host_ns, asked = [10**9], []
+
+    def now_ns() -> int:
+        asked.append(1)
+        return host_ns[0]
+
+    monkeypatch.setattr(recording_mode, "host_now_ns", now_ns)
+    monkeypatch.setattr(sessions, "host_now_ns", lambda: host_ns[0])
+    monkeypatch.setattr(recording_mode, "time", SimpleNamespace(time=lambda: 4e9))
+    rig.recorder(ENDS_AT_ONCE)
+
+    async def run() -> None:
+        async with ended(rig):
+            session = await rig.begin("s", end_after_s=90.0)
+            told = session.status()
+            assert told.ends_utc_ns == told.started_utc_ns + 90 * 10**9
+            assert json.loads((session.folder / SESSION_FILE).read_text())["end"]["host_ns"] == 91 * 10**9
+            host_ns[0] = 91 * 10**9 - 1
+            asked.clear()
+            await rig.until(lambda: len(asked) > 3)
+            assert rig.sessions.current is session
+            host_ns[0] = 91 * 10**9
+            await rig.until(lambda: rig.sessions.current is None)
+            last = rig.sessions.status()
+            assert last is not None and (last.state, last.reason) == ("complete", "its time is over")
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("end", "ends"),
+    [
+        ({"utc_ns": 5, "host_ns": 2**62, "host_boot_id": "another boot"}, True),
+        ({"utc_ns": 2**62, "host_ns": 0, "host_boot_id": "another boot"}, False),
+        ({"utc_ns": 5, "host_ns": 2**62, "host_boot_id": recording_mode.read_host_boot_id()}, False),
+        ({"utc_ns": "soon"}, False),
+        ({"utc_ns": 2**63, "host_ns": 0, "host_boot_id": ""}, False),
+        (7, False),
+        (None, False),
+    ],
+)
+def test_the_next_daemon_knows_the_end(rig: Rig, monkeypatch: pytest.MonkeyPatch, end: Any, ends: bool) -> None:
+    """After a reboot by the wall clock, within a boot by the one that nobody sets; what cannot be read is no end."""
+    monkeypatch.setattr(recording_mode, "_LOOK_AT_CLOCK_S", 0.005)
+    rig.recorder(ENDS_AT_ONCE)
+    rig.unfinished(rig.data.recordings / "s", end=end)
+
+    async def run() -> None:
+        async with ended(rig):
+            await rig.sessions.left.resume()
+            session = rig.sessions.current
+            assert session is not None
+            if ends:
+                await rig.until(lambda: rig.sessions.current is None)
+                assert state(session.folder) == "complete"
+                return
+            await rig.until(lambda: session.recorder.files["alpha"].rows_on_disk)
+            assert rig.sessions.current is session and not any(timer.done() for timer in session.timers)
+
+    asyncio.run(run())
+
+
+def test_a_session_that_is_stopped_before_its_end_leaves_no_task(rig: Rig) -> None:
+    rig.recorder(ENDS_AT_ONCE)
+
+    async def run() -> None:
+        async with ended(rig):
+            session = await rig.begin("s", end_after_s=3600.0)
+            await rig.sessions.stop("s")
+            await asyncio.wait(session.timers, timeout=WAIT_S)
+            assert [timer.cancelled() for timer in session.timers] == [True]
 
     asyncio.run(run())

@@ -95,6 +95,8 @@ class RecordingStatus(_FromMap):
     reason: str | None = None
     mode: dict[str, Any] = field(default_factory=dict)
     """What of it is recorded, as `record_start` took it; ``kind`` is continuous, triggered or scheduled."""
+    ends_utc_ns: int | None = None
+    """When it ends by itself, by the daemon's clock as it was set at the start; None where somebody has to end it."""
 
 
 @dataclass(frozen=True, slots=True)

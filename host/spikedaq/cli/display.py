@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ _SHORTEST_NAME = 9
 _SLOW_SHARE = 0.05
 
 _WAITING = "waiting for samples"
+_OVER = ("stopping", "complete", "interrupted")
 _GOOD_STATES = ("running", "recording", "stopped")
 
 
@@ -195,6 +197,8 @@ def recording_caption(recording: RecordingStatus) -> str:
     parts = [f"session {recording.session}: {recording.state}"]
     if recording.reason:
         parts.append(recording.reason)
+    if recording.ends_utc_ns is not None and recording.state not in _OVER:
+        parts.append(f"ends by itself at {datetime.fromtimestamp(recording.ends_utc_ns / 1e9):%Y-%m-%d %H:%M:%S}")
     if recording.restarts:
         parts.append(f"recorder started again {recording.restarts} {'time' if recording.restarts == 1 else 'times'}")
     return f"{', '.join(parts)}, in {recording.folder}"

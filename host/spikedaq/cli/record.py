@@ -24,8 +24,7 @@ from spikedaq.cli.common import (
 from spikedaq.cli.display import armed_text, recording_caption
 from spikedaq.cli.record_mode import add_mode_options, duration, mode_of
 from spikedaq.cli.session_options import add_name_options, given_parts, name_from_parts
-from spikedaq.inlet import connect
-from spikedaq.lesson import RECORD_TIMEOUT_S
+from spikedaq.inlet import RECORD_TIMEOUT_S, connect
 from spikedaq.model import check_session_name
 
 
@@ -45,6 +44,9 @@ def add_commands(commands: Any) -> None:
         "--roll-at-clock",
         metavar="ZONE",
         help="roll at clock times: each full hour for --roll 1h; utc, local or a zone",
+    )
+    parser.add_argument(
+        "--end-after", type=duration, metavar="TIME", help="the daemon ends it by itself then: 90, 10min, 2h"
     )
     add_mode_options(parser)
     parser.add_argument("--folder", metavar="DIR", help="instead of recordings/ in the daemon's data folder")
@@ -107,6 +109,7 @@ def run_start(arguments: argparse.Namespace) -> int:
             mode=mode_of(arguments),
             roll_s=arguments.roll,
             roll_aligned=arguments.roll_at_clock,
+            end_after_s=arguments.end_after,
             notes=arguments.notes,
             timeout_s=RECORD_TIMEOUT_S,
         )

@@ -15,19 +15,24 @@ from msgspec import to_builtins
 from spikedaq.daemon.config import RecordingConfig
 from spikedaq.daemon.trigger_config import TriggerConfig
 from spikedaq.device import nearest
+from spikedaq.journal import read_host_boot_id
+from spikedaq.link import host_now_ns
 from spikedaq.model import CommandRejected, ConfigError
 from spikedaq.recorder import Mode, Triggered, clock_roll, mode_from
 
 LOCAL = "local"
+MAX_END_AFTER_S = 366 * 86_400.0
+"""A year; a longer one is a mistyped number, and no end."""
 _LOOK_AT_CLOCK_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Mode and rolling of a session, checked, as they go into its plan."""
+    """Mode and rolling of a session, checked, as they go into its plan; and how long it is to last, None for no end."""
 
     mode: Mode
     roll: dict[str, Any]
+    end_after_s: float | None = None
 
 
 def wanted(
@@ -36,6 +41,7 @@ def wanted(
     mode: Any = None,
     roll_s: float | None = None,
     roll_aligned: str | None = None,
+    end_after_s: float | None = None,
     triggers: Mapping[str, TriggerConfig] | None = None,
 ) -> Wanted:
     """Return what a recording is to be.
@@ -65,7 +71,9 @@ def wanted(
     if zone is not None:
         zone = local_zone() if zone.casefold() == LOCAL else "UTC" if zone.casefold() == "utc" else zone
         clock_roll(seconds, zone)
-    return Wanted(chosen, {"seconds": seconds, "bytes": config.roll_bytes, "aligned": zone})
+    if end_after_s is not None and end_after_s > MAX_END_AFTER_S:
+        raise ConfigError(f"a recording cannot be told to end after {end_after_s:g} s, at most {MAX_END_AFTER_S:.0f} s")
+    return Wanted(chosen, {"seconds": seconds, "bytes": config.roll_bytes, "aligned": zone}, end_after_s)
 
 
 def mode_of(config: RecordingConfig) -> dict[str, Any]:
@@ -86,6 +94,46 @@ def _with_triggers(mode: Triggered, triggers: Mapping[str, TriggerConfig], *, ha
     if mode.pre_us is not None or has_max:
         return mode
     return replace(mode, max_pre_us=max([mode.max_pre_us, *(t.window_us[0] for t in chosen)]))
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The instant at which a session ends by itself, on both clocks of this computer as they stood at its start."""
+
+    utc_ns: int
+    host_ns: int
+    host_boot_id: str
+
+    @classmethod
+    def after(cls, seconds: float, *, utc_ns: int, host_ns: int) -> End:
+        """Return the instant so long after another."""
+        length_ns = round(seconds * 1e9)
+        return cls(utc_ns + length_ns, host_ns + length_ns, read_host_boot_id())
+
+    @classmethod
+    def from_plan(cls, value: Any) -> End | None:
+        """Read it from a session's plan; None where it says nothing that can be understood."""
+        try:
+            end = cls(int(value["utc_ns"]), int(value["host_ns"]), str(value["host_boot_id"]))
+        except (KeyError, TypeError, ValueError, OverflowError):
+            return None
+        return end if 0 <= end.utc_ns < 2**63 else None
+
+    async def comes(self) -> None:
+        """Wait for it.
+
+        By the clock that nobody sets: a computer without one of its own begins in 1970, until NTP answers. After a
+        reboot only the wall clock knows.
+        """
+        if self.host_boot_id != read_host_boot_id():
+            await wall_clock_reaches(self.utc_ns / 1e9)
+            return
+        # It counts through a suspend, and the event loop's clock does not.
+        while True:
+            left_s = (self.host_ns - host_now_ns()) / 1e9
+            if left_s <= 0:
+                return
+            await asyncio.sleep(min(left_s, _LOOK_AT_CLOCK_S))
 
 
 async def wall_clock_reaches(utc_s: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from spikedaq.daemon.alarms import Alarms
 from spikedaq.daemon.config import DaemonConfig
 from spikedaq.daemon.data_folder import write_json
 from spikedaq.daemon.recorder_process import RecorderProcess
-from spikedaq.daemon.recording_mode import Wanted
+from spikedaq.daemon.recording_mode import End, Wanted
 from spikedaq.model import ConfigError, SpikedaqError, StoreError
 from spikedaq.recorder import Scheduled, mode_from, read_manifest
 
@@ -42,8 +42,11 @@ def new_plan(
     *,
     notes: str,
     reference: Reference,
+    now: Reference,
 ) -> dict[str, Any]:
     """Return what session.json says of a new session; ``devices`` names each journal and where to begin in it."""
+    seconds = wanted.end_after_s
+    end = None if seconds is None else End.after(seconds, utc_ns=now.utc_ns, host_ns=now.host_ns)
     return {
         "version": _PLAN_VERSION,
         "session": name,
@@ -56,6 +59,7 @@ def new_plan(
         "experimenter": config.recording.experimenter,
         "reserve_bytes": config.disk.reserve_bytes,
         "devices": devices,
+        "end": None if end is None else asdict(end),
         "state": "recording",
         "reason": None,
         "config": config.to_json(),
@@ -72,7 +76,7 @@ class Session:
         self.recorder = RecorderProcess(folder, list(self.start_offsets), alarms, restart_bytes=restart_bytes)
         self.recorder.prepare = self._put_back
         self.task: asyncio.Task[None] | None = None
-        self.timer: asyncio.Task[None] | None = None
+        self.timers: list[asyncio.Task[None]] = []
         self._writing = asyncio.Lock()
         self.shown: dict[str, str] = {}
         """By device, what the watcher makes of its file: ``stalled`` or ``waiting`` where it does not grow."""
@@ -82,8 +86,13 @@ class Session:
         """The session's name."""
         return str(self.plan["session"])
 
+    @property
+    def end(self) -> End | None:
+        """The end that it was given at its start."""
+        return End.from_plan(self.plan.get("end"))
+
     def until_s(self) -> float | None:
-        """When it ends by itself, UTC in seconds; None where it does not."""
+        """When its schedule is over, UTC in seconds; None where it has none, or one without end."""
         with contextlib.suppress(ConfigError):
             mode = mode_from(self.plan.get("mode"))
             if isinstance(mode, Scheduled) and mode.schedule.until_ns is not None:
@@ -103,7 +112,13 @@ class Session:
             restarts=recorder.restarts,
             reason=self.plan["reason"],
             mode=self.plan.get("mode") or {"kind": "continuous"},
+            ends_utc_ns=self._ends_utc_ns(),
         )
+
+    def _ends_utc_ns(self) -> int | None:
+        end, until_s = self.end, self.until_s()
+        ends = [] if end is None else [end.utc_ns]
+        return min([*ends, *([] if until_s is None else [round(until_s * 1e9)])], default=None)
 
     def file_status(self, device: str) -> dict[str, Any]:
         """Return what is to be told of one device's files, as `FileStatus.to_map`."""

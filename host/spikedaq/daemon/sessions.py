@@ -7,7 +7,8 @@ import contextlib
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,6 +35,8 @@ START_TIMEOUT_S = 10.0
 START_PER_DEVICE_S = 1.0
 """And so much more for each: making a file takes 0.1 s of a processor, and a computer may be busy."""
 MAX_START_RESTARTS = 2
+TIME_OVER = "its time is over"
+"""Why a session ended that was told at its start when to."""
 STOP_TIMEOUT_S = 60.0
 _SAVE_S = 5.0
 _LINK_S = 2.0
@@ -193,7 +196,7 @@ class Sessions:
             }
             for device, journal in journals.items()
         ]
-        plan = new_plan(self._config.now, name, entries, wanted, notes=notes, reference=reference or now)
+        plan = new_plan(self._config.now, name, entries, wanted, notes=notes, reference=reference or now, now=now)
         # In one go with the offsets above: no frame can come between.
         config_json = json.dumps(
             {key: plan[key] for key in ("session", "bench", "roll", "mode", "notes", "experimenter")}
@@ -295,7 +298,11 @@ class Sessions:
 
     def _launch(self, session: Session) -> None:
         self._sessions[session.name] = session
-        session.timer = asyncio.create_task(self._end_in_time(session), name=f"end of session {session.name}")
+        until_s, end = session.until_s(), session.end
+        if until_s is not None:
+            self._end_once(session, partial(wall_clock_reaches, until_s + _LINK_S), "the schedule is over")
+        if end is not None:
+            self._end_once(session, end.comes, TIME_OVER)
         session.task = asyncio.create_task(self._keep(session), name=f"session {session.name}")
 
     def go_on(self, session: Session) -> None:
@@ -305,16 +312,17 @@ class Sessions:
             self._journal_stop(session, session.plan["reason"] or "user")
         self._launch(session)
 
-    async def _end_in_time(self, session: Session) -> None:
-        """End a session whose schedule is over."""
-        until_s = session.until_s()
-        if until_s is None:
-            return
-        await wall_clock_reaches(until_s + _LINK_S)
-        try:
-            await self.stop(session.name, "the schedule is over")
-        except SpikedaqError as error:
-            log.warning("the schedule is over", session=session.name, reason=str(error))
+    def _end_once(self, session: Session, time_comes: Callable[[], Awaitable[None]], reason: str) -> None:
+        """Have a session ended at some time."""
+
+        async def end() -> None:
+            await time_comes()
+            try:
+                await self.stop(session.name, reason)
+            except SpikedaqError as error:
+                log.warning("not ended in time", session=session.name, why=reason, reason=str(error))
+
+        session.timers.append(asyncio.create_task(end(), name=f"end of session {session.name}"))
 
     async def _keep(self, session: Session) -> None:
         """Run the recorder to its end, and then close the books."""
@@ -346,8 +354,9 @@ class Sessions:
                 self._journals.pinned.pop(device, None)
 
     async def _forget(self, session: Session) -> None:
-        if session.timer is not None and session.timer is not asyncio.current_task():
-            session.timer.cancel()
+        for timer in session.timers:
+            if timer is not asyncio.current_task():
+                timer.cancel()
         self.unpin(session)
         self._sessions.pop(session.name, None)
         session.recorder.end_alarms()
@@ -367,7 +376,8 @@ class Sessions:
         session.recorder.kill()
 
     async def _cancel(self, session: Session) -> None:
-        tasks = [task for task in (session.timer, session.task) if task not in (None, asyncio.current_task())]
+        own = asyncio.current_task()
+        tasks = [task for task in (*session.timers, session.task) if task is not None and task is not own]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -29,7 +29,7 @@ class RecordingCommands:
 
     def operations(self) -> dict[str, Operation]:
         """Return the operations by name."""
-        start = ("devices", "folder", "mode", "roll_s", "roll_aligned", "notes", "reference")
+        start = ("devices", "folder", "mode", "roll_s", "roll_aligned", "notes", "reference", "end_after_s")
         return {
             "record_start": Operation(self._start, ("session",), start, changes=True),
             "record_stop": Operation(self._stop, (), ("session",), changes=True),
@@ -50,6 +50,7 @@ class RecordingCommands:
         roll_aligned: Any = None,
         notes: Any = "",
         reference: Any = None,
+        end_after_s: Any = None,
     ) -> dict[str, Any]:
         chosen = None if devices is None else names(devices, "devices")
         parent = None if folder is None else text(folder, "folder")
@@ -59,6 +60,7 @@ class RecordingCommands:
                 mode=mode,
                 roll_s=None if roll_s is None else positive(roll_s, "roll_s"),
                 roll_aligned=None if roll_aligned is None else text(roll_aligned, "roll_aligned"),
+                end_after_s=None if end_after_s is None else positive(end_after_s, "end_after_s"),
                 triggers={name: trigger.config for name, trigger in self._triggers.triggers.items()},
             )
         except ConfigError as error:
