@@ -187,6 +187,26 @@ def test_ctrl_c_stops_the_recording_and_says_so(bench: DaemonProcess, number: si
     assert_stopped(bench, name)
 
 
+def test_what_a_killed_client_leaves_ends_by_itself(bench: DaemonProcess) -> None:
+    """Nobody can tell the daemon then: it was told at the start when the trial is over at the latest."""
+    line = command(bench, "--stimulus", "sine", "--set", "duration_ms=200", "--baseline", "600", "--session", "killed")
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        wait_for("its baseline", lambda: "baseline" in process.stdout.readline(), PATIENCE_S)
+        process.kill()
+        process.communicate(timeout=60)
+    status = bench.call("record_status")
+    assert (status["session"], status["state"]) == ("killed", "recording")
+    lasts_s = (status["ends_utc_ns"] - status["started_utc_ns"]) / 1e9
+    assert 603 + 60 < lasts_s < 603 + 120
+    bench.call("record_stop", timeout_s=60)
+    bench.call("stimulus", device="alpha", stop=True)
+    bench.call("record_start", session="short", end_after_s=0.5, timeout_s=60)
+    wait_for("its end", lambda: bench.call("record_status")["state"] == "complete", PATIENCE_S)
+    assert bench.call("record_status")["reason"] == "its time is over"
+    assert_stopped(bench, "short")
+
+
 def test_the_caller_can_end_it_from_another_thread(bench: DaemonProcess) -> None:
     """As a button on a page does; while the stimulus plays."""
     end = threading.Event()

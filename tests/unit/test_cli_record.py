@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from dataclasses import replace
+from datetime import datetime
+
 import pytest
 
-from spikedaq.bus import FileStatus
-from spikedaq.cli import record_from
+from spikedaq.bus import FileStatus, RecordingStatus
+from spikedaq.cli import record_from, record_stimulus
+from spikedaq.cli.display import recording_caption
 from spikedaq.cli.main import build_parser, main
 from spikedaq.cli.record_from import progress_text
+from spikedaq.experiment import TrialResult
 from spikedaq.remote import Progress, SessionEndedError
 from spikedaq.remote.copier import CopierState, CopyState
 
@@ -86,3 +93,46 @@ def test_it_is_said_since_when_nothing_comes() -> None:
     since = text.split("nothing has come since ")[1].split(": ")[0]
     assert since.startswith("2027-01-1")
     assert "not connected" not in progress_text(progress("waiting", connected=True))
+
+
+RESULT = TrialResult(
+    session="s", device="a", stimulus="sine", recording={"folder": "/d/s"}, boot_id=1, first_step=7, n_rows=10,
+    step_us=100, baseline_s=3.0, after_s=3.0, n_rows_seen=10, n_rows_different=0,
+)  # fmt: skip
+
+
+def test_a_trial_in_voltage_clamp_says_that_nothing_was_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    """And it is no flaw; a row that differs is."""
+    assert record_stimulus._show(replace(RESULT, n_rows_seen=None, n_rows_different=None), as_json=False) == 0
+    assert "step 7, not compared with what was played: in voltage clamp no channel shows it" in capsys.readouterr().out
+    assert record_stimulus._show(RESULT, as_json=False) == 0
+    assert "step 7, 10 of them seen in the stimulus channel, 3.000 s after" in capsys.readouterr().out
+    assert record_stimulus._show(replace(RESULT, n_rows_different=2), as_json=False) == record_stimulus.EXIT_FLAWED
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_closed_terminal_is_a_ctrl_c(number: signal.Signals) -> None:
+    """The recording is to be stopped in order; afterwards the signal is what it was."""
+    before = signal.signal(number, lambda *_: pytest.fail("the one from before"))
+    try:
+        with pytest.raises(KeyboardInterrupt), record_stimulus._terminated_as_interrupted():
+            os.kill(os.getpid(), number)
+            signal.sigtimedwait([], 0.5)  # a moment for it to be taken
+        assert signal.getsignal(number) is not signal.SIG_DFL
+        signal.signal(number, signal.SIG_IGN)
+        with record_stimulus._terminated_as_interrupted():
+            os.kill(os.getpid(), number)
+    finally:
+        signal.signal(number, before)
+
+
+def test_the_end_of_a_recording_is_told_until_it_has_ended() -> None:
+    ends_utc_ns = 1_777_628_096 * 10**9
+    recording = RecordingStatus("s", "recording", "/d/s", ends_utc_ns=ends_utc_ns)
+    when = f"{datetime.fromtimestamp(1_777_628_096):%Y-%m-%d %H:%M:%S}"
+    assert recording_caption(recording) == f"session s: recording, ends by itself at {when}, in /d/s"
+    assert recording_caption(replace(recording, state="complete")) == "session s: complete, in /d/s"
+
+
+def test_how_long_a_recording_lasts_can_be_said() -> None:
+    assert build_parser().parse_args(["record", "start", "s", "--end-after", "10min"]).end_after == 600.0

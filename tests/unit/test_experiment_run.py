@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from spikedaq.bus import Message, Unavailable
+from spikedaq.daemon import sessions as daemon_sessions
 from spikedaq.experiment import Phase, Progress, Trial, TrialCancelled, TrialError, record_trial
+from spikedaq.inlet import RECORD_TIMEOUT_S
 from spikedaq.model import ChannelInfo, ClampMode, CommandRejected, CommandTimeout, ConfigError, SpikedaqError
 
 CHANNELS = [ChannelInfo("vm", "mV", 1, -2), ChannelInfo("stimulus", "%", 1, 0), ChannelInfo("trigger", "1", 1, 0)]
@@ -126,6 +128,8 @@ def test_a_trial_asks_in_this_order_and_counts_the_devices_time() -> None:
     ]  # fmt: skip
     assert bench.of("stimulus")[0] == {"device": "a", "rows": [0], "loop": False}
     assert bench.of("record_start")[0]["devices"] == ["a"]
+    # 0.5 s, 150 rows in slow motion, 0.25 s, 75 ms for the upload, and a minute to spare.
+    assert bench.of("record_start")[0]["end_after_s"] == pytest.approx(61.125, abs=1e-9)
     assert result.first_step == bench.playing
     assert (result.n_rows_seen, result.n_rows_different, result.gaps) == (150, 0, {})
     assert 0.5 <= result.baseline_s < 0.53
@@ -234,6 +238,55 @@ def test_ctrl_c_and_the_callers_wish_end_it_in_every_phase() -> None:
             assert (caught.value.phase, caught.value.code) == (phase, "interrupted")
             assert bench.running is None
             assert bool(bench.of("record_stop")) == (phase is not Phase.START)
+
+
+@pytest.mark.parametrize("where", ["stop", "done"])
+def test_an_interrupt_behind_the_recording_loses_neither_it_nor_the_square_wave(where: str) -> None:
+    """It is closed by then: where it is, is said, and the board is given back what it had."""
+    bench, interrupts = Bench(), [KeyboardInterrupt]
+
+    def asked(op: str, args: dict[str, Any]) -> None:
+        if where == "stop" and args.get("stop") and interrupts:
+            raise interrupts.pop()
+
+    def told(progress: Progress) -> None:
+        if where == "done" and progress.phase is Phase.DONE:
+            raise KeyboardInterrupt
+
+    bench.on_call = asked
+    with pytest.raises(TrialCancelled, match="interrupted; the recording is complete, in /d/s") as caught:
+        run(bench, on_progress=told)
+    assert caught.value.recording == {**STATUS, "session": "s"}
+    assert len(bench.of("record_stop")) == 1
+    assert len([args for args in bench.of("stimulus") if args.get("stop")]) == (2 if where == "stop" else 1)
+    assert_given_back(bench)
+
+
+def test_rows_that_could_not_be_compared_are_told() -> None:
+    """Somebody changes the clamp mode in the middle of it: the rest has no stimulus channel."""
+    bench = Bench()
+    bench.channels = lambda _, mode: CHANNELS if mode is ClampMode.CURRENT else CHANNELS[:1]  # type: ignore[method-assign]
+    follower, n_blocks = bench.next, []
+
+    def clamped(timeout_s: float) -> Message | Unavailable | None:
+        item = follower(timeout_s)
+        if isinstance(item, Message) and bench.playing is not None and "count" in item.header:
+            n_blocks.append(1)
+            if len(n_blocks) == 2:
+                item.header["mode"] = "voltage"
+        return item
+
+    bench.next = clamped  # type: ignore[method-assign]
+    result = run(bench)
+    assert (result.n_rows_seen, result.n_rows_different, result.gaps) == (100, 0, {})
+    (warning,) = result.warnings
+    assert warning.startswith("only 100 of 150 rows could be compared with the stimulus channel; was the clamp mode")
+
+
+def test_the_daemon_is_waited_for_longer_than_it_waits_itself() -> None:
+    """So that what comes is its answer with the reason, not our own impatience."""
+    assert RECORD_TIMEOUT_S > daemon_sessions.STOP_TIMEOUT_S + daemon_sessions._SAVE_S
+    assert RECORD_TIMEOUT_S > daemon_sessions.START_TIMEOUT_S + 48 * daemon_sessions.START_PER_DEVICE_S
 
 
 def test_a_defect_of_the_caller_is_his_to_see_and_the_recording_is_stopped() -> None:

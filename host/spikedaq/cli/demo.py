@@ -23,8 +23,8 @@ from spikedaq.cli.child import DaemonChild
 from spikedaq.cli.common import bytes_text, console, gaps_text, positive_seconds
 from spikedaq.cli.served_page import PORT, has_browser, open_page, served_page
 from spikedaq.cli.watch import watch
-from spikedaq.inlet import connect
-from spikedaq.lesson import ENDED, RECORD_TIMEOUT_S
+from spikedaq.inlet import RECORD_TIMEOUT_S, connect
+from spikedaq.lesson import ENDED
 from spikedaq.model import CommandError, ConfigError
 
 DEFAULT_RATE_HZ = 10000

@@ -107,16 +107,20 @@ def _session(a: argparse.Namespace, bench: Bench, device: str, source: Source) -
 
 @contextlib.contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
-    """Take SIGTERM for a Ctrl-C, so that the recording is stopped in order."""
+    """Take SIGTERM, and a terminal that is closed, for a Ctrl-C, so that the recording is stopped in order."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    # A command that was begun with nohup goes on without its terminal.
+    numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Teller:
@@ -177,7 +181,7 @@ def _show(result: TrialResult, *, as_json: bool) -> int:
         print_json(result.to_map())
         return EXIT_FLAWED if flawed else 0
     print(f"{result.session}: {result.recording['folder']}")
-    seen = ""
+    seen = ", not compared with what was played: in voltage clamp no channel shows it"
     if result.n_rows_seen is not None:
         wrong = result.n_rows_different
         seen = f", {result.n_rows_seen} of them seen in the stimulus channel" + (f", {wrong} wrong" if wrong else "")

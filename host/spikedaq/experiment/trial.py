@@ -15,6 +15,12 @@ from spikedaq.model import CommandError, ConfigError, check_session_name
 MAX_SIDE_S = 86_400.0
 """A day; a longer baseline is a mistyped number."""
 _MAX_SPEC_CHARS = 5000
+_SLOW_STEP_US = 2000
+"""The slow motion of the stock software: somebody may choose it while the trial is under way."""
+_UPLOAD_S_PER_ROW = 10.0 / 20_000
+"""A board of 500000 baud takes a second for 20000 rows; on a noisy cable everything is sent several times."""
+_SPARE_S = 60.0
+"""For the start, the order to play, and a computer that is busy with other things."""
 
 
 class Phase(StrEnum):
@@ -74,6 +80,17 @@ class Trial:
         for name, seconds in (("baseline", self.baseline_s), ("time after the stimulus", self.after_s)):
             if not (math.isfinite(seconds) and 0 <= seconds <= MAX_SIDE_S):
                 raise ConfigError(f"the {name} is {seconds:g} s; give 0 to {MAX_SIDE_S:g} s")
+
+    def at_most_s(self, step_us: int) -> float:
+        """Return how long its recording lasts at most, in seconds: whatever becomes of us, the daemon ends it then.
+
+        Parameters
+        ----------
+        step_us : int
+            Microseconds per step now.
+        """
+        stimulus_s = len(self.rows) * max(step_us, _SLOW_STEP_US) / 1e6
+        return self.baseline_s + stimulus_s + self.after_s + len(self.rows) * _UPLOAD_S_PER_ROW + _SPARE_S
 
     def notes_text(self) -> str:
         """Return the notes with what the trial is."""

@@ -3,7 +3,7 @@
 from spikedaq.bus import Unavailable
 from spikedaq.inlet.bench import Bench, LiveBlock, connect, control_url
 from spikedaq.inlet.clocks import ClockReading, read_clock
-from spikedaq.inlet.control import DEFAULT_CONTROL_URL, ControlClient
+from spikedaq.inlet.control import DEFAULT_CONTROL_URL, RECORD_TIMEOUT_S, ControlClient
 from spikedaq.inlet.derived import DerivedBlock, DerivedPublisher
 from spikedaq.inlet.fetch import Fetched, fetch_session
 from spikedaq.inlet.follow import Follower
@@ -15,6 +15,7 @@ from spikedaq.inlet.subscriber import Subscriber
 
 __all__ = [
     "DEFAULT_CONTROL_URL",
+    "RECORD_TIMEOUT_S",
     "Bench",
     "ClockReading",
     "ControlClient",

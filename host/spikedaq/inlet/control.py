@@ -17,6 +17,12 @@ from spikedaq.keys import ClientKey
 from spikedaq.model import CommandRejected, CommandTimeout, ConfigError, RemoteProtocolError
 
 DEFAULT_CONTROL_URL = "tcp://127.0.0.1:5571"
+RECORD_TIMEOUT_S = 75.0
+"""For `record_start` and `record_stop`: longer than the daemon itself waits, so that it is the daemon that says why.
+
+A start is answered once the first block of each device is on disk (10 s, and 1 s for each), a stop once all files are
+closed (60 s, and 5 s to write it down).
+"""
 _EVENTS = (
     zmq.EVENT_DISCONNECTED
     | zmq.EVENT_HANDSHAKE_SUCCEEDED

@@ -8,14 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from spikedaq.inlet import ClockReading, ControlClient, read_clock
+from spikedaq.inlet import RECORD_TIMEOUT_S, ClockReading, ControlClient, read_clock
 from spikedaq.keys import ClientKey
 from spikedaq.lesson.benches import ENDED, Seat, everywhere
 from spikedaq.link import host_now_ns
 from spikedaq.model import CommandRejected, CommandTimeout, SpikedaqError
 
-RECORD_TIMEOUT_S = 60.0
-"""The answer comes once each device's first block can be read from disk; closing may have to write a last chunk."""
 _NOT_RECORDING = "not_recording"
 # A daemon answers before it has taken up what the last one left; that is a matter of a second or two.
 _TAKEN_UP_S = 10.0

@@ -112,7 +112,7 @@ export function resultText(trial: Trial): string {
     `the stimulus began at step ${first_step}, ${n_rows} rows, after ${baseline_s.toFixed(1)} s; ${after_s.toFixed(1)} s behind it`,
     missing.length > 0 ? `missing: ${missing.map(([cause, n]) => `${n} ${cause}`).join(", ")}` : "no sample is missing",
     n_rows_seen === null || n_rows_different === null
-      ? "not compared with the stimulus channel"
+      ? "not compared with what was played: in voltage clamp no channel shows it"
       : n_rows_different > 0
         ? `${n_rows_different} rows differ from what was to be played`
         : "what was played is what was wanted",
