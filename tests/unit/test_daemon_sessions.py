@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +23,7 @@ from spikedaq.daemon.config import DaemonConfig, JournalConfig
 from spikedaq.daemon.data_folder import DataFolder
 from spikedaq.daemon.journals import Journals
 from spikedaq.daemon.live_config import LiveConfig
+from spikedaq.daemon.service import tell_recorded
 from spikedaq.daemon.session import SESSION_FILE
 from spikedaq.daemon.session_folders import Pointer, Pointers
 from spikedaq.daemon.sessions import Sessions
@@ -430,5 +432,29 @@ def test_a_session_that_is_stopped_before_its_end_leaves_no_task(rig: Rig) -> No
             await rig.sessions.stop("s")
             await asyncio.wait(session.timers, timeout=WAIT_S)
             assert [timer.cancelled() for timer in session.timers] == [True]
+
+    asyncio.run(run())
+
+
+def test_who_watches_is_told_at_once_that_a_recording_began_and_is_over(rig: Rig) -> None:
+    """What is told then is what is: before the answer to who stopped it, and not a second later."""
+    rig.recorder(ENDS_AT_ONCE)
+    published: list[Any] = []
+    outlet = SimpleNamespace(status=published.append)
+    member = SimpleNamespace(
+        outlet=outlet, status_now=lambda session: session and session.file_status("alpha")["state"]
+    )
+    bench: Any = SimpleNamespace(members={"alpha": member})
+    rig.sessions.listeners.append(partial(tell_recorded, bench, rig.sessions))
+
+    async def run() -> None:
+        async with ended(rig):
+            await rig.begin("s")
+            assert published == ["recording"]
+            await rig.sessions.stop("s")
+            assert published == ["recording", None]
+            bench.members = {}
+            await rig.begin("another")  # of a device that was removed meanwhile nothing is told
+            assert len(published) == 2
 
     asyncio.run(run())

@@ -101,7 +101,7 @@ class RecordingStatus(_FromMap):
 
 @dataclass(frozen=True, slots=True)
 class DeviceStatus(_FromMap):
-    """One device, as published once a second on its `status` topic.
+    """One device, as published once a second, and as a recording of it begins or is over, on its `status` topic.
 
     Attributes
     ----------

@@ -8,7 +8,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -137,6 +137,7 @@ class Daemon:
         names = await asyncio.to_thread(BoardNames, data.path)
         discovery = Discovery(self._live, bench, names, held, scanner=self._scanner)
         sessions = Sessions(self._live, data, journals, bench, self.alarms)
+        sessions.listeners.append(partial(tell_recorded, bench, sessions))
         disk = DiskWatch(self._live, data, journals, sessions, self.alarms)
         retention = Retention(self._live, data, sessions, self.alarms)
         reloader = Reloader(self._live, bench, journals, self._loader)
@@ -279,6 +280,14 @@ class Daemon:
         while True:
             await asyncio.sleep(_TRIM_PERIOD_S)
             await journals.trim(sessions.needed_from)
+
+
+def tell_recorded(bench: Bench, sessions: Sessions, devices: Sequence[str]) -> None:
+    """Publish at once how devices stand whose recording has begun or is over: who watches need not wait a second."""
+    for name in devices:
+        member = bench.members.get(name)
+        if member is not None:
+            member.outlet.status(member.status_now(sessions.of(name)))
 
 
 async def _reload_when(asked: asyncio.Event, reloader: Reloader, health: Health) -> None:

@@ -69,6 +69,8 @@ class Sessions:
         self.turn = asyncio.Lock()
         self.ending = False
         self.left = LeftSessions(data, journals, self)
+        self.listeners: list[Callable[[Sequence[str]], None]] = []
+        """Called with the devices of a session that has begun, or is over. They must not raise or wait."""
 
     @property
     def config(self) -> RecordingConfig:
@@ -157,6 +159,7 @@ class Sessions:
                 await asyncio.to_thread(note_used, self._data, parent)
             except StoreError as error:
                 log.warning("recording, but its folder cannot be remembered for lists", reason=str(error))
+            self._tell(session)
             log.info("recording", session=name, folder=str(target), devices=names)
             return session.status()
 
@@ -360,7 +363,12 @@ class Sessions:
         self.unpin(session)
         self._sessions.pop(session.name, None)
         session.recorder.end_alarms()
+        self._tell(session)
         await self.point_away(session.folder)
+
+    def _tell(self, session: Session) -> None:
+        for listener in self.listeners:
+            listener(list(session.start_offsets))
 
     async def point_away(self, folder: Path) -> None:
         """Note that a session is not under way any more."""
