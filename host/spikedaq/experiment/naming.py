@@ -7,9 +7,6 @@ from datetime import date
 from spikedaq.inlet import Bench
 from spikedaq.model import CommandRejected, SpikedaqError, name_part, next_run, session_name
 
-_PAGE = 200
-_MAX_PAGES = 500
-
 
 def existing_sessions(bench: Bench, match: str | None = None) -> list[str]:
     """Return the names of the sessions that the daemon knows, newest first.
@@ -24,16 +21,8 @@ def existing_sessions(bench: Bench, match: str | None = None) -> list[str]:
     SpikedaqError
         The daemon's history cannot tell them now.
     """
-    names: list[str] = []
-    before = None
-    with bench.history() as history:
-        for _ in range(_MAX_PAGES):
-            reply = history.client.call("recordings", limit=_PAGE, match=match, before=before)
-            names += [str(entry["session"]) for entry in reply["sessions"]]
-            before = reply["next"]
-            if before is None:
-                break
-    return names
+    with bench.library() as library:
+        return [str(entry["session"]) for entry in library.recordings(match=match)]
 
 
 def mode_part(bench: Bench, device: str) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from spikedaq.bus import ALARMS, BENCH, EVENTS, SAMPLES, STATUS, Message, decode_mode, decode_samples, topic_for
 from spikedaq.inlet.address import reached_by
+from spikedaq.inlet.closing import Closing
 from spikedaq.inlet.control import DEFAULT_CONTROL_URL, ControlClient
 from spikedaq.inlet.derived import DerivedBlock, derived_block
 from spikedaq.inlet.follow import Follower
@@ -88,7 +88,7 @@ def connect(
         raise
 
 
-class Bench:
+class Bench(Closing):
     """The devices of one daemon, live. Made by `connect`; close it, or use it in a ``with`` statement."""
 
     def __init__(self, client: ControlClient, hello: dict[str, Any]) -> None:
@@ -218,7 +218,7 @@ class Bench:
         yield from self._headers(EVENTS, device, timeout_s)
 
     def statuses(self, device: str, *, timeout_s: float | None = None) -> Iterator[dict[str, Any]]:
-        """Yield the device's status once a second."""
+        """Yield the device's status: once a second, and as a recording of it begins or is over."""
         yield from self._headers(STATUS, device, timeout_s)
 
     def _headers(self, stream: str, device: str, timeout_s: float | None) -> Iterator[dict[str, Any]]:
@@ -229,12 +229,6 @@ class Bench:
     def close(self) -> None:
         """Disconnect; may be called twice."""
         self.client.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
 
 
 def time_left_s(folder: Mapping[str, Any], disk: Mapping[str, Any]) -> float | None:

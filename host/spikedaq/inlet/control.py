@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from spikedaq.bus import MAX_CONTROL_BYTES, Reply, Request, decode_reply, encode_request
+from spikedaq.inlet.closing import Closing
 from spikedaq.inlet.security import choose_key, default_name, use_key
 from spikedaq.keys import ClientKey
 from spikedaq.model import CommandRejected, CommandTimeout, ConfigError, RemoteProtocolError
@@ -37,7 +37,7 @@ CHANGING = frozenset({
 """Operations that change something: not asked again of another daemon than the one that may have done them."""
 
 
-class ControlClient:
+class ControlClient(Closing):
     """Asks a daemon, one question at a time. Not for several threads at once.
 
     A question whose connection broke is asked again over the next one, with the same id: the daemon that knows it does
@@ -227,9 +227,3 @@ class ControlClient:
         """Disconnect; may be called twice."""
         self._hang_up()
         self._context.destroy(linger=0)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from spikedaq.bus import DerivedPlace, Message, decode_derived, derived_payload
+from spikedaq.inlet.closing import Closing
 from spikedaq.inlet.control import ControlClient
 from spikedaq.model import CommandRejected, CommandTimeout, RemoteProtocolError, SpikedaqError
 
@@ -56,7 +56,7 @@ def derived_block(device: str, message: Message) -> DerivedBlock:
     return DerivedBlock(device, stream, boot_id, steps, values, header)
 
 
-class DerivedPublisher:
+class DerivedPublisher(Closing):
     """Publishes one derived stream of a device; close it, or use it in a ``with`` statement.
 
     Where the daemon was started anew, or took this publisher for gone, the stream is opened again with the next values.
@@ -161,9 +161,3 @@ class DerivedPublisher:
             with contextlib.suppress(SpikedaqError):
                 self._client.call("derive_close", id=self._id, **names)
             self._id = ""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from spikedaq.bus import EVENTS, SAMPLES, DeviceOrder, Message, Position, Unavailable, Wanted
+from spikedaq.inlet.closing import Closing
 from spikedaq.model import RemoteProtocolError, SpikedaqError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _RETRY_S = 0.25
 _DELETED = "the daemon has deleted it"
 
 
-class Follower:
+class Follower(Closing):
     """One device's blocks and events; iterate over it, in one thread.
 
     Memory is bounded: messages wait in the subscriber's queue only, and what does not fit there is fetched again.
@@ -129,9 +129,3 @@ class Follower:
     def close(self) -> None:
         """Unsubscribe; may be called twice."""
         self._subscriber.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()

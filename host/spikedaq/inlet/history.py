@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from spikedaq.bus import EVENTS, SAMPLES, Message, decode
+from spikedaq.inlet.closing import Closing
 from spikedaq.inlet.control import ControlClient
 from spikedaq.model import RemoteProtocolError
 
@@ -27,7 +27,7 @@ class JournalPiece:
     end: int
 
 
-class HistoryClient:
+class HistoryClient(Closing):
     """Reads the past of a bench, one request under way at a time, so that nothing piles up anywhere.
 
     Parameters
@@ -99,12 +99,6 @@ class HistoryClient:
     def close(self) -> None:
         """Disconnect; may be called twice."""
         self.client.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
 
 
 class Reading:

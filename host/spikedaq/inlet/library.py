@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from spikedaq.inlet.closing import Closing
 from spikedaq.inlet.control import ControlClient
 from spikedaq.model import RemoteProtocolError
 
@@ -35,7 +35,7 @@ class FilePiece:
     sha256: str | None
 
 
-class LibraryClient:
+class LibraryClient(Closing):
     """Asks for recordings, one request under way at a time; docs/reference/library.md says what the maps hold.
 
     Parameters
@@ -167,9 +167,3 @@ class LibraryClient:
     def close(self) -> None:
         """Disconnect; may be called twice."""
         self.client.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from types import TracebackType
-from typing import Self
 
 import zmq
 import zmq.asyncio
 
 from spikedaq.bus import MAX_HEADER_BYTES, Message, MissCounter, decode
+from spikedaq.inlet.closing import Closing
 from spikedaq.inlet.security import use_key
 from spikedaq.keys import ClientKey
 from spikedaq.model import ConfigError, RemoteProtocolError
@@ -22,7 +21,7 @@ _MAX_MESSAGE_BYTES = 1 << 24
 _MAX_TOPICS = 4096
 
 
-class Subscriber:
+class Subscriber(Closing):
     """Receives bus messages, as an iterator or an asynchronous iterator (one of the two, in one thread).
 
     Parameters
@@ -117,9 +116,3 @@ class Subscriber:
     def close(self) -> None:
         """Disconnect; may be called twice."""
         self._context.destroy(linger=0)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
