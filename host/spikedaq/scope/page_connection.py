@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar
 
+import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from spikedaq.bus import SAMPLES
@@ -22,7 +23,8 @@ from spikedaq.scope.everywhere import Everywhere
 from spikedaq.scope.feed import DERIVED
 from spikedaq.scope.hub import Hub
 from spikedaq.scope.json_text import to_json
-from spikedaq.scope.past import MAX_SAMPLES, Past, check_range
+from spikedaq.scope.line import Line
+from spikedaq.scope.past import MAX_SAMPLES, PastReader, check_range
 from spikedaq.scope.pyramid import N_LEVELS
 from spikedaq.scope.viewer import MAX_WATCHES, Viewer, Watch
 
@@ -31,7 +33,10 @@ MAX_ASKED = 32
 _MAX_NAME = 20
 HISTORY_S = 60.0
 POLICY_VIOLATION = 1008
-_ANSWERED = frozenset({"ask", "past", "events"})
+_MAX_NAME_OF_DEVICE = 200
+_ANSWERED = frozenset({"ask", "past", "events", "everywhere"})
+
+log = structlog.get_logger(__name__)
 
 
 class PageConnection:
@@ -57,31 +62,36 @@ class PageConnection:
         self.viewer.tell(to_json({"say": "hello", "v": 1, "name": self.viewer.name, "role": self.viewer.role}))
         self._hub.add(self.viewer)
         sender = asyncio.create_task(self._send(), name=f"send to {self.viewer.name}")
+        receiver = asyncio.create_task(self._receive(), name=f"receive from {self.viewer.name}")
         try:
-            while True:
-                message = await self._socket.receive()
-                if message["type"] == "websocket.disconnect":
-                    return
-                await self._take(message)
+            # Whichever ends first ends the connection: a page that is sent nothing more has to connect again.
+            done, _ = await asyncio.wait({sender, receiver}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._hub.remove(self.viewer)
-            for task in (sender, *self._tasks):
+            for task in (sender, receiver, *self._tasks):
                 task.cancel()
-            await asyncio.gather(sender, *self._tasks, return_exceptions=True)
+            await asyncio.gather(sender, receiver, *self._tasks, return_exceptions=True)
             self._asker.close()
+        for task in done:
+            task.result()
+
+    async def _receive(self) -> None:
+        while (message := await self._socket.receive())["type"] != "websocket.disconnect":
+            self._take(message)
 
     async def _send(self) -> None:
-        try:
+        with contextlib.suppress(WebSocketDisconnect):
             while True:
                 news = await self.viewer.next()
                 if isinstance(news, str):
                     await self._socket.send_text(news)
                 else:
                     await self._socket.send_bytes(news)
-        except (WebSocketDisconnect, RuntimeError):
-            return  # the other side is gone; receive says so, too
+                if self.viewer.has_news:
+                    # Sending lets nothing else run while there is room, not even the news that the connection is lost.
+                    await asyncio.sleep(0)
 
-    async def _take(self, message: Mapping[str, Any]) -> None:
+    def _take(self, message: Mapping[str, Any]) -> None:
         text = message.get("text")
         if not isinstance(text, str) or len(text) > MAX_TEXT_BYTES:
             self._complain("a page sends texts of at most a mebibyte")
@@ -164,8 +174,14 @@ class PageConnection:
 
     def _want_lease(self, said: dict[str, Any]) -> None:
         """Tell the others that this viewer would like a lease; who has it can give it back."""
-        message = {"say": "lease_wanted", "device": said.get("device"), "by": self.viewer.name}
-        self._hub.tell(str(said["bench"]), message)
+        bench, device = said["bench"], said.get("device")
+        if self.viewer.role is not WebRole.CONTROLLER:
+            raise CommandRejected("you may watch; a lease is for who has a controller's token", code="not_allowed")
+        if self._hub.feed(bench) is None:
+            raise CommandRejected("there is no such bench here", code="unknown_bench")
+        if device is not None and not (isinstance(device, str) and len(device) <= _MAX_NAME_OF_DEVICE):
+            raise CommandRejected("a lease is of a device, by its name, or of the bench", code="bad_arguments")
+        self._hub.tell(bench, {"say": "lease_wanted", "device": device, "by": self.viewer.name})
 
     def _events(self, said: dict[str, Any]) -> None:
         """Tell what happened between two steps of a boot."""
@@ -228,25 +244,30 @@ class PageConnection:
         await self.viewer.show_all(to_json({"say": "past", "id": number, "ok": True, "value": more}))
 
     async def _from_history(self, number: Any, url: str, device: str, boot: int, bins: tuple[int, int, int]) -> None:
-        text = ""
+        line = Line(lambda: PastReader(connect(url, key=self._hub.key, name="scope"), device, boot, bins, past=number))
+        loop = asyncio.get_running_loop()
+        text, left_s = "", HISTORY_S
+        kept_from: int | None = None
         try:
-            async with asyncio.timeout(HISTORY_S):
-                bench = await asyncio.to_thread(connect, url, key=self._hub.key, name="scope")
-                try:
-                    past = Past(bench, device, boot, bins, past=number)
-                    frames = iter(past)
-                    while (frame := await asyncio.to_thread(next, frames, None)) is not None:
-                        await self.viewer.show_all(frame)
-                finally:
-                    await asyncio.to_thread(bench.close)
+            while True:
+                begun_s = loop.time()
+                async with asyncio.timeout(left_s):
+                    frame = await asyncio.to_thread(line.use, PastReader.next_frame)
+                left_s -= loop.time() - begun_s  # what the page takes to confirm is not the history's
+                if frame is None:
+                    kept_from = await asyncio.to_thread(line.use, lambda reader: reader.kept_from)
+                    break
+                await self.viewer.show_all(frame)
         except SpikedaqError as error:
             text = str(error)
         except TimeoutError:
             text = f"the history did not tell it within {HISTORY_S:.0f} s; ask for less"
+        finally:
+            line.close()
         if text:
             await self.viewer.show_all(to_json({"say": "past", "id": number, "ok": False, "text": text}))
         else:
-            await self._show_past(number, [], kept_from=past.kept_from)
+            await self._show_past(number, [], kept_from=kept_from)
 
     def _spawn(self, number: Any, work: Any) -> None:
         if len(self._tasks) >= MAX_ASKED:
@@ -256,7 +277,16 @@ class PageConnection:
             return
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda ended: self._ended(number, ended))
+
+    def _ended(self, number: Any, task: asyncio.Task[None]) -> None:
+        """Answer also where nobody thought of what happened: whoever asked waits."""
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.error("a request of a page failed", viewer=self.viewer.name, error=repr(error), exc_info=error)
+            text = f"a defect of the page's server: {error!r}; its log says more"
+            self.viewer.tell(to_json({"say": "answer", "id": number, "ok": False, "code": "internal", "text": text}))
 
     _DOES: ClassVar[dict[str, Callable[[PageConnection, dict[str, Any]], None]]] = {
         "ack": _ack, "clock": _clock, "watch": _watch, "unwatch": _unwatch, "ask": _ask, "past": _past,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import numpy as np
@@ -67,7 +67,7 @@ class Past:
         self.kept_from: int | None = None
         self._bench, self._device, self._boot, self._bins, self._more = bench, device, boot, bins, more
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Generator[bytes, None, None]:
         level, first, stop = self._bins
         filling = _Filling(level, first, stop)
         more = {"bench": self._bench.name, "device": self._device, **self._more}
@@ -81,6 +81,37 @@ class Past:
         yield from filling.rest()
         if oldest is not None and oldest.get("boot") == self._boot:
             self.kept_from = int(oldest["step"])
+
+
+class PastReader:
+    """A connection to a bench that reads one part of its past, frame by frame; its methods block.
+
+    Parameters
+    ----------
+    bench : Bench
+        Closed with it.
+    device, boot, bins, more
+        As for `Past`.
+    """
+
+    def __init__(self, bench: Bench, device: str, boot: int, bins: tuple[int, int, int], **more: Any) -> None:
+        self._bench = bench
+        self._past = Past(bench, device, boot, bins, **more)
+        self._frames = iter(self._past)
+
+    @property
+    def kept_from(self) -> int | None:
+        """As of `Past`."""
+        return self._past.kept_from
+
+    def next_frame(self) -> bytes | None:
+        """Return the next frame, None behind the last; raises as `Past`."""
+        return next(self._frames, None)
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._frames.close()
+        self._bench.close()
 
 
 class _Filling:

@@ -93,3 +93,29 @@ def test_a_lease_of_the_bench_covers_every_device_and_ends_when_the_daemon_says_
     assert refusal(tom, "set", device="beta", values={}) == "leased"
     leases.keep("lab", set())
     ask(tom, "set", device="beta", values={})
+
+
+def test_a_lease_outlives_its_page_until_the_daemon_ends_it() -> None:
+    """A page that is loaded anew is the same viewer; meanwhile nobody else gets in who uses the same key."""
+    leases = Leaseholders()
+    mia, tom = asker("mia#1", leases=leases), asker("tom#2", leases=leases)
+    ask(mia, "lease_take", device="alpha")
+    mia.close()
+    assert refusal(tom, "set", device="alpha", values={}) == "leased"
+    ask(asker("mia#1", leases=leases), "set", device="alpha", values={})
+    leases.keep("lab", set())
+    ask(tom, "set", device="alpha", values={})
+
+
+def test_a_lease_that_was_taken_while_the_daemon_was_asked_is_kept() -> None:
+    """The answer is older than the lease, and would otherwise end it for everybody but the daemon."""
+    now_s = 5.0
+    leases = Leaseholders(lambda: now_s)
+    mia, tom = asker("mia#1", leases=leases), asker("tom#2", leases=leases)
+    ask(mia, "lease_take", device="alpha")
+    leases.keep("lab", set(), asked_s=4.9)
+    assert refusal(tom, "set", device="alpha", values={}) == "leased"
+    leases.keep("lab", {"alpha"}, asked_s=5.1)
+    assert refusal(tom, "set", device="alpha", values={}) == "leased"
+    leases.keep("lab", set(), asked_s=6.1)
+    ask(tom, "set", device="alpha", values={})

@@ -12,14 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spikedaq.scope import page_connection
 from spikedaq.scope.access import WebRole
+from spikedaq.scope.asking import Asker
 from spikedaq.scope.event_log import EventLog
 from spikedaq.scope.frames import decode_bins
 from spikedaq.scope.hub import Hub
 from spikedaq.scope.page_connection import MAX_TEXT_BYTES, PageConnection, viewer_name
 from spikedaq.scope.past import MAX_BINS
 from spikedaq.scope.traces import Traces
-from spikedaq.scope.viewer import MAX_WATCHES
+from spikedaq.scope.viewer import MAX_WATCHES, Viewer
 
 
 class Socket:
@@ -248,6 +250,110 @@ def test_the_clock_tells_what_was_held_back() -> None:
         assert answer["host_ms"] > 0
 
     talk(test)
+
+
+@pytest.mark.parametrize("change", [{"op": "nonsense"}, {"args": []}, {"op": None}])
+def test_an_order_for_all_benches_that_cannot_be_is_answered(change: dict[str, Any]) -> None:
+    """Not only complained about: the page would wait for ever, with its button pressed."""
+
+    async def test(socket: Socket, _: Hub) -> None:
+        socket.say({"do": "everywhere", "id": 8, "op": "record_start", "args": {"session": "s"}, **change})
+        answer = await socket.told("answer")
+        assert (answer["id"], answer["ok"]) == (8, False)
+
+    talk(test)
+
+
+@pytest.mark.parametrize("do", ["ask", "past"])
+def test_a_failure_that_nobody_thought_of_is_answered(do: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(socket: Socket, hub: Hub) -> None:
+        def fail(*_: Any, **__: Any) -> None:
+            raise ZeroDivisionError("surprise")
+
+        monkeypatch.setattr(page_connection, "connect", fail)
+        monkeypatch.setattr(Asker, "_call", fail)
+        hub.urls["lab"] = "tcp://127.0.0.1:9"
+        what = {"bench": "lab", "device": "alpha", "boot": 6, "level": 0, "first": 0, "stop": 5, "op": "list"}
+        socket.say({"do": do, "id": 3, **what})
+        answer = await socket.told("answer")
+        assert (answer["id"], answer["ok"], answer["code"]) == (3, False, "internal")
+        assert "surprise" in answer["text"]
+
+    talk(test)
+
+
+def test_a_page_that_can_be_sent_nothing_is_let_go() -> None:
+    """Before, its sender ended without a word, and it stayed: open, watching, and dark."""
+
+    async def test() -> None:
+        socket = Socket()
+
+        async def fail(_: Any) -> None:
+            raise RuntimeError("no")
+
+        socket.send_text = fail  # type: ignore[method-assign, assignment]
+        hub = Hub([])
+        connection = PageConnection(socket, hub, WebRole.VIEWER, page_id="a", given_name="")  # type: ignore[arg-type]
+        async with asyncio.timeout(20):
+            with pytest.raises(RuntimeError, match="no"):
+                await connection.serve()
+        assert hub.viewers == set()
+
+    asyncio.run(test())
+
+
+def test_a_long_queue_is_not_sent_without_a_breath() -> None:
+    """The news that a connection is lost comes to the loop: hundreds of messages would be sent into it before."""
+
+    async def test() -> None:
+        socket, hub, sent = Socket(), Hub([]), 0
+        begun = asyncio.Event()
+
+        async def send(_: Any) -> None:
+            nonlocal sent
+            sent += 1
+            begun.set()
+
+        socket.send_text = send  # type: ignore[method-assign, assignment]
+        connection = PageConnection(socket, hub, WebRole.VIEWER, page_id="a", given_name="")  # type: ignore[arg-type]
+        for _ in range(300):
+            connection.viewer.tell("news")
+        serving = asyncio.create_task(connection.serve())
+        await begun.wait()
+        assert sent < 5
+        socket.to_server.put_nowait({"type": "websocket.disconnect"})
+        await serving
+        assert sent < 20
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize(
+    "change", [{"bench": "elsewhere"}, {"bench": ["lab"]}, {"device": "x" * 1000}, {"device": {"a": 1}}, {"device": 3}]
+)
+def test_a_wish_for_a_lease_that_cannot_be_reaches_nobody(change: dict[str, Any]) -> None:
+    """What it says goes to every page: a mebibyte of it, again and again, would fill the memory of the server."""
+
+    async def test(socket: Socket, hub: Hub) -> None:
+        other = Viewer("other#1", WebRole.VIEWER)
+        hub.viewers.add(other)
+        socket.say({"do": "want_lease", "bench": "lab", "device": "alpha", **change})
+        assert (await socket.told("wrong"))["text"]
+        assert not other.has_news
+        socket.say({"do": "want_lease", "bench": "lab", "device": None})
+        wanted = await socket.told("lease_wanted")
+        assert wanted == {"say": "lease_wanted", "bench": "lab", "device": None, "by": viewer_name("Mia", "abc")}
+        hub.viewers.discard(other)
+
+    talk(test)
+
+
+def test_who_may_only_watch_asks_for_no_lease() -> None:
+    async def test(socket: Socket, _: Hub) -> None:
+        socket.say({"do": "want_lease", "bench": "lab", "device": "alpha"})
+        assert "controller" in (await socket.told("wrong"))["text"]
+
+    talk(test, WebRole.VIEWER)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from spikedaq.scope.access import WebRole
-from spikedaq.scope.viewer import HELD_BACK_S, MAX_FRAMES, MAX_ON_THE_WAY, MAX_TEXTS, Viewer
+from spikedaq.scope.viewer import HELD_BACK_S, MAX_FRAMES, MAX_ON_THE_WAY, MAX_TEXT_CHARS, MAX_TEXTS, Viewer
 
 
 class Clock:
@@ -111,5 +111,51 @@ def test_the_past_waits_for_room_and_its_end_comes_behind_it() -> None:
             got.append(await page.next())
         await sending
         assert got == [*(b"%d" % k for k in range(MAX_ON_THE_WAY + 3)), "end"]
+
+    run(test)
+
+
+def test_texts_are_bounded_by_their_length_too() -> None:
+    """Five hundred texts of a mebibyte each would be half a gigabyte for one page that reads nothing."""
+
+    async def test() -> None:
+        page = viewer()
+        for k in range(20):
+            page.tell(str(k % 10) * (MAX_TEXT_CHARS // 4))
+        assert page.texts_dropped == 16
+        page.tell("x" * (2 * MAX_TEXT_CHARS))
+        assert page.texts_dropped == 20, "one that is longer than all may be is told all the same"
+        assert (await page.next())[0] == "x"
+        assert not page.has_news
+        for k in range(4):
+            page.tell(str(k) * (MAX_TEXT_CHARS // 4))
+        assert page.texts_dropped == 20, "what was sent counts no more"
+
+    run(test)
+
+
+def test_live_frames_of_many_devices_do_not_keep_the_past_waiting() -> None:
+    """Twelve tiles over a slow network have more than that many live frames on their way at any time."""
+
+    async def test() -> None:
+        page = viewer()
+        for k in range(3 * MAX_ON_THE_WAY):
+            page.show(b"live %d" % k)
+            await page.next()
+        await asyncio.wait_for(page.show_all(b"past"), 5)
+        assert await page.next() == b"past"
+
+    run(test)
+
+
+def test_the_past_that_was_confirmed_makes_room_for_as_much() -> None:
+    async def test() -> None:
+        page = viewer()
+        for k in range(3 * MAX_ON_THE_WAY):
+            await asyncio.wait_for(page.show_all(b"%d" % k), 5)
+            assert await page.next() == b"%d" % k
+            await asyncio.wait_for(page.show_all("a text"), 5)
+            assert await page.next() == "a text"
+            page.confirm(k + 1)
 
     run(test)
