@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from helpers.class_bench import ClassBench
 from spikedaq.cli import lesson_serve, scope
+from spikedaq.cli.lesson_address import is_local
+from spikedaq.cli.lesson_page import ServedPage, remembered, served_page
 from spikedaq.cli.main import main
 
 
@@ -34,3 +44,91 @@ def test_the_students_address_is_that_of_the_viewers(capsys: pytest.CaptureFixtu
     said: Any = capsys.readouterr().out.splitlines()
     assert said[:3] == ["students watch at: http://lab:5580/?token=v", "you control at: http://lab:5580/?token=c", "QR"]
     assert qr == ["http://lab:5580/?token=v"]
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.delenv("SPIKEDAQ_URL", raising=False)
+    return tmp_path / "spikedaq"
+
+
+@contextmanager
+def serving(url: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    """The command itself in a process of its own, and what it says."""
+    line = [sys.executable, "-m", "spikedaq.cli", "class", "serve", "--listen", "127.0.0.1:0", "--url", url, "--json"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            assert process.stdout is not None and process.stderr is not None
+            said = process.stdout.readline()
+            assert said, process.stderr.read()
+            yield process, json.loads(said)
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_the_address_that_is_printed_again_is_the_page_while_it_is_served(
+    state: Path, capsys: pytest.CaptureFixture[str], number: signal.Signals
+) -> None:
+    """And the bench's before and behind, also where the page's server was killed."""
+    bench = ClassBench("one")
+    try:
+        assert main(["class", "address", "--url", bench.url, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out) == {"address": bench.url, "page": None, "bench": bench.url}
+        with serving(bench.url) as (process, said):
+            assert "token=" in said["viewers"]
+            for named in (["--url", bench.url], []):
+                assert main(["class", "address", "--json", *named]) == 0
+                assert json.loads(capsys.readouterr().out)["page"] == said["viewers"]
+            assert main(["class", "address", "--no-qr"]) == 0
+            printed = capsys.readouterr().out
+            assert printed.splitlines()[0] == f"students watch at: {said['viewers']}"
+            assert "--listen 0.0.0.0:5580" in printed
+            assert said["controllers"].rpartition("=")[2] not in "".join(p.read_text() for p in state.iterdir())
+            process.send_signal(number)
+            process.wait(30)
+        assert main(["class", "address", "--url", bench.url, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["address"] == bench.url
+        assert list(state.iterdir()) == []
+    finally:
+        bench.close()
+
+
+def test_a_page_of_other_benches_is_not_theirs(state: Path) -> None:
+    """Who names benches gets a page that shows all of them; who names none the one that is served."""
+    with remembered() as tell:
+        assert served_page() is None
+        tell("http://lab:5580/?token=v", ["tcp://one:5571", "tcp://two:5571"])
+        page = ServedPage("http://lab:5580/?token=v", ("tcp://one:5571", "tcp://two:5571"))
+        assert served_page() == served_page(["tcp://two:5571"]) == page
+        assert served_page(["tcp://two:5571", "tcp://three:5571"]) is None
+        (path,) = state.iterdir()
+        assert path.stat().st_mode & 0o777 == 0o600
+        for content in ("", "[]", "null", '{"address": 7}', "[" * 100_000, "\x00"):
+            path.write_text(content)
+            assert served_page() is None
+    assert served_page() is None
+
+
+def test_a_state_folder_that_cannot_be_written_keeps_no_page_from_being_served(
+    state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state.write_text("a file where the folder should be")
+
+    def run(arguments: argparse.Namespace) -> int:
+        arguments.on_served({"viewers": "http://lab:5580/?token=v"})
+        return 0
+
+    monkeypatch.setattr(lesson_serve, "run_scope", run)
+    assert main(["class", "serve", "--url", "tcp://127.0.0.1:1"]) == 0
+    assert "'spikedaq class address' will not know this page" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("address", "local"),
+    [("http://127.0.0.1:5580/?token=v", True), ("http://[::1]:5580/", True), ("http://lab:5580/?token=v", False)],
+)
+def test_which_pages_students_cannot_reach(address: str, local: bool) -> None:
+    assert is_local(address) is local

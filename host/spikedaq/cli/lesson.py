@@ -12,7 +12,7 @@ from rich.table import Table
 
 from spikedaq.cli import lesson_state
 from spikedaq.cli.common import console, print_json
-from spikedaq.cli.lesson_address import print_address, students_address
+from spikedaq.cli.lesson_address import is_page, print_address, students_address
 from spikedaq.cli.lesson_benches import add_bench_options, addresses
 from spikedaq.cli.lesson_serve import add_action as add_serve
 from spikedaq.inlet import ClockReading, ControlClient
@@ -39,7 +39,7 @@ def add_commands(commands: Any) -> None:
     add_bench_options(parser)
     parser.set_defaults(run=run_stop)
 
-    parser = actions.add_parser("address", help="print the students' address again")
+    parser = actions.add_parser("address", help="print the students' address again: the page, if one is served here")
     parser.add_argument("--no-qr", action="store_true", help="print no QR code")
     add_bench_options(parser)
     parser.set_defaults(run=run_address)
@@ -151,13 +151,15 @@ def _ended_text(seat: Seat, session: str, status: dict[str, Any] | None, drift_n
 
 
 def run_address(arguments: argparse.Namespace) -> int:
-    """Print the address again."""
+    """Print the address again: of the page that is served, else of the first bench."""
     urls = addresses(arguments)
-    with ControlClient(urls[0], key=arguments.key) as client:
-        client.call("hello")
-    address = students_address(urls)
+    is_named = bool(arguments.bench) or arguments.list is not None or arguments.url is not None
+    address = students_address(urls, any_page=not is_named)
+    if not is_page(address):
+        with ControlClient(urls[0], key=arguments.key) as client:
+            client.call("hello")
     if arguments.json:
-        print_json({"address": address})
+        print_json({"address": address, "page": address if is_page(address) else None, "bench": urls[0]})
     else:
         print_address(address, with_qr=not arguments.no_qr)
     return 0

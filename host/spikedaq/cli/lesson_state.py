@@ -78,6 +78,11 @@ def load() -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _path() -> Path:
+def state_folder() -> Path:
+    """Return the user's folder for what is remembered."""
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(base) / "spikedaq" / "class.json"
+    return Path(base) / "spikedaq"
+
+
+def _path() -> Path:
+    return state_folder() / "class.json"

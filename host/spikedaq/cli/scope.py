@@ -27,6 +27,13 @@ def add_commands(commands: Any) -> None:
     )
     parser.add_argument("--key", metavar="FILE", help="the key of this page, where a daemon demands one")
     parser.add_argument("--listen", default=DEFAULT_LISTEN, metavar="HOST:PORT", help=f"default: {DEFAULT_LISTEN}")
+    add_page_options(parser)
+    add_json_option(parser)
+    parser.set_defaults(run=run_scope)
+
+
+def add_page_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `run_scope` knows beside where to listen and which benches; whoever serves a page has all of it."""
     parser.add_argument("--viewer-token", metavar="TEXT", help="who has it may watch; made where it is needed")
     parser.add_argument("--controller-token", metavar="TEXT", help="who has it may do everything")
     parser.add_argument(
@@ -38,8 +45,7 @@ def add_commands(commands: Any) -> None:
     )
     parser.add_argument("--open", action="store_true", help="open it in this computer's browser")
     parser.add_argument("--no-qr", action="store_true", help="print no QR code")
-    add_json_option(parser)
-    parser.set_defaults(run=run_scope, words=("viewers", "controllers"), needs_token=False)
+    parser.set_defaults(words=("viewers", "controllers"), needs_token=False, on_served=lambda _: None)
 
 
 def split_listen(text: str) -> tuple[str, int]:
@@ -80,6 +86,7 @@ def run_scope(arguments: argparse.Namespace) -> int:
         addresses = {"page": address}
         if access.needs_token:
             addresses = {"viewers": f"{address}?token={viewer}", "controllers": f"{address}?token={controller}"}
+        arguments.on_served(addresses)
         if arguments.json:
             print_json(addresses)
         else:
