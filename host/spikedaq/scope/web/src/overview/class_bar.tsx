@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals";
 import { useState } from "preact/hooks";
 import { Refused } from "../net/connection";
-import { isUnderWay } from "../panels/recording/now";
+import { isUnderWay } from "../panels/recording/growth";
 import { takeRecording } from "../panels/recording/told";
 import { type RecordingStatus, benches, connected, connection, role } from "../state";
 import { suggestedSession } from "./tiles";

@@ -4,7 +4,7 @@ vi.mock("../../state", async () => {
   const { signal } = await import("@preact/signals");
   return { benches: signal(new Map()), connected: signal(false), connection: {}, myName: signal(""), onEvent: () => () => {} };
 });
-const { isMe, shortOrigin, withEvent } = await import("./about");
+const { isMe, shortOrigin, withEvent, withUnknown } = await import("./about");
 
 const about = {
   name: "alpha",
@@ -57,4 +57,12 @@ describe("withEvent", () => {
       expect(withEvent(about, event(more))).toBe(about);
     }
   });
+});
+
+it("what a board does not tell is not 0", () => {
+  const told = JSON.parse('{"parameters": [{"name": "led", "value": null, "default": null}, {"name": "buzzer", "value": 0, "default": 1}]}');
+  expect(withUnknown(told).parameters).toEqual([
+    { name: "led", value: Number.NaN, default: Number.NaN },
+    { name: "buzzer", value: 0, default: 1 },
+  ]);
 });

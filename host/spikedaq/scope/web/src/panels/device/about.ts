@@ -10,6 +10,7 @@ export interface Parameter {
   type: "float" | "integer" | "boolean";
   minimum: number;
   maximum: number;
+  /** NaN where nobody knows it: a stock board tells none of its settings. */
   default: number;
   value: number;
   holder: "knob" | "host";
@@ -61,6 +62,13 @@ export function shortOrigin(origin: string): string {
   if (origin === "board") return "the board";
   const name = origin.split("@")[0]!;
   return name.length > 24 ? `${name.slice(0, 23)}…` : name;
+}
+
+/** A description as it came: JSON has no NaN. */
+export function withUnknown(about: About): About {
+  const number = (value: number | null) => value ?? Number.NaN;
+  const parameters = about.parameters.map((one) => ({ ...one, value: number(one.value), default: number(one.default) }));
+  return { ...about, parameters };
 }
 
 /** Take an event `parameter` into a description; the same one where it says nothing new. */
@@ -128,7 +136,7 @@ export class DeviceModel {
       const about = await connection.ask<About>(this.bench, "describe", { device: this.device });
       // Only the newest answer counts: an older one knows less.
       if (number !== this.asked) return;
-      this.about.value = about;
+      this.about.value = withUnknown(about);
       this.error.value = "";
     } catch (error) {
       if (number === this.asked) this.error.value = error instanceof Refused ? error.message : String(error);
@@ -138,7 +146,7 @@ export class DeviceModel {
   /** Set parameters, null to hand one back; throws `Refused`. */
   async set(values: Record<string, number | null>): Promise<void> {
     const held = await connection.ask<Record<string, Held>>(this.bench, "set", { device: this.device, values });
-    if (this.about.value !== null) this.about.value = withValues(this.about.value, held);
+    if (this.about.value !== null) this.about.value = withUnknown(withValues(this.about.value, held));
     this.fetchSoon();
   }
 

@@ -4,7 +4,7 @@ import { useEffect, useMemo } from "preact/hooks";
 import { type DeviceModel, type Parameter, shortOrigin } from "../device/about";
 import { words } from "../device/files";
 import { Latest } from "../device/latest";
-import { complaint, parseNumber, shortest, stepped, unitText } from "../device/numbers";
+import { clamp, complaint, parseNumber, shortest, stepped, unitText } from "../device/numbers";
 import { labelOf, meaningOf, originOf, rangeOf, scaleOf } from "./groups";
 
 const ORIGINS = {
@@ -60,7 +60,7 @@ export function ParameterRow({ model, parameter }: { model: DeviceModel; paramet
         <Origin parameter={parameter} />
         <span class="grow" />
         <ChangedBy model={model} name={name} />
-        {parameter.holder === "host" && !readOnly && (
+        {parameter.holder === "host" && !readOnly && (parameter.has_knob || !Number.isNaN(parameter.default)) && (
           <button
             type="button"
             class="quiet small"
@@ -84,10 +84,11 @@ export function ParameterRow({ model, parameter }: { model: DeviceModel; paramet
           id={id}
           role="switch"
           class="switch"
-          aria-checked={value !== 0}
-          onClick={() => put(value === 0 ? 1 : 0)}
+          aria-checked={value === 1}
+          title={Number.isNaN(value) ? "the board does not tell whether it is on" : ""}
+          onClick={() => put(value === 1 ? 0 : 1)}
         >
-          {value === 0 ? "off" : "on"}
+          {Number.isNaN(value) ? "not known" : value === 0 ? "off" : "on"}
         </button>
       ) : (
         <Dial parameter={parameter} id={id} value={value} put={put} error={error.value !== ""} refuse={(text) => (error.value = text)} />
@@ -150,7 +151,7 @@ function Dial({ parameter, id, value, error, put, refuse }: DialOptions) {
     const steps = { ArrowUp: 1, ArrowDown: -1, PageUp: PAGE_STEPS, PageDown: -PAGE_STEPS }[event.key];
     if (steps !== undefined) {
       event.preventDefault();
-      const from = parseNumber(shown) ?? value;
+      const from = parseNumber(shown) ?? (Number.isFinite(value) ? value : clamp(0, range.minimum, range.maximum));
       typed.value = null;
       put(stepped(from, steps, range));
     } else if (event.key === "Enter") {

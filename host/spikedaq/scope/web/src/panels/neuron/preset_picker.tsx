@@ -26,7 +26,9 @@ export function PresetPicker({ model, about, parameter }: { model: DeviceModel; 
           if (chosen !== CUSTOM) put(Number(chosen));
         }}
       >
-        {now === undefined && <option value={CUSTOM}>custom: a, b, c, d as below</option>}
+        {now === undefined && (
+          <option value={CUSTOM}>{Number.isNaN(parameter.value) ? "not known" : "custom: a, b, c, d as below"}</option>
+        )}
         {about.presets.map(({ name }, index) => (
           <option key={index} value={String(index)}>
             {index}: {name}

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { Growth, PATIENCE_MS, sessionShown, shownState } from "./growth";
+import type { RecordingStatus } from "../../state";
+import { Growth, PATIENCE_MS, isRecorded, sessionShown, shownState } from "./growth";
 
 describe("what is believed of a recording", () => {
   it("is recording only while rows are added on disk", () => {
@@ -33,4 +34,11 @@ describe("what is believed of a recording", () => {
     expect(sessionShown("recording", [], true).kind).toBe("bad");
     expect(sessionShown("armed", [good], true)).toEqual({ text: "armed", kind: "plain" });
   });
+});
+
+it("a note on a device that is left out of the recording is in no file", () => {
+  const recording = (state: string) => ({ state, devices: { alpha: {} } }) as unknown as RecordingStatus;
+  expect([isRecorded(recording("recording"), null), isRecorded(recording("armed"), "alpha")]).toEqual([true, true]);
+  expect(isRecorded(recording("recording"), "beta")).toBe(false);
+  expect([isRecorded(recording("complete"), "alpha"), isRecorded(null, null)]).toEqual([false, false]);
 });

@@ -1,5 +1,18 @@
 /** Whether a file grows, as far as this page has seen it: a state that nobody confirms is not believed. */
 
+import type { RecordingStatus } from "../../state";
+
+const ENDED = ["complete", "interrupted"];
+
+export function isUnderWay(recording: RecordingStatus | null | undefined): recording is RecordingStatus {
+  return recording !== null && recording !== undefined && !ENDED.includes(recording.state);
+}
+
+/** Whether a note goes into files: one on a device into its own, one on all (null) into those that there are. */
+export function isRecorded(recording: RecordingStatus | null | undefined, device: string | null): boolean {
+  return isUnderWay(recording) && (device === null || device in recording.devices);
+}
+
 /** A chunk of a second of samples reaches the disk at once; at a slow pace, and on a busy computer, later. */
 export const PATIENCE_MS = 6000;
 

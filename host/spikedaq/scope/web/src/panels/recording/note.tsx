@@ -2,8 +2,8 @@
 import { useSignal } from "@preact/signals";
 import { benches, connection } from "../../state";
 import { words } from "../device/files";
+import { isRecorded } from "./growth";
 import { whyNotRecord } from "./may";
-import { isUnderWay } from "./now";
 
 const MAX_CHARS = 10_000;
 
@@ -12,15 +12,16 @@ export function Note({ bench, device }: { bench: string; device: string }) {
   const onAll = useSignal(true);
   const done = useSignal("");
   const error = useSignal("");
-  const locked = whyNotRecord(bench, onAll.value ? null : device);
-  const recording = isUnderWay(benches.value.get(bench)?.status?.recording);
+  const on = onAll.value ? null : device;
+  const locked = whyNotRecord(bench, on);
+  const recording = isRecorded(benches.value.get(bench)?.status?.recording, on);
 
   async function add(): Promise<void> {
     error.value = done.value = "";
     const wanted = text.value.trim();
     try {
-      await connection.ask(bench, "note", { device: onAll.value ? null : device, text: wanted });
-      done.value = recording ? "noted in the files" : "noted in the journal; nothing is being recorded";
+      await connection.ask(bench, "note", { device: on, text: wanted });
+      done.value = recording ? "noted in the files" : `noted in the journal; ${on === null ? "nothing is" : `${on} is not`} being recorded`;
       text.value = "";
     } catch (refused) {
       error.value = words(refused);

@@ -4,16 +4,10 @@ import { useMemo } from "preact/hooks";
 import { type BenchState, type RecordingStatus, benches, connection } from "../../state";
 import { words } from "../device/files";
 import { grouped } from "../device/numbers";
-import { Growth, sessionShown, shownState } from "./growth";
+import { Growth, isUnderWay, sessionShown, shownState } from "./growth";
 import { whyNotRecord } from "./may";
 import { takeRecording } from "./told";
 import { bytesText, gapsText, hasGaps, momentText, spanText } from "./words";
-
-const ENDED = ["complete", "interrupted"];
-
-export function isUnderWay(recording: RecordingStatus | null | undefined): boolean {
-  return recording !== null && recording !== undefined && !ENDED.includes(recording.state);
-}
 
 export function Now({ bench }: { bench: string }) {
   const growth = useMemo(() => new Growth(), [bench]);
