@@ -129,7 +129,7 @@ def test_what_is_not_to_be_had_is_named(library: LibraryClient, shelf: Path, tmp
     """Growing, left open, deleted, missing: the others come, and each of these has its reason."""
     folder = make_session(shelf, "now", n_files=3, state="recording", journals=shelf.parent / "journal", open_bytes=5)
     entries = read_manifest(folder, "alpha")
-    entries[0] |= {"deleted_utc_ns": 1, "deleted_why": "older than 30 days"}
+    entries[0] |= {"deleted_utc_ns": 1, "deleted_why": "older than 30 days, recovered"}
     write_manifest(folder, "alpha", entries)
     (folder / "alpha" / entries[0]["name"]).unlink()
     (folder / "alpha" / entries[1]["name"]).unlink()
@@ -139,8 +139,10 @@ def test_what_is_not_to_be_had_is_named(library: LibraryClient, shelf: Path, tmp
     assert (
         "older than 30 days" in why["0000.nwb"] and "recover" in why["0001.nwb"] and "being recorded" in why["0003.nwb"]
     )
+    assert fetched.lost == [f"alpha/{entries[1]['name']}"]
     make_session(shelf, "left", n_files=0, open_bytes=5)
-    assert "recover" in next(iter(fetch_session(library, "left", tmp_path).left_out.values()))
+    left = fetch_session(library, "left", tmp_path)
+    assert "recover" in next(iter(left.left_out.values())) and left.lost == list(left.left_out)
 
 
 class Lying:

@@ -16,6 +16,7 @@ PLAN_FILE, MANIFEST_FILE = "session.json", "manifest.json"
 _HASH_BYTES = 2**20
 _STAMP_CHARS = 12
 """Of the SHA-256 in the name of a part: enough to tell the files of one name apart."""
+_LOST = ("missing", "not_closed")
 
 Progress = Callable[[str, int, int], None]
 """Called with the file's name, bytes done and bytes in all."""
@@ -35,12 +36,15 @@ class Fetched:
         Brought over the network by this call; what was here before is not counted.
     left_out : dict of str to str
         By file, why it is not here: it is being recorded, it was deleted.
+    lost : list of str
+        Those of them that should be there: gone without anybody having deleted them, or left open by a kill.
     """
 
     folder: Path
     files: list[Path] = field(default_factory=list)
     n_bytes: int = 0
     left_out: dict[str, str] = field(default_factory=dict)
+    lost: list[str] = field(default_factory=list)
 
 
 def fetch_session(
@@ -87,7 +91,10 @@ def fetch_session(
     closed = [f for f in wanted if f["state"] == "closed"]
     for file in wanted:
         if file["state"] != "closed":
-            fetched.left_out[f"{file['device']}/{file['name']}"] = _why(file)
+            name = f"{file['device']}/{file['name']}"
+            fetched.left_out[name] = _why(file)
+            if file["state"] in _LOST:
+                fetched.lost.append(name)
     total = sum(int(file["n_bytes"]) for file in closed)
     done = 0
     try:
