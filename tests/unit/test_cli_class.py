@@ -177,6 +177,26 @@ def test_what_was_remembered_before_is_remembered_after_a_start_that_failed(benc
 
 
 @pytest.mark.parametrize(
+    ("without", "text"),
+    [
+        ("one/alhpa", "bench one has no board 'alhpa' that could be left out; it has alpha"),
+        ("eno/alpha", "--without eno/alpha: no bench of the class is called 'eno'; there are one, two"),
+        ("one", "--without 'one' is not BENCH/DEVICE"),
+        ("one/", "--without 'one/' is not BENCH/DEVICE"),
+    ],
+)
+def test_a_mistyped_board_is_not_recorded_in_silence(
+    benches: Pair, without: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever asked to leave it out believes that it is."""
+    one, two = benches
+    line = ["class", "start", "lesson", "--no-qr", "--url", one.url, f"--bench={two.url}", "--without", without]
+    assert main(line) == 1
+    assert text in capsys.readouterr().err
+    assert not one.records and not two.records
+
+
+@pytest.mark.parametrize(
     ("address", "local"),
     [
         ("tcp://127.0.0.1:5571", True), ("tcp://127.3.2.1:5571", True), ("tcp://[::1]:5571", True),

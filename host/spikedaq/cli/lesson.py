@@ -52,6 +52,7 @@ def run_start(arguments: argparse.Namespace) -> int:
     session = check_session_name(arguments.session)
     remedy = "leave it out with --without {bench}/DEVICE"
     seats = ready_seats(addresses(arguments), arguments.without, key=arguments.key, remedy=remedy)
+    _check_without(arguments.without, seats)
     lesson = Lesson(session, arguments.notes, arguments.key, utc_ns=time.time_ns(), ours_ns=host_now_ns())
     try:
         before = lesson_state.load()
@@ -77,6 +78,18 @@ def run_start(arguments: argparse.Namespace) -> int:
         print_address(address, with_qr=not arguments.no_qr)
         print("end it with: spikedaq class stop")
     return 0
+
+
+def _check_without(without: Sequence[str], seats: Sequence[Seat]) -> None:
+    """Refuse to leave out what is on no bench: it would be recorded, and nobody would know."""
+    names = [seat.bench for seat in seats]
+    for text in without:
+        bench, slash, device = text.partition("/")
+        if not (slash and device):
+            raise CommandRejected(f"--without {text!r} is not BENCH/DEVICE", code="bad_arguments")
+        if bench not in names:
+            problem = f"no bench of the class is called {bench!r}; there are {', '.join(names)}"
+            raise CommandRejected(f"--without {text}: {problem}", code="unknown_device")
 
 
 def _remember(value: dict[str, Any]) -> None:

@@ -77,7 +77,7 @@ def ready_seat(
     Raises
     ------
     CommandRejected
-        It records already, one of its boards does not run, or it has none.
+        It records already, one of its boards does not run, it has none, or not the one that is to be left out.
     CommandTimeout
         It does not answer.
     """
@@ -87,6 +87,11 @@ def ready_seat(
     if recording is not None and recording["state"] not in ENDED:
         raise CommandRejected(f"bench {hello['bench']} records session {recording['session']!r} already", code="busy")
     left_out = {text.partition("/")[2] for text in without if text.partition("/")[0] == hello["bench"]}
+    unknown = sorted(left_out - {e["name"] for e in entries} - {""})
+    if unknown:
+        there = ", ".join(e["name"] for e in entries) or "none"
+        text = f"bench {hello['bench']} has no board {unknown[0]!r} that could be left out; it has {there}"
+        raise CommandRejected(text, code="unknown_device")
     wanted = [e for e in entries if e.get("record", True) and e["name"] not in left_out]
     wanted = [e for e in wanted if e.get("configured", True) or e.get("port")]
     absent = [
