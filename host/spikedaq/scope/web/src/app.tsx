@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import { Analysis } from "./analysis/analysis";
 import { Overview } from "./overview/overview";
 import { ScopeView } from "./scope/scope_view";
-import { benches, connected, role } from "./state";
+import { benches, connected, role, useless } from "./state";
 import { DevicePicker } from "./ui/device_picker";
 import { LeaseBar } from "./ui/lease_bar";
 import { ThemeButton } from "./ui/theme";
@@ -61,6 +61,13 @@ export function App() {
 
 /** Whether the page is connected, each bench answers, and what alarms stand. */
 function Health() {
+  if (useless.value) {
+    return (
+      <span class="pill bad" role="alert">
+        {useless.value}
+      </span>
+    );
+  }
   if (!connected.value) {
     return (
       <span class="pill bad" role="status">
@@ -70,7 +77,7 @@ function Health() {
   }
   const all = [...benches.value.values()];
   const away = all.filter((bench) => !bench.here);
-  const alarms = all.flatMap((bench) => bench.status?.alarms ?? []);
+  const alarms = all.flatMap((bench) => (bench.status?.alarms ?? []).map((alarm) => ({ ...alarm, bench: bench.bench })));
   return (
     <span class="row" role="status">
       {role.value === "viewer" && <span class="pill">watching only</span>}
@@ -86,7 +93,8 @@ function Health() {
           </summary>
           <ul>
             {alarms.map((alarm) => (
-              <li key={`${alarm.kind} ${alarm.subject}`}>
+              <li key={`${alarm.bench} ${alarm.kind} ${alarm.subject}`}>
+                {all.length > 1 && `${alarm.bench}: `}
                 <b>{alarm.kind.replaceAll("_", " ")}</b> {alarm.subject}: {alarm.text}
               </li>
             ))}

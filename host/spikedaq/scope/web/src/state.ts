@@ -1,6 +1,7 @@
 /** What the page knows of the benches, as signals: whoever reads one is drawn again when it changes. */
 import { computed, signal } from "@preact/signals";
-import { Connection, Refused, type Said, socketUrl } from "./net/connection";
+import { Connection, Refused, type Said } from "./net/connection";
+import { socketUrl } from "./net/lasting_socket";
 
 export interface Lease {
   device: string | null;
@@ -123,6 +124,8 @@ const MAX_TOASTS = 4;
 const TOAST_MS = 8000;
 
 export const connected = signal(false);
+/** Why page and server do not understand one another; empty where they do. */
+export const useless = signal("");
 export const role = signal<"viewer" | "controller">("viewer");
 /** What this page is called at the benches: holder of its leases, origin of its notes. */
 export const myName = signal("");
@@ -178,6 +181,10 @@ export const connection = new Connection(() => socketUrl(localStorage.getItem("s
 
 connection.onState = (is) => {
   connected.value = is;
+};
+
+connection.onUseless = (why) => {
+  useless.value = why;
 };
 
 connection.onSaid = (said: Said) => {

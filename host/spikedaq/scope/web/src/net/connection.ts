@@ -1,5 +1,7 @@
-/** The one connection of this page: it comes back by itself, and what was watched is watched again. */
+/** The one connection of this page: requests and their answers, and what is watched, also after it was lost. */
 import { decodeFrame, type Frame } from "./frame";
+import { LastingSocket } from "./lasting_socket";
+import { ServerClock } from "./server_clock";
 
 export interface Said {
   say: string;
@@ -26,6 +28,8 @@ export interface Happened {
 export interface PastTold {
   /** The oldest step of the boot that the history has, where it does not have all that was asked for. */
   kept_from?: number | null;
+  /** There was something before it, which was deleted. */
+  deleted?: boolean;
 }
 
 interface Watched {
@@ -40,6 +44,7 @@ interface ClockTold {
   asked: number;
   host_ms: number;
   skipped: number;
+  dropped: number;
 }
 
 interface Waiting {
@@ -48,46 +53,64 @@ interface Waiting {
   onFrame?: (frame: Frame) => void;
 }
 
+/** Of the protocol (docs/reference/scope.md). */
+const VERSION = 1;
 const ACK_MS = 200;
 const CLOCK_MS = 2000;
-const FIRST_RETRY_MS = 250;
-const LAST_RETRY_MS = 3000;
-/** Without a word for so long the connection is dead, whatever the browser believes: a bench speaks once a second. */
-const SILENT_MS = 5000;
 
 export class Connection {
   onSaid: (said: Said) => void = () => {};
   onState: (connected: boolean) => void = () => {};
-  /** Milliseconds to add to performance.now() for the server's CLOCK_BOOTTIME. */
-  clockOffsetMs = 0;
-  /** Half the best round trip lately. */
-  clockUncertaintyMs = Number.POSITIVE_INFINITY;
-  framesReceived = 0;
-  bytesReceived = 0;
-  /** Frames that the server held back because this page had not confirmed earlier ones. */
-  skipped = 0;
+  /** Page and server do not understand one another; nothing more is tried. */
+  onUseless: (why: string) => void = () => {};
 
-  private socket: WebSocket | null = null;
-  private retryMs = FIRST_RETRY_MS;
+  private readonly socket: LastingSocket;
+  private readonly clock = new ServerClock();
   private nextId = 1;
   private watched = new Map<number, Watched>();
-  private byStream = new Map<string, Set<number>>();
   private waiting = new Map<number, Waiting>();
+  private lostListeners = new Set<() => void>();
   private received = 0;
-  private heardMs = 0;
+  private acked = 0;
   private ackedMs = 0;
+  private skippedNow = 0;
+  private skippedBefore = 0;
 
-  constructor(private readonly url: () => string) {}
+  constructor(url: () => string) {
+    this.socket = new LastingSocket(url);
+    this.socket.onOpen = () => this.opened();
+    this.socket.onLost = () => this.lost();
+    this.socket.onMessage = (data) => {
+      try {
+        if (typeof data === "string") this.takeText(data);
+        else this.takeFrame(data);
+      } catch (error) {
+        if (!(error instanceof NotUnderstood)) throw error;
+        this.socket.end();
+        this.onUseless(error.message);
+      }
+    };
+  }
 
   start(): void {
-    this.connect();
+    this.socket.start();
     setInterval(() => this.ack(), ACK_MS);
     setInterval(() => this.askClock(), CLOCK_MS);
-    setInterval(() => this.look(), 1000);
     document.addEventListener("visibilitychange", () => {
       this.ack();
-      this.look();
+      this.askClock();
     });
+  }
+
+  /** Frames that the server held back because this page had not confirmed earlier ones. */
+  get skipped(): number {
+    return this.skippedBefore + this.skippedNow;
+  }
+
+  /** Be told when the connection is lost, at once; returns what ends it. */
+  whenLost(listener: () => void): () => void {
+    this.lostListeners.add(listener);
+    return () => this.lostListeners.delete(listener);
   }
 
   /** Ask a bench (docs/reference/control.md); rejects with `Refused`. */
@@ -121,26 +144,21 @@ export class Connection {
   watch(bench: string, device: string, level: number, onFrame: (frame: Frame) => void, stream?: string): () => void {
     const id = this.nextId++;
     this.watched.set(id, { bench, device, level, stream, onFrame });
-    const key = streamKey(bench, device, level, stream);
-    const ids = this.byStream.get(key) ?? new Set();
-    this.byStream.set(key, ids.add(id));
     this.send({ do: "watch", id, bench, device, level, stream });
     return () => {
-      if (!this.watched.delete(id)) return;
-      ids.delete(id);
-      this.send({ do: "unwatch", id });
+      if (this.watched.delete(id)) this.send({ do: "unwatch", id });
     };
   }
 
   /** Now, on the server's CLOCK_BOOTTIME. */
   nowMs(): number {
-    return performance.now() + this.clockOffsetMs;
+    return performance.now() + this.clock.offsetMs;
   }
 
   private request(what: Record<string, unknown>, onFrame?: (frame: Frame) => void): Promise<unknown> {
     const id = this.nextId++;
     return new Promise((resolve, reject) => {
-      if (this.socket?.readyState !== WebSocket.OPEN) {
+      if (!this.socket.isOpen) {
         reject(new Refused("absent", "the page has no connection now; it is being tried again"));
         return;
       }
@@ -149,55 +167,31 @@ export class Connection {
     });
   }
 
-  private connect(): void {
-    const socket = new WebSocket(this.url());
-    socket.binaryType = "arraybuffer";
-    this.socket = socket;
-    this.received = 0;
-    this.heardMs = performance.now();
-    socket.onopen = () => {
-      this.retryMs = FIRST_RETRY_MS;
-      this.clockUncertaintyMs = Number.POSITIVE_INFINITY;
-      this.askClock();
-      for (const [id, { onFrame: _, ...what }] of this.watched) this.send({ do: "watch", id, ...what });
-      this.onState(true);
-    };
-    socket.onmessage = (event: MessageEvent<ArrayBuffer | string>) => {
-      if (this.socket !== socket) return;
-      this.heardMs = performance.now();
-      if (typeof event.data === "string") this.takeText(event.data);
-      else this.takeFrame(event.data);
-    };
-    socket.onclose = () => {
-      if (this.socket === socket) this.lost();
-    };
+  private opened(): void {
+    this.received = this.acked = 0;
+    this.clock.forget();
+    this.askClock();
+    for (const [id, { onFrame: _, ...what }] of this.watched) this.send({ do: "watch", id, ...what });
+    this.onState(true);
   }
 
   private lost(): void {
-    this.socket = null;
-    for (const { reject } of this.waiting.values()) {
+    this.skippedBefore += this.skippedNow;
+    this.skippedNow = 0;
+    const waiting = [...this.waiting.values()];
+    this.waiting.clear();
+    for (const { reject } of waiting) {
       reject(new Refused("lost", "the connection was lost before the answer came; look whether it was done"));
     }
-    this.waiting.clear();
     this.onState(false);
-    setTimeout(() => this.connect(), this.retryMs);
-    this.retryMs = Math.min(LAST_RETRY_MS, this.retryMs * 2);
-  }
-
-  /** A laptop that slept finds a connection that only looks alive. */
-  private look(): void {
-    const socket = this.socket;
-    if (socket !== null && performance.now() - this.heardMs > SILENT_MS && !document.hidden) {
-      this.socket = null;
-      socket.onclose = null;
-      socket.close();
-      this.lost();
-    }
+    for (const listener of this.lostListeners) listener();
   }
 
   /** A timer of a hidden page comes once a minute, its messages come at once: both confirm. */
   private ack(): void {
     this.ackedMs = performance.now();
+    if (this.received === this.acked) return;
+    this.acked = this.received;
     this.send({ do: "ack", n: this.received });
   }
 
@@ -206,11 +200,16 @@ export class Connection {
   }
 
   private send(what: Record<string, unknown>): void {
-    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(what));
+    this.socket.send(JSON.stringify(what));
   }
 
   private takeText(data: string): void {
-    const said = JSON.parse(data) as Said & { id?: number; ok?: boolean; value?: unknown; code?: string; text?: string };
+    let said: Said & { id?: number; ok?: boolean; value?: unknown; code?: string; text?: string };
+    try {
+      said = JSON.parse(data);
+    } catch {
+      throw new NotUnderstood();
+    }
     if (said.say === "clock") {
       this.takeClock(said as unknown as ClockTold);
     } else if ((said.say === "answer" || said.say === "past") && said.id !== undefined) {
@@ -219,49 +218,45 @@ export class Connection {
       if (said.ok) waiting?.resolve(said.value);
       else waiting?.reject(new Refused(said.code ?? "error", said.text ?? "refused"));
     } else {
+      if (said.say === "hello" && said["v"] !== VERSION) throw new NotUnderstood();
       this.onSaid(said);
     }
   }
 
   private takeFrame(data: ArrayBuffer): void {
     this.received++;
-    this.framesReceived++;
-    this.bytesReceived += data.byteLength;
     if (performance.now() - this.ackedMs > ACK_MS) this.ack();
-    const frame = decodeFrame(data);
+    let frame: Frame;
+    try {
+      frame = decodeFrame(data);
+    } catch {
+      throw new NotUnderstood();
+    }
     const asked = frame.past === undefined ? undefined : this.waiting.get(frame.past);
     if (asked?.onFrame) {
       asked.onFrame(frame);
       return;
     }
-    for (const id of this.byStream.get(streamKey(frame.bench, frame.device, frame.level, frame.stream)) ?? []) {
-      this.watched.get(id)?.onFrame(frame);
+    if (frame.past !== undefined) return; // whoever asked has given up
+    for (const { bench, device, level, stream, onFrame } of this.watched.values()) {
+      const isSame = bench === frame.bench && device === frame.device && level === frame.level;
+      if (isSame && (stream ?? SAMPLES) === (frame.stream ?? SAMPLES)) onFrame(frame);
     }
   }
 
-  private takeClock({ asked, host_ms, skipped }: ClockTold): void {
-    this.skipped = skipped;
-    const now = performance.now();
-    const uncertainty = (now - asked) / 2;
-    // The best reading counts; it ages, because two clocks drift apart.
-    this.clockUncertaintyMs *= 1.1;
-    if (uncertainty <= this.clockUncertaintyMs) {
-      this.clockUncertaintyMs = uncertainty;
-      this.clockOffsetMs = host_ms - (asked + uncertainty);
-    }
+  private takeClock({ asked, host_ms, skipped, dropped }: ClockTold): void {
+    this.skippedNow = skipped;
+    this.clock.take(asked, performance.now(), host_ms);
+    // Texts that the server had no room for may have been answers, which somebody would wait for for ever.
+    if (dropped > 0) this.socket.renew();
   }
 }
 
-function streamKey(bench: string, device: string, level: number, stream = "samples"): string {
-  return `${bench}/${device}/${stream}/${level}`;
-}
+const SAMPLES = "samples";
 
-/** Where the websocket of the page at hand is; a tag keeps this tab's leases over a reload. */
-export function socketUrl(name: string): string {
-  const page = sessionStorage.getItem("spikedaq.page") ?? crypto.getRandomValues(new Uint32Array(4)).join("-");
-  sessionStorage.setItem("spikedaq.page", page);
-  const url = new URL("ws", location.href);
-  url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-  url.search = new URLSearchParams({ page, name }).toString();
-  return url.href;
+/** What the server sends is none of what this page knows. */
+class NotUnderstood extends Error {
+  constructor() {
+    super("this page and its server are of different versions: load the page again");
+  }
 }
