@@ -123,6 +123,7 @@ export function CursorTimes() {
 /** A channel's values at both. */
 export function CursorValues({ screen, channel }: { screen: Screen; channel: string }) {
   const [a, b] = [places[0].value, places[1].value];
+  screen.readout.value; // values are those of what is shown now: looked at five times a second
   if (a === null || b === null) return null;
   const [atA, atB] = [screen.valueAt(channel, a), screen.valueAt(channel, b)];
   return (

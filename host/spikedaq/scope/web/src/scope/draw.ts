@@ -13,16 +13,10 @@ const DASH_ON = 6;
 const DASH_PERIOD = 9;
 const DASHED_HEIGHT = 4;
 
-/** What of a trace was beyond the scale: drawn at the edge, and told. */
-export interface Clipped {
-  above: boolean;
-  below: boolean;
-}
-
 /**
- * Draw columns as one line each, from the smallest to the largest value, joined to the column before.
+ * Draw columns from `start` on as one line each, from the smallest to the largest value, joined to the column before.
  *
- * `dashed` leaves out flat columns only, never one with a spike.
+ * `dashed` leaves out flat columns only, never one with a spike. What is beyond the scale is drawn at the edge.
  */
 export function drawColumns(
   context: CanvasRenderingContext2D,
@@ -31,7 +25,7 @@ export function drawColumns(
   thickness: number,
   origin: number,
   dashed: boolean,
-  clipped: Clipped,
+  start = 0,
 ): void {
   const { low, high, width } = columns;
   const { perRaw, zero, height } = vertical;
@@ -41,21 +35,19 @@ export function drawColumns(
   let runStart = -1;
   let runTop = 0;
   let runBottom = 0;
-  for (let column = 0; column <= width; column++) {
+  // The column before is looked at only for what the first is joined to.
+  for (let column = Math.max(0, start - 1); column <= width; column++) {
     let top = Number.NaN;
     let bottom = Number.NaN;
     if (column < width && low[column]! <= high[column]!) {
-      const trueTop = high[column]! * perRaw + zero;
-      const trueBottom = low[column]! * perRaw + zero;
-      if (trueTop < -0.5) clipped.above = true;
-      if (trueBottom > height + 0.5) clipped.below = true;
-      const highest = Math.min(height - half, Math.max(half, trueTop));
-      const lowest = Math.min(height - half, Math.max(half, trueBottom));
+      const highest = Math.min(height - half, Math.max(half, high[column]! * perRaw + zero));
+      const lowest = Math.min(height - half, Math.max(half, low[column]! * perRaw + zero));
       top = Math.round((beforeBottom < highest ? beforeBottom : highest) - half);
       bottom = Math.round((beforeTop > lowest ? beforeTop : lowest) + half);
       beforeTop = highest;
       beforeBottom = lowest;
-      if (dashed && bottom - top <= DASHED_HEIGHT + thickness && (origin + column) % DASH_PERIOD >= DASH_ON) {
+      if (column < start) top = bottom = Number.NaN;
+      else if (dashed && bottom - top <= DASHED_HEIGHT + thickness && (origin + column) % DASH_PERIOD >= DASH_ON) {
         top = bottom = Number.NaN;
       }
     } else {
@@ -83,7 +75,6 @@ export function drawLine(
   uPerColumn: number,
   vertical: Vertical,
   dotSize: number,
-  clipped: Clipped,
 ): void {
   const { perRaw, zero, height } = vertical;
   context.beginPath();
@@ -98,10 +89,10 @@ export function drawLine(
         continue;
       }
       const x = (u + (bin - firstBin) * uPerBin - leftU) / uPerColumn;
-      const y = clip(high * perRaw + zero, height, clipped);
+      const y = clip(high * perRaw + zero, height);
       if (isOpen) context.lineTo(x, y);
       else context.moveTo(x, y);
-      if (low !== high) context.lineTo(x, clip(low * perRaw + zero, height, clipped));
+      if (low !== high) context.lineTo(x, clip(low * perRaw + zero, height));
       if (withDots) context.fillRect(x - dotSize / 2, y - dotSize / 2, dotSize, dotSize);
       isOpen = true;
     }
@@ -109,15 +100,25 @@ export function drawLine(
   context.stroke();
 }
 
-function clip(y: number, height: number, clipped: Clipped): number {
-  if (y < -0.5) clipped.above = true;
-  else if (y > height + 0.5) clipped.below = true;
+function clip(y: number, height: number): number {
   return Math.min(height - 1, Math.max(1, y));
+}
+
+/** Move all of a picture to the left by whole pixels; what comes in at the right is empty. */
+export function shiftPicture(context: CanvasRenderingContext2D, by: number): void {
+  context.globalCompositeOperation = "copy";
+  context.drawImage(context.canvas, -by, 0);
+  context.globalCompositeOperation = "source-over";
+}
+
+/** Pixels after which the pattern comes again. */
+export function hatchSize(ratio: number): number {
+  return Math.round(8 * ratio);
 }
 
 /** A pattern of slanting lines, so that shading is not told by colour alone. */
 export function hatch(context: CanvasRenderingContext2D, colour: string, ratio: number): CanvasPattern | string {
-  const size = Math.round(8 * ratio);
+  const size = hatchSize(ratio);
   const tile = document.createElement("canvas");
   tile.width = tile.height = size;
   const on = tile.getContext("2d");

@@ -15,6 +15,11 @@ export class Meter {
     this.lastMs = nowMs;
   }
 
+  /** Nothing is drawn meanwhile: the page is hidden. */
+  rest(): void {
+    this.lastMs = Number.NaN;
+  }
+
   age(ms: number): void {
     if (Number.isFinite(ms)) this.ages[this.nAges++ % N] = ms;
   }

@@ -35,7 +35,7 @@ export function Oscilloscope({ bench, device }: { bench: string; device: string 
   }, [isDark.value, windowMs.value, timeKind.value, display.value, trigger.value, shownChannels.value]);
 
   const channels = screen.channels.value;
-  const mode = screen.readout.value?.mode ?? "current";
+  const mode = screen.mode.value;
   const wanted = shownChannels.value[mode];
   const shown = channels.filter((c) => wanted.includes(c.name));
 
@@ -65,7 +65,11 @@ export function Oscilloscope({ bench, device }: { bench: string; device: string 
             order={shown.map((c) => c.name)}
           />
         ))}
-        {channels.length === 0 && <p class="waiting">Waiting for the device to say what it measures ...</p>}
+        {channels.length === 0 && (
+          <p class="waiting" role="status">
+            {screen.channelsProblem.value || "Waiting for the device to say what it measures ..."}
+          </p>
+        )}
         {channels.length > 0 && shown.length === 0 && (
           <p class="waiting">No channel is chosen; choose one under Channels, such as {labelOf(channels[0]!.name)}.</p>
         )}

@@ -1,20 +1,17 @@
 /** One pane: axes and grid by uPlot, drawn only when a scale changes, and a canvas above them for what moves. */
 import uPlot from "uplot";
-import { Columns } from "../trace/columns";
+import { Roll } from "./roll";
 import type { Range } from "./settings";
 
 export const GUTTER_PX = 62;
 const TIME_AXIS_PX = 30;
 
 export class PanePlot {
-  /** Room for the columns of each device, in order. */
-  readonly columns: Columns[] = [];
+  readonly roll = new Roll();
   readonly context: CanvasRenderingContext2D;
   /** Size of what is within the axes, in device pixels. */
   width = 1;
   height = 1;
-  /** Something was beyond the scale at the last drawing. */
-  clipped = { above: false, below: false };
   /** Changes with size and scale. */
   version = 0;
 
@@ -78,8 +75,8 @@ export class PanePlot {
   }
 
   setScales(x: Range, y: Range): void {
-    const isOtherX = x[0] !== this.x[0] || x[1] !== this.x[1];
-    const isOtherY = y[0] !== this.y[0] || y[1] !== this.y[1];
+    const isOtherX = isOther(x, this.x);
+    const isOtherY = isOther(y, this.y);
     if (!isOtherX && !isOtherY) return;
     this.version++;
     this.plot.batch(() => {
@@ -98,6 +95,8 @@ export class PanePlot {
   private resize(): void {
     const [width, height] = [this.holder.clientWidth, this.holder.clientHeight];
     if (width < 50 || height < 20) return;
+    // It is called at first, too: making a canvas anew empties it.
+    if (width === this.plot.width && height === this.plot.height) return;
     this.plot.setSize({ width, height });
     this.fitCanvas();
   }
@@ -110,4 +109,10 @@ export class PanePlot {
     this.canvas.width = this.width;
     this.canvas.height = this.height;
   }
+}
+
+/** Times are large numbers, whose differences are a little off: axes are drawn anew for what can be seen only. */
+function isOther(now: Range, before: Range): boolean {
+  const least = 1e-6 * (before[1] - before[0]);
+  return !(Math.abs(now[0] - before[0]) <= least && Math.abs(now[1] - before[1]) <= least);
 }

@@ -1,7 +1,7 @@
 /** One channel: its plot, its name, and what sets its scale. */
 import { useEffect, useRef } from "preact/hooks";
 import type { ChannelInfo } from "../trace/follower";
-import { traceColour } from "./painter";
+import { traceColour } from "./palette";
 import { GUTTER_PX, PanePlot } from "./pane";
 import type { Screen } from "./screen";
 import { CursorValues } from "./cursors";
@@ -40,9 +40,7 @@ export function PaneView({ screen, channel, number, isLast, others, order }: Pro
 
   const [low, high] = scaleOf(name);
   const zoom = (by: number, at = (low + high) / 2) => setScale(name, [at + (low - at) * by, at + (high - at) * by]);
-  screen.readout.value; // looks five times a second whether something is beyond the scale
-  const clipped = screen.panes.get(name)?.clipped;
-  const beyond = clipped?.above ? (clipped.below ? "▲▼" : "▲") : clipped?.below ? "▼" : "";
+  const beyond = screen.beyond.value[name];
 
   return (
     <section class={isLast ? "pane last" : "pane"} aria-label={label} data-testid={`pane-${name}`}>

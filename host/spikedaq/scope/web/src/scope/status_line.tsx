@@ -1,9 +1,9 @@
 /** How things stand below the traces: where in time, firing rate, latency, what was missed. */
 import { benches, connection } from "../state";
 import { CursorTimes } from "./cursors";
-import { causeText } from "./painter";
 import type { Screen } from "./screen";
 import { cursorsOn, digits, durationText, timeKind } from "./settings";
+import { causeText } from "./shades";
 
 /** What the page's server had missed of each bench when this page was opened. */
 const missedBefore = new Map<string, number>();

@@ -1,5 +1,6 @@
 /** When a sweep begins. */
-import { scaling, type Screen } from "./screen";
+import { scaling } from "./measure";
+import type { Screen } from "./screen";
 import { durationText, labelOf, trigger, type TriggerSettings, unitOf } from "./settings";
 
 export function TriggerBar({ screen }: { screen: Screen }) {

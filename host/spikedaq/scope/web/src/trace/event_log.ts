@@ -87,6 +87,8 @@ export class EventLog {
   modes: ModeChange[] = [];
   /** Changes with every event. */
   version = 0;
+  /** Events from this step on came since they were drawn last; whoever draws sets it back. */
+  changedFrom = 0;
   /** Steps that are looked at. */
   focus = Number.NaN;
   /** Told live from this step on. */
@@ -112,6 +114,7 @@ export class EventLog {
     const { kind, boot, step } = event;
     if (boot !== this.boot || typeof step !== "number") return;
     this.version++;
+    this.changedFrom = Math.min(this.changedFrom, step);
     const focus = Number.isFinite(this.focus) ? this.focus : step;
     if (kind === "spike") this.spikes.add(step, focus);
     else if (kind === "trigger") this.triggers.add(step, focus);
@@ -160,6 +163,7 @@ export class EventLog {
     this.modes = [];
     this.fetched = [];
     this.liveFrom = Number.POSITIVE_INFINITY;
+    this.changedFrom = 0;
     this.version++;
   }
 }

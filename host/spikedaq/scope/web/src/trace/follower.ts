@@ -8,6 +8,8 @@ import { TraceStore } from "./store";
 const MAX_BINS = 8192;
 const MAX_SAMPLES = 4_000_000;
 const RETRY_MS = 2000;
+/** Parts of the past on their way at once: of this zoom, and of zooms before it, which nobody waits for any more. */
+const MAX_LOADING = 3;
 
 export interface ChannelInfo {
   name: string;
@@ -24,23 +26,29 @@ export interface Description {
 }
 
 /** Whose connection it uses: `connection`, or a stand-in. */
-type Line = Pick<Connection, "watch" | "past" | "happened" | "ask" | "nowMs">;
+type Line = Pick<Connection, "watch" | "past" | "happened" | "ask" | "nowMs" | "whenLost">;
 
 export class Follower {
   store: TraceStore;
   readonly events = new EventLog();
   about: Description | null = null;
+  /** How often it was told. */
+  nAbout = 0;
+  /** Why the device does not say what it measures; empty where it did, or was not asked yet. */
+  aboutProblem = "";
   /** What cannot be had, in words; empty where nothing is missing. */
   problem = "";
-  isLoading = false;
 
   /** The store of another zoom, shown until the new one has something. */
   private before: TraceStore | null = null;
   private beforeUntilMs = 0;
   private unwatch: () => void = () => {};
-  private readonly unlisten: () => void;
+  private readonly endings: (() => void)[];
+  private readonly loading = new Set<TraceStore>();
   private isFetchingEvents = false;
   private retryMs = 0;
+  /** The device may have begun anew with another firmware: ask again. */
+  private isAboutOld = true;
   private askedAboutMs = Number.NEGATIVE_INFINITY;
 
   constructor(
@@ -50,7 +58,11 @@ export class Follower {
   ) {
     this.store = new TraceStore(level);
     this.watch();
-    this.unlisten = onEvent((of, event) => this.takeEvent(of, event));
+    this.endings = [onEvent((of, event) => this.takeEvent(of, event)), line.whenLost(() => this.interrupt())];
+  }
+
+  get isLoading(): boolean {
+    return this.loading.has(this.store);
   }
 
   /** The store to draw from: the one of the zoom before until this zoom's has something. */
@@ -68,15 +80,21 @@ export class Follower {
     this.watch();
   }
 
-  /** Ask what the device's channels mean, once, and again where there was no answer. */
+  /** Ask what the device's channels mean, at each beginning, and again where there was no answer. */
   describe(nowMs: number): void {
-    if (this.about !== null || nowMs - this.askedAboutMs < RETRY_MS) return;
+    if (!this.isAboutOld || nowMs - this.askedAboutMs < RETRY_MS) return;
     this.askedAboutMs = nowMs;
+    this.isAboutOld = false;
     this.line.ask<Description>(this.key.bench, "describe", { device: this.key.device }).then(
       (about) => {
         this.about = about;
+        this.nAbout++;
+        this.aboutProblem = "";
       },
-      () => {},
+      (error: unknown) => {
+        this.isAboutOld = true;
+        this.aboutProblem = error instanceof Error ? error.message : String(error);
+      },
     );
   }
 
@@ -96,24 +114,26 @@ export class Follower {
     const [from, to] = [Math.max(oldest, first), Math.min(stop, Math.max(store.end - 1, 0))];
     store.focus(first, stop);
     if (nowMs < this.retryMs || to <= from) return;
-    const lacking = this.isLoading ? null : store.unknown(from, to);
+    const isBusy = this.isLoading || this.loading.size >= MAX_LOADING;
+    const lacking = isBusy ? null : store.unknown(from, to);
     if (lacking !== null) {
       const most = Math.max(1, Math.min(MAX_BINS, Math.floor(MAX_SAMPLES / store.binSteps)));
-      void this.fetch(store, lacking[0], Math.min(lacking[1], lacking[0] + most), nowMs);
+      void this.fetch(store, lacking[0], Math.min(lacking[1], lacking[0] + most));
     }
     this.events.focus = ((first + stop) / 2) * store.binSteps;
     const untold = this.isFetchingEvents ? null : this.events.missing(from * store.binSteps, to * store.binSteps);
     if (untold !== null) void this.fetchEvents(store.boot, untold[0], untold[1]);
-  }
-
-  /** The connection was lost: what happens meanwhile is not told. */
-  interrupt(): void {
-    this.events.interrupt(this.store.end * this.store.binSteps);
+    if (lacking === null && untold === null && !isBusy && !this.isFetchingEvents) this.problem = "";
   }
 
   close(): void {
     this.unwatch();
-    this.unlisten();
+    for (const end of this.endings) end();
+  }
+
+  /** The connection was lost: what happens meanwhile is not told. */
+  private interrupt(): void {
+    this.events.interrupt(this.store.end * this.store.binSteps);
   }
 
   private hasSomething(): boolean {
@@ -127,33 +147,37 @@ export class Follower {
     this.unwatch = this.line.watch(bench, device, store.level, (frame: Frame) => {
       const { restarts } = store;
       store.take(frame, this.line.nowMs());
-      if (store.restarts !== restarts && restarts > 0) this.about = null; // another firmware may have other channels
+      if (store.restarts !== restarts && restarts > 0) {
+        this.isAboutOld = true;
+        this.askedAboutMs = Number.NEGATIVE_INFINITY;
+      }
       if (frame.run === store.run) this.events.see(frame.boot, (frame.first + frame.count) * store.binSteps);
     });
   }
 
+  /** Only frames say which boot is the present one: an event can be late, and of the boot before. */
   private takeEvent(of: DeviceKey, event: DeviceEvent): void {
-    if (of.bench !== this.key.bench || of.device !== this.key.device) return;
-    if (!this.store.frozen && typeof event.boot === "number" && typeof event.step === "number") {
-      this.events.see(event.boot, event.step);
-    }
-    this.events.take(event);
+    if (of.bench === this.key.bench && of.device === this.key.device) this.events.take(event);
   }
 
-  private async fetch(store: TraceStore, first: number, stop: number, nowMs: number): Promise<void> {
-    this.isLoading = true;
+  private async fetch(store: TraceStore, first: number, stop: number): Promise<void> {
+    this.loading.add(store);
     const { bench, device } = this.key;
-    const what = { bench, device, boot: store.boot, level: store.level, first, stop };
+    const { restarts } = store;
     try {
+      const what = { bench, device, boot: store.boot, level: store.level, first, stop };
       const told = await this.line.past(what, (frame) => store.take(frame));
-      if (told?.kept_from) store.keptFrom = Math.max(store.keptFrom, told.kept_from);
+      if (store.restarts !== restarts) return; // what was told is of another boot
+      if (told?.kept_from) {
+        store.keptFrom = Math.max(store.keptFrom, told.kept_from);
+        store.wasDeleted = told.deleted === true;
+      }
       store.markKnown(first, stop);
       this.problem = "";
     } catch (error) {
-      this.problem = error instanceof Error ? error.message : String(error);
-      this.retryMs = nowMs + RETRY_MS;
+      this.fail(error);
     } finally {
-      this.isLoading = false;
+      this.loading.delete(store);
     }
   }
 
@@ -163,15 +187,20 @@ export class Follower {
     const [from, to] = [Math.floor(first), Math.ceil(stop)];
     try {
       const told = await this.line.happened({ bench, device, boot, first: from, stop: to });
+      if (this.events.boot !== boot) return;
       for (const event of told.events) this.events.take(event);
       // Where there were too many, these are the newest: the others are asked for next.
       const oldest = Number(told.events[0]?.["step"]);
       this.events.addRange(!told.complete && oldest > first ? oldest : first, stop);
     } catch (error) {
-      this.problem = error instanceof Error ? error.message : String(error);
-      this.retryMs = performance.now() + RETRY_MS;
+      this.fail(error);
     } finally {
       this.isFetchingEvents = false;
     }
+  }
+
+  private fail(error: unknown): void {
+    this.problem = error instanceof Error ? error.message : String(error);
+    this.retryMs = performance.now() + RETRY_MS;
   }
 }

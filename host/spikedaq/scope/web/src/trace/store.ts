@@ -1,28 +1,11 @@
-/** Bins of one device at one zoom level, in pages; what comes twice is merged, and what did not come is known. */
+/** Bins of one device at one zoom level; what comes twice is merged, and what did not come is known. */
 import type { Frame } from "../net/frame";
+import { EMPTY_HIGH, EMPTY_LOW, PAGE, type Page, Pages } from "./pages";
+import { TimeLine } from "./time_line";
 
-export const EMPTY_LOW = 32767;
-export const EMPTY_HIGH = -32768;
-const PAGE_BITS = 9;
-const PAGE = 1 << PAGE_BITS;
-/** A moment of the device's time is kept where the last one is off by more: clocks drift, and stopped steps stand. */
-const ANCHOR_MS = 0.5;
-const MAX_ANCHORS = 1000;
 /** One request for two holes costs less than two, if so few bins between them come again. */
 const ISLAND = 32;
-
-interface Anchor {
-  step: number;
-  tMs: number;
-}
-
-export interface Page {
-  /** Channel by channel, PAGE bins each. */
-  low: Int16Array;
-  high: Int16Array;
-  /** 1 where a bin came, or the server said that it has none. */
-  known: Uint8Array;
-}
+const MAX_FOREIGN = 100;
 
 /** A stretch of steps in another clamp mode or at another pace, whose samples do not fit these channels. */
 export interface Foreign {
@@ -31,14 +14,17 @@ export interface Foreign {
   mode: string;
 }
 
+let nextId = 1;
+
 export class TraceStore {
+  /** No other store has it. */
+  readonly id = nextId++;
   /** Number of the oldest bin that came live, and behind the newest; equal while there is none. */
   begin = 0;
   end = 0;
   run = -1;
   boot = 0;
   mode: "current" | "voltage" = "current";
-  stepUs = 100;
   channels = 0;
   /** How often bins came with a hole before them, which the server did not send. */
   holes = 0;
@@ -50,21 +36,20 @@ export class TraceStore {
   frozen = false;
   /** The history's oldest step, once it was met. */
   keptFrom = 0;
-  /** Times are of arrival: the device's clock is not fitted yet. */
-  isTimeGuessed = false;
+  /** What was before it was deleted; otherwise there never was anything. */
+  wasDeleted = false;
+  /** Bins from this one on are others than when they were drawn last, or stand elsewhere; whoever draws sets it back. */
+  changedFrom = 0;
   foreign: Foreign[] = [];
 
-  private pages = new Map<number, Page>();
-  private anchors: Anchor[] = [];
-  private focusFirst = Number.NaN;
-  private focusStop = Number.NaN;
-  private readonly maxPages: number;
+  private times = new TimeLine();
+  private readonly pages: Pages;
 
   constructor(
     readonly level: number,
     readonly capacity = 16384,
   ) {
-    this.maxPages = Math.max(4, Math.ceil(capacity / PAGE));
+    this.pages = new Pages(Math.max(4, Math.ceil(capacity / PAGE)));
   }
 
   get binSteps(): number {
@@ -75,21 +60,30 @@ export class TraceStore {
     return this.pages.size;
   }
 
+  get stepUs(): number {
+    return this.times.stepUs;
+  }
+
+  /** Times are of arrival: the device's clock is not fitted yet. */
+  get isTimeGuessed(): boolean {
+    return this.times.isGuessed;
+  }
+
   /** The same boot at another zoom, still without bins. */
   atLevel(level: number): TraceStore {
     const other = new TraceStore(level, this.capacity);
     if (this.run === -1) return other;
-    const { run, boot, mode, stepUs, channels, keptFrom, frozen, restarts, isTimeGuessed } = this;
-    Object.assign(other, { run, boot, mode, stepUs, channels, keptFrom, frozen, restarts, isTimeGuessed });
-    other.anchors = [...this.anchors];
+    const { run, boot, mode, channels, keptFrom, wasDeleted, frozen, restarts } = this;
+    Object.assign(other, { run, boot, mode, channels, keptFrom, wasDeleted, frozen, restarts });
+    other.pages.clear(channels);
+    other.times = this.times.copy();
     other.begin = other.end = Math.floor((this.end * this.binSteps) / other.binSteps);
     return other;
   }
 
   /** Pages far from these bins, and from the newest, give way first. */
   focus(first: number, stop: number): void {
-    this.focusFirst = first;
-    this.focusStop = stop;
+    this.pages.focus(first, stop);
   }
 
   take(frame: Frame, nowMs = Number.NaN): void {
@@ -104,39 +98,28 @@ export class TraceStore {
       this.restart(frame);
     } else if (this.run === -1) this.restart(frame);
     this.version++;
-    this.anchor(frame, isOfThePast ? Number.NaN : nowMs);
-    const stop = frame.first + frame.count;
+    const changed = this.times.take(frame.step, frame.t_ms, isOfThePast ? Number.NaN : nowMs);
+    this.changedFrom = Math.min(this.changedFrom, frame.first, Math.floor(changed / this.binSteps));
     if (!isOfThePast) {
       if (this.begin === this.end) this.begin = this.end = frame.first;
       if (frame.first > this.end) {
         this.holes++;
-        this.forget(this.end - 1); // samples came to it that were not sent
+        this.pages.forget(this.end - 1); // samples came to it that were not sent
       }
       this.begin = Math.min(this.begin, frame.first);
-      this.end = Math.max(this.end, stop);
+      this.end = Math.max(this.end, frame.first + frame.count);
     }
-    for (let bin = frame.first; bin < stop; ) {
-      const number = Math.floor(bin / PAGE);
-      const upTo = Math.min(stop, (number + 1) * PAGE);
-      this.merge(frame, number, bin, upTo);
-      bin = upTo;
-    }
+    this.making(() => this.pages.merge(frame, this.end));
   }
 
   /** The server has no more than what came of these bins. */
   markKnown(first: number, stop: number): void {
     this.version++;
-    for (let bin = Math.max(0, first); bin < stop; ) {
-      const number = Math.floor(bin / PAGE);
-      const upTo = Math.min(stop, (number + 1) * PAGE);
-      this.pageFor(number)?.known.fill(1, bin - number * PAGE, upTo - number * PAGE);
-      bin = upTo;
-    }
+    this.making(() => this.pages.markKnown(Math.max(0, first), stop, this.end));
   }
 
   isKnown(bin: number): boolean {
-    const number = Math.floor(bin / PAGE);
-    return this.pages.get(number)?.known[bin - number * PAGE] === 1;
+    return this.pages.isKnown(bin);
   }
 
   /** The first stretch of bins that never came, or null; islands of a few known bins within are taken with it. */
@@ -150,75 +133,33 @@ export class TraceStore {
   }
 
   page(number: number): Page | undefined {
-    return this.pages.get(number);
+    return this.pages.at(number);
   }
 
   /** Smallest and largest raw value of a bin; low > high where no sample is. */
   lowAt(channel: number, bin: number): number {
     const number = Math.floor(bin / PAGE);
-    return this.pages.get(number)?.low[channel * PAGE + bin - number * PAGE] ?? EMPTY_LOW;
+    return this.pages.at(number)?.low[channel * PAGE + bin - number * PAGE] ?? EMPTY_LOW;
   }
 
   highAt(channel: number, bin: number): number {
     const number = Math.floor(bin / PAGE);
-    return this.pages.get(number)?.high[channel * PAGE + bin - number * PAGE] ?? EMPTY_HIGH;
+    return this.pages.at(number)?.high[channel * PAGE + bin - number * PAGE] ?? EMPTY_HIGH;
   }
 
   /** Time of a step on the daemon's clock, milliseconds; NaN while nothing is known. */
   timeOfStep(step: number): number {
-    const anchor = this.anchors[this.anchorOfStep(step)];
-    return anchor === undefined ? Number.NaN : anchor.tMs + ((step - anchor.step) * this.stepUs) / 1000;
+    return this.times.timeOf(step);
   }
 
   /** Step at a time on the daemon's clock. While the device stood still: the last one before. */
   stepAtTime(tMs: number): number {
-    let at = this.anchors.length - 1;
-    while (at > 0 && this.anchors[at]!.tMs > tMs) at--;
-    const anchor = this.anchors[at];
-    if (anchor === undefined) return Number.NaN;
-    const step = anchor.step + ((tMs - anchor.tMs) * 1000) / this.stepUs;
-    const next = this.anchors[at + 1];
-    return next === undefined ? step : Math.min(step, next.step);
+    return this.times.stepAt(tMs);
   }
 
   /** Call with each stretch of steps whose times follow one line: `(firstStep, stopStep, tMs of firstStep)`. */
   stretches(first: number, stop: number, each: (first: number, stop: number, tMs: number) => void): void {
-    let at = this.anchorOfStep(first);
-    for (let from = first; from < stop; ) {
-      const next = this.anchors[at + 1];
-      const upTo = next === undefined ? stop : Math.max(from, Math.min(stop, next.step));
-      if (upTo > from) each(from, upTo, this.timeOfStep(from));
-      from = upTo;
-      at++;
-    }
-  }
-
-  private anchorOfStep(step: number): number {
-    let low = 0;
-    let high = this.anchors.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if (this.anchors[middle]!.step <= step) low = middle;
-      else high = middle - 1;
-    }
-    return low;
-  }
-
-  private anchor(frame: Frame, nowMs: number): void {
-    let tMs = frame.t_ms;
-    if (tMs === null) {
-      if (this.anchors.length > 0 || !Number.isFinite(nowMs)) return;
-      tMs = nowMs;
-      this.isTimeGuessed = true;
-    } else if (this.isTimeGuessed) {
-      this.anchors = [];
-      this.isTimeGuessed = false;
-    }
-    if (Math.abs(tMs - this.timeOfStep(frame.step)) < ANCHOR_MS) return;
-    this.anchors.push({ step: frame.step, tMs });
-    const before = this.anchors.at(-2);
-    if (before !== undefined && before.step > frame.step) this.anchors.sort((a, b) => a.step - b.step);
-    if (this.anchors.length > MAX_ANCHORS) this.anchors.shift();
+    this.times.stretches(first, stop, each);
   }
 
   private takeForeign(frame: Frame): void {
@@ -230,7 +171,7 @@ export class TraceStore {
       first: Math.min(first, ...touching.map((f) => f.first)),
       stop: Math.max(stop, ...touching.map((f) => f.stop)),
     };
-    this.foreign = [...this.foreign.filter((f) => !touching.includes(f)), merged].slice(-100);
+    this.foreign = [...this.foreign.filter((f) => !touching.includes(f)), merged].slice(-MAX_FOREIGN);
     this.version++;
   }
 
@@ -238,71 +179,21 @@ export class TraceStore {
     this.run = frame.run ?? 0;
     this.boot = frame.boot;
     this.mode = frame.mode;
-    this.stepUs = frame.step_us;
     this.channels = frame.channels;
-    this.begin = this.end = this.keptFrom = 0;
-    this.anchors = [];
+    this.begin = this.end = this.keptFrom = this.changedFrom = 0;
+    this.wasDeleted = false;
     this.foreign = [];
-    this.pages.clear();
+    this.times.clear(frame.step_us);
+    this.pages.clear(frame.channels);
     this.restarts++;
   }
 
-  private merge(frame: Frame, number: number, first: number, stop: number): void {
-    const page = this.pageFor(number);
-    if (page === undefined) return;
-    const shift = number * PAGE;
-    for (let channel = 0; channel < this.channels; channel++) {
-      const from = channel * frame.count - frame.first;
-      const to = channel * PAGE - shift;
-      for (let bin = first; bin < stop; bin++) {
-        const small = frame.low[from + bin]!;
-        const large = frame.high[from + bin]!;
-        if (small < page.low[to + bin]!) page.low[to + bin] = small;
-        if (large > page.high[to + bin]!) page.high[to + bin] = large;
-      }
-    }
-    page.known.fill(1, first - shift, stop - shift);
-  }
-
-  private forget(bin: number): void {
-    const number = Math.floor(bin / PAGE);
-    const page = this.pages.get(number);
-    if (page !== undefined) page.known[bin - number * PAGE] = 0;
-  }
-
-  /** Return a page, made where it is not there; undefined where all others are needed more. */
-  private pageFor(number: number): Page | undefined {
-    const there = this.pages.get(number);
-    if (there !== undefined || this.channels === 0) return there;
-    let reused: Page | undefined;
-    if (this.pages.size >= this.maxPages) {
-      let [farthest, distance] = [-1, this.distance(number)];
-      for (const other of this.pages.keys()) {
-        if (this.distance(other) > distance) [farthest, distance] = [other, this.distance(other)];
-      }
-      reused = this.pages.get(farthest);
-      if (reused === undefined) return undefined;
-      this.pages.delete(farthest);
-      const oldest = Math.min(...this.pages.keys()) * PAGE;
-      if (this.begin < oldest) this.begin = Math.min(oldest, this.end);
-    }
-    const page = reused ?? {
-      low: new Int16Array(this.channels * PAGE),
-      high: new Int16Array(this.channels * PAGE),
-      known: new Uint8Array(PAGE),
-    };
-    page.low.fill(EMPTY_LOW);
-    page.high.fill(EMPTY_HIGH);
-    page.known.fill(0);
-    this.pages.set(number, page);
-    return page;
-  }
-
-  private distance(number: number): number {
-    const toEnd = Math.abs(number - Math.floor((this.end - 1) / PAGE));
-    if (Number.isNaN(this.focusFirst)) return toEnd;
-    const [first, stop] = [Math.floor(this.focusFirst / PAGE), Math.floor(this.focusStop / PAGE)];
-    const toFocus = number < first ? first - number : number > stop ? number - stop : 0;
-    return Math.min(toEnd, toFocus);
+  /** Where a page gave way, what it had is no longer here. */
+  private making(does: () => void): void {
+    const { evictions } = this.pages;
+    does();
+    if (this.pages.evictions === evictions) return;
+    const { oldestBin } = this.pages;
+    if (this.begin < oldestBin) this.begin = Math.min(oldestBin, this.end);
   }
 }
