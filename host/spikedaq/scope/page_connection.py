@@ -247,7 +247,7 @@ class PageConnection:
         line = Line(lambda: PastReader(connect(url, key=self._hub.key, name="scope"), device, boot, bins, past=number))
         loop = asyncio.get_running_loop()
         text, left_s = "", HISTORY_S
-        kept_from: int | None = None
+        told: dict[str, Any] = {}
         try:
             while True:
                 begun_s = loop.time()
@@ -255,7 +255,7 @@ class PageConnection:
                     frame = await asyncio.to_thread(line.use, PastReader.next_frame)
                 left_s -= loop.time() - begun_s  # what the page takes to confirm is not the history's
                 if frame is None:
-                    kept_from = await asyncio.to_thread(line.use, lambda reader: reader.kept_from)
+                    told = await asyncio.to_thread(line.use, lambda reader: reader.told)
                     break
                 await self.viewer.show_all(frame)
         except SpikedaqError as error:
@@ -267,7 +267,7 @@ class PageConnection:
         if text:
             await self.viewer.show_all(to_json({"say": "past", "id": number, "ok": False, "text": text}))
         else:
-            await self._show_past(number, [], kept_from=kept_from)
+            await self._show_past(number, [], **told)
 
     def _spawn(self, number: Any, work: Any) -> None:
         if len(self._tasks) >= MAX_ASKED:

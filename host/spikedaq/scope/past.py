@@ -56,6 +56,8 @@ class Past:
     ----------
     kept_from : int or None
         Once it was read: where the history did not have all of it any more, the oldest step of the boot that it has.
+    was_deleted : bool
+        Then: the journal had something before that, of this boot or an older one; else nothing ever was there.
 
     Raises
     ------
@@ -65,6 +67,7 @@ class Past:
 
     def __init__(self, bench: Bench, device: str, boot: int, bins: tuple[int, int, int], **more: Any) -> None:
         self.kept_from: int | None = None
+        self.was_deleted = False
         self._bench, self._device, self._boot, self._bins, self._more = bench, device, boot, bins, more
 
     def __iter__(self) -> Generator[bytes, None, None]:
@@ -78,9 +81,10 @@ class Past:
                 if message.header["boot"] == self._boot:
                     yield from filling.take(message, more)
             oldest = reading.first
+            if oldest is not None and oldest.get("boot") == self._boot:
+                self.kept_from = int(oldest["step"])
+                self.was_deleted = history.extent(self._device)["first_offset"] > 0
         yield from filling.rest()
-        if oldest is not None and oldest.get("boot") == self._boot:
-            self.kept_from = int(oldest["step"])
 
 
 class PastReader:
@@ -100,9 +104,9 @@ class PastReader:
         self._frames = iter(self._past)
 
     @property
-    def kept_from(self) -> int | None:
-        """As of `Past`."""
-        return self._past.kept_from
+    def told(self) -> dict[str, Any]:
+        """What is said behind the last frame."""
+        return {"kept_from": self._past.kept_from, "deleted": self._past.was_deleted}
 
     def next_frame(self) -> bytes | None:
         """Return the next frame, None behind the last; raises as `Past`."""

@@ -15,7 +15,7 @@ from spikedaq.bus import Message
 from spikedaq.model import CommandRejected
 from spikedaq.scope import past as past_module
 from spikedaq.scope.frames import decode_bins
-from spikedaq.scope.past import MAX_BINS, Past, check_range
+from spikedaq.scope.past import MAX_BINS, Past, PastReader, check_range
 from spikedaq.scope.pyramid import EMPTY_HIGH, EMPTY_LOW
 
 
@@ -27,6 +27,7 @@ class History:
     def __init__(self, messages: list[Message], first: dict[str, Any] | None = None) -> None:
         self.messages = messages
         self.first = first
+        self.first_offset = 0
         self.asked: dict[str, Any] = {}
 
     @contextlib.contextmanager
@@ -36,6 +37,10 @@ class History:
     def read(self, device: str, **asked: Any) -> History:
         self.asked = {"device": device, **asked}
         return self
+
+    def extent(self, device: str) -> dict[str, Any]:
+        assert device == "alpha"
+        return {"first_offset": self.first_offset}
 
     def __iter__(self) -> Iterator[Message]:
         return iter(self.messages)
@@ -100,6 +105,17 @@ def test_it_says_from_where_on_the_history_has_anything(first: dict[str, Any] | 
     past = Past(History([block(500, [1])], first), "alpha", 7, (3, 0, 100))  # type: ignore[arg-type]
     assert len(list(past)) == 1
     assert past.kept_from == kept_from
+
+
+@pytest.mark.parametrize("first_offset", [0, 4096])
+def test_it_says_whether_there_was_anything_before(first_offset: int) -> None:
+    """A board that was plugged in five seconds ago has no past that was deleted."""
+    history = History([block(500, [1])], {"boot": 7, "step": 500})
+    history.first_offset = first_offset
+    reader = PastReader(history, "alpha", 7, (3, 0, 100))  # type: ignore[arg-type]
+    assert reader.next_frame() is not None
+    assert reader.next_frame() is None
+    assert reader.told == {"kept_from": 500, "deleted": first_offset > 0}
 
 
 def test_it_asks_for_the_steps_of_the_bins() -> None:
