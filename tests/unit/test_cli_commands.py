@@ -172,9 +172,10 @@ def test_start_and_stop(daemon: ScriptedDaemon) -> None:
 
 def test_record_start_says_what_it_was_told(daemon: ScriptedDaemon, capsys: pytest.CaptureFixture[str]) -> None:
     argv = ["record", "start", "trial-1", "--device", "alpha", "--device", "beta", "--roll", "10", "--notes", "n"]
+    argv += ["--end-after", "10min"]
     assert main(argv) == 0
     expected = {"session": "trial-1", "devices": ["alpha", "beta"], "folder": None, "mode": None}
-    expected |= {"roll_s": 10.0, "roll_aligned": None, "notes": "n"}
+    expected |= {"roll_s": 10.0, "roll_aligned": None, "notes": "n", "end_after_s": 600.0}
     assert daemon.asked == [("record_start", expected)]
     assert "/d/recordings/s/alpha/f.nwb" in capsys.readouterr().out
 

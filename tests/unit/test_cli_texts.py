@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import math
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from spikedaq.bus import DeviceStatus, FileStatus, Message, RecordingStatus
 from spikedaq.cli import demo, sim
-from spikedaq.cli.common import bytes_text, clock_text, gaps_text, number_text, print_json
+from spikedaq.cli.common import bytes_text, clock_text, console, gaps_text, number_text, print_json
 from spikedaq.cli.devices import assignment
 from spikedaq.cli.display import Growth, shorten_left, status_line, status_table
 from spikedaq.cli.main import main
@@ -227,6 +229,29 @@ def test_the_demo_ends_with_real_paths_to_open() -> None:
     assert any(line.endswith("export /d/s") for line in lines)
     nothing = demo.closing_lines(RecordingStatus("s", "complete", "/d/s", devices={"a": FileStatus("closed").to_map()}))
     assert "no file was written" in nothing[-1]
+
+
+def test_a_demo_ends_what_an_earlier_one_left_and_records_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its daemon has taken the session up; it may be of devices that this demo does not have."""
+    asked: list[tuple[str, Any]] = []
+    session: dict[str, Any] = {"session": "old", "state": "recording", "folder": "/d/old"}
+
+    def call(op: str, **args: Any) -> dict[str, Any]:
+        asked.append((op, args.get("session")))
+        if op == "record_stop":
+            session["state"] = "complete"
+        if op == "record_start":
+            assert session["state"] == "complete", "the daemon would refuse"
+            return {"folder": "/d/new"}
+        return session
+
+    demo._begin_recording(console(), SimpleNamespace(call=call))  # type: ignore[arg-type]
+    assert [op for op, _ in asked] == ["record_status", "record_status", "record_stop", "record_start"]
+    out = capsys.readouterr().out
+    assert "ending session old, which a demo that was killed has left in /d/old" in out and "into /d/new" in out
+    asked.clear()
+    demo._begin_recording(console(), SimpleNamespace(call=call))  # type: ignore[arg-type]
+    assert [op for op, _ in asked] == ["record_status", "record_start"]
 
 
 def test_the_ready_line_of_a_virtual_device_becomes_its_url() -> None:

@@ -23,7 +23,7 @@ from spikedaq.cli.child import DaemonChild
 from spikedaq.cli.common import bytes_text, console, gaps_text, positive_seconds
 from spikedaq.cli.served_page import PORT, has_browser, open_page, served_page
 from spikedaq.cli.watch import watch
-from spikedaq.inlet import RECORD_TIMEOUT_S, connect
+from spikedaq.inlet import RECORD_TIMEOUT_S, ControlClient, connect
 from spikedaq.lesson import ENDED
 from spikedaq.model import CommandError, ConfigError
 
@@ -97,22 +97,12 @@ def run_demo(arguments: argparse.Namespace) -> int:
         daemon.wait_until_ready(stop.is_set)
         _wait_until_running(daemon, list(devices), stop)
         if not stop.is_set() and not arguments.no_record:
-            session = f"{datetime.now(UTC):%Y-%m-%d_%H%M%S}"
-            begun = daemon.client.call(
-                "record_start",
-                session=session,
-                devices=None,
-                folder=None,
-                roll_s=None,
-                notes="spikedaq demo",
-                timeout_s=RECORD_TIMEOUT_S,
-            )
-            _say(out, f"recording session {session} into {begun['folder']}")
+            _begin_recording(out, daemon.client)
         with contextlib.ExitStack() as shown:
             page = None if stop.is_set() or arguments.no_page else _serve_page(out, shown, daemon, arguments)
             _show(out, daemon, stop, arguments.seconds, page)
             _say(out, "ending ...")
-        recording = _end_recording(daemon)
+        recording = _end_recording(daemon.client)
         daemon.end()
     if recording is not None:
         for line in closing_lines(RecordingStatus.from_map(recording)):
@@ -137,12 +127,23 @@ def _serve_page(
     return page
 
 
-def _end_recording(daemon: DaemonChild) -> dict[str, Any] | None:
+def _begin_recording(out: Console, client: ControlClient) -> None:
+    left = client.call("record_status")
+    if left is not None and left["state"] not in ENDED:
+        # It may be of other devices than today's.
+        _say(out, f"ending session {left['session']}, which a demo that was killed has left in {left['folder']}")
+        _end_recording(client)
+    session = f"{datetime.now(UTC):%Y-%m-%d_%H%M%S}"
+    begun = client.call("record_start", session=session, notes="spikedaq demo", timeout_s=RECORD_TIMEOUT_S)
+    _say(out, f"recording session {session} into {begun['folder']}")
+
+
+def _end_recording(client: ControlClient) -> dict[str, Any] | None:
     """End whatever is being recorded: the page may have ended our recording, and begun another."""
-    status: dict[str, Any] | None = daemon.client.call("record_status")
+    status: dict[str, Any] | None = client.call("record_status")
     if status is None or status["state"] in ENDED:
         return status
-    ended: dict[str, Any] = daemon.client.call("record_stop", session=None, timeout_s=RECORD_TIMEOUT_S)
+    ended: dict[str, Any] = client.call("record_stop", timeout_s=RECORD_TIMEOUT_S)
     return ended
 
 
