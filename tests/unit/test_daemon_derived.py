@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import struct
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from spikedaq.bus import DerivedInfo, DerivedPlace, Message, decode, decode_derived, derived_payload
 from spikedaq.bus.derived import MAX_VALUES, RESERVED
 from spikedaq.daemon.commands.derived import DerivedCommands
-from spikedaq.daemon.derived import BURST_BYTES, MAX_NAMES_PER_DEVICE, MAX_PER_DEVICE, DerivedStreams
+from spikedaq.daemon.derived import BURST_BYTES, BYTES_PER_S, MAX_NAMES_PER_DEVICE, MAX_PER_DEVICE, DerivedStreams
 from spikedaq.inlet.derived import derived_block
 from spikedaq.model import CommandRejected, ConfigError, RemoteProtocolError
 from spikedaq.outlet import Peer
@@ -249,6 +250,25 @@ def test_nobody_floods_the_bus(rig: Rig) -> None:
     assert caught.value.code == "busy" and BURST_BYTES // len(payload) - 1 <= sent <= BURST_BYTES // len(payload)
     rig.now_ns += 1_000_000_000
     rig.derive(stream_id, step=500 + sent * 10**8, samples=payload)
+
+
+@pytest.mark.parametrize("how", ["replace", "close", "expire"])
+def test_nobody_floods_the_bus_by_opening_anew(rig: Rig, how: str) -> None:
+    """What a stream may send is its name's, whoever opens it how often."""
+    payload, sent = bytes(4 * MAX_VALUES), 0
+    for _ in range(3):
+        stream_id = rig.open(replace=how == "replace", ttl_s=1.0)
+        with contextlib.suppress(CommandRejected):
+            while True:
+                rig.derive(stream_id, step=500 + sent * 10**8, samples=payload)
+                sent += 1
+                assert sent < 100
+        if how == "close":
+            rig.ask("derive_close", device="alpha", stream="imaging", id=stream_id)
+        if how == "expire":
+            rig.now_ns += 1_000_000_000
+    seconds = 3 if how == "expire" else 0
+    assert sent <= (BURST_BYTES + seconds * BYTES_PER_S) // len(payload)
 
 
 def test_a_removed_device_has_no_streams(rig: Rig) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from spikedaq.daemon.commands.devices import DeviceCommands
 from spikedaq.daemon.playing import PlayingStimulus
-from spikedaq.model import Event, EventKind
+from spikedaq.model import CommandRejected, Event, EventKind
 from spikedaq.wire import StimulusBegin, StimulusPlay, StimulusStop
 
 BOOT = 7
@@ -115,3 +118,28 @@ def test_a_name_is_for_one_play_only() -> None:
     follower.request(StimulusPlay(3, loop=True), "y")
     follower.event(first_row(1100), None)
     assert told(follower, "name", "by", "rows") == (None, "y", 300)
+
+
+def test_the_name_of_a_play_that_failed_is_nobodys() -> None:
+    """The board was away; what a trigger plays later, without a name, has none."""
+    follower, played = PlayingStimulus(), []
+
+    async def play(**_: Any) -> None:
+        played.append(1)
+        raise CommandRejected("alpha is lost", code="not_connected")
+
+    device = SimpleNamespace(commands=SimpleNamespace(stimulus_play=play))
+    member = SimpleNamespace(device=device, outlet=SimpleNamespace(stimulus=follower))
+    bench: Any = SimpleNamespace(member=lambda _: member)
+    stimulus = DeviceCommands(bench, SimpleNamespace()).operations()["stimulus"].run  # type: ignore[arg-type]
+    with pytest.raises(CommandRejected):
+        asyncio.run(stimulus("anna@here", "alpha", play=True, name="hers.csv"))
+    assert played
+    follower.request(StimulusPlay(3, loop=True), "trigger light")
+    follower.event(first_row(1100), None)
+    assert told(follower, "name", "by") == (None, "trigger light")
+    follower.call_next("somebody else's")
+    follower.take_back("hers.csv")
+    follower.request(StimulusPlay(4, loop=True), "ben@there")
+    follower.event(first_row(1200), None)
+    assert told(follower, "name") == ("somebody else's",)

@@ -66,6 +66,7 @@ class DerivedStreams:
         self._tell = tell
         self._open: dict[tuple[str, str], _Open] = {}
         self._numbers: dict[tuple[str, str], int] = {}
+        self._budgets: dict[tuple[str, str], tuple[float, int]] = {}
 
     def of(self, device: str) -> list[dict[str, Any]]:
         """Return the streams of a device as ``describe`` tells them."""
@@ -112,9 +113,9 @@ class DerivedStreams:
             self._end(key, "replaced")
         self._numbers.setdefault(key, 0)
         ttl_ns = round(ttl_s * 1e9)
-        found = _Open(
-            info, secrets.token_hex(8), peer.holder, peer.who, ttl_ns, now_ns + ttl_ns, float(BURST_BYTES), now_ns
-        )
+        # Whoever opens it anew, again and again, may not send more than one that keeps it open.
+        budget = self._budgets.get(key, (float(BURST_BYTES), now_ns))
+        found = _Open(info, secrets.token_hex(8), peer.holder, peer.who, ttl_ns, now_ns + ttl_ns, *budget)
         self._open[key] = found
         self._tell(device, "opened", self._to_map(found))
         return {"id": found.id, "topic": topic, "ttl_s": ttl_s}
@@ -189,7 +190,9 @@ class DerivedStreams:
         found.budget -= cost
 
     def _end(self, key: tuple[str, str], what: str) -> None:
-        self._tell(key[0], what, self._to_map(self._open.pop(key)))
+        found = self._open.pop(key)
+        self._budgets[key] = found.budget, found.budget_ns
+        self._tell(key[0], what, self._to_map(found))
 
     @staticmethod
     def _to_map(found: _Open) -> dict[str, Any]:

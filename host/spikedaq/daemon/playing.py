@@ -70,6 +70,11 @@ class PlayingStimulus:
         """Say what the waveform is called that is played next."""
         self._name = name
 
+    def take_back(self, name: str | None) -> None:
+        """Forget a name that was given by `call_next`, unless somebody else has given another since."""
+        if self._name == name:
+            self._name = None
+
     def request(self, request: object, origin: str) -> None:
         """Take a request on its way to the device."""
         if isinstance(request, StimulusBegin):

@@ -107,7 +107,11 @@ class DeviceCommands:
             raise CommandRejected(message, code="bad_arguments")
         if plays:
             member.outlet.stimulus.call_next(called)
-            await commands.stimulus_play(loop=loops, origin=who)
+            try:
+                await commands.stimulus_play(loop=loops, origin=who)
+            finally:
+                # Where it was never asked to play, the name is not that of what a trigger plays later.
+                member.outlet.stimulus.take_back(called)
         return {"rows": n_uploaded}
 
     async def _self_test(self, who: str, device: str) -> list[dict[str, Any]]:
