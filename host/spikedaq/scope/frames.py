@@ -9,19 +9,22 @@ from typing import Any
 
 import numpy as np
 
+from spikedaq.scope.packing import pack, unpack
 from spikedaq.scope.pyramid import Bins
 
 VERSION = 1
 _LENGTH = struct.Struct("<I")
 
 
-def encode_bins(header: Mapping[str, Any], bins: Bins) -> bytes:
+def encode_bins(header: Mapping[str, Any], bins: Bins, *, is_packed: bool = False) -> bytes:
     """Encode bins.
 
     Parameters
     ----------
     header : map
         What else is to be said, as JSON values; ``level``, ``first``, ``count``, ``channels`` and ``flat`` are added.
+    is_packed : bool
+        Where they are int16, in fewer bytes: see `packing.pack`; with ``packed`` in the header.
 
     Returns
     -------
@@ -34,14 +37,17 @@ def encode_bins(header: Mapping[str, Any], bins: Bins) -> bytes:
     channels, count = bins.low.shape
     is_float = bins.low.dtype == np.float32
     dtype = "<f4" if is_float else "<i2"
+    is_packed = is_packed and not is_float and count > 0
     flat = bins.level == 0 and bool(np.array_equal(bins.low, bins.high))
     fields = {
         "v": VERSION, **header,
         "level": bins.level, "first": bins.first, "count": count, "channels": channels, "flat": flat,
-        **({"dtype": "f4"} if is_float else {}),
+        **({"dtype": "f4"} if is_float else {}), **({"packed": True} if is_packed else {}),
     }  # fmt: skip
     text = json.dumps(fields, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 4)
+    if is_packed:
+        return b"".join((_LENGTH.pack(len(text)), text, pack(bins.low), b"" if flat else pack(bins.high)))
     low = np.ascontiguousarray(bins.low, dtype=dtype).tobytes()
     high = b"" if flat else np.ascontiguousarray(bins.high, dtype=dtype).tobytes()
     return b"".join((_LENGTH.pack(len(text)), text, low, high))
@@ -52,7 +58,10 @@ def decode_bins(data: bytes) -> tuple[dict[str, Any], Bins]:
     (length,) = _LENGTH.unpack_from(data)
     header: dict[str, Any] = json.loads(data[4 : 4 + length])
     shape = (header["channels"], header["count"])
-    values = np.frombuffer(data, "<f4" if header.get("dtype") == "f4" else "<i2", offset=4 + length)
+    if header.get("packed"):
+        values = unpack(data[4 + length :], shape[0] * (1 if header["flat"] else 2), shape[1]).ravel()
+    else:
+        values = np.frombuffer(data, "<f4" if header.get("dtype") == "f4" else "<i2", offset=4 + length)
     size = shape[0] * shape[1]
     low = values[:size].reshape(shape)
     high = low if header["flat"] else values[size:].reshape(shape)

@@ -53,7 +53,7 @@ class Hub:
         self.frames_made = 0
         self.frames_sent = 0
         self.failure = ""
-        self._watching: dict[tuple[str, str, str], dict[int, set[Viewer]]] = {}
+        self._watching: dict[tuple[str, str, str], dict[tuple[int, bool], set[Viewer]]] = {}
 
     async def run(self) -> None:
         """Follow every bench until cancelled; what ends it otherwise is a defect, and stands in ``failure``."""
@@ -112,8 +112,8 @@ class Hub:
 
     def show(self, bench: str, device: str, traces: Traces) -> None:
         """Show each viewer of a stream what came."""
-        for level, viewers in self._watching.get((bench, device, traces.stream), {}).items():
-            frame = traces.news(level)
+        for (level, is_packed), viewers in self._watching.get((bench, device, traces.stream), {}).items():
+            frame = traces.news(level, is_packed=is_packed)
             if frame is None:
                 continue
             self.frames_made += 1
@@ -141,9 +141,8 @@ class Hub:
         """From now on show a viewer this device at this zoom, under its own number for it."""
         self.unwatch(viewer, number)
         viewer.watches[number] = watch
-        self._watching.setdefault((watch.bench, watch.device, watch.stream), {}).setdefault(watch.level, set()).add(
-            viewer
-        )
+        levels = self._watching.setdefault((watch.bench, watch.device, watch.stream), {})
+        levels.setdefault((watch.level, watch.is_packed), set()).add(viewer)
 
     def unwatch(self, viewer: Viewer, number: int) -> None:
         """Show it no more; nothing where it is not watched."""
@@ -151,13 +150,13 @@ class Hub:
         if watch is None or watch in viewer.watches.values():
             return
         key = (watch.bench, watch.device, watch.stream)
-        levels = self._watching[key]
-        levels[watch.level].discard(viewer)
-        if not levels[watch.level]:
-            del levels[watch.level]
+        levels, zoom = self._watching[key], (watch.level, watch.is_packed)
+        levels[zoom].discard(viewer)
+        if not levels[zoom]:
+            del levels[zoom]
             feed = self.feed(watch.bench)
             traces = feed.traces_of(watch.device, watch.stream) if feed is not None else None
             if traces is not None:
-                traces.forget(watch.level)
+                traces.forget(watch.level, is_packed=watch.is_packed)
         if not levels:
             del self._watching[key]

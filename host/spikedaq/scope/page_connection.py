@@ -134,11 +134,8 @@ class PageConnection:
             raise CommandRejected(f"a zoom level is a whole number from 0 to {N_LEVELS - 1}")
         if number not in self.viewer.watches and len(self.viewer.watches) >= MAX_WATCHES:
             raise CommandRejected(f"one page watches at most {MAX_WATCHES} devices")
-        self._hub.watch(
-            self.viewer,
-            number,
-            Watch(str(said["bench"]), str(said["device"]), level, _stream(said.get("stream", SAMPLES))),
-        )
+        stream, is_packed = _stream(said.get("stream", SAMPLES)), said.get("packed") is True
+        self._hub.watch(self.viewer, number, Watch(str(said["bench"]), str(said["device"]), level, stream, is_packed))
 
     def _unwatch(self, said: dict[str, Any]) -> None:
         self._hub.unwatch(self.viewer, int(said["id"]))

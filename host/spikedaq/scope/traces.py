@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,18 @@ from spikedaq.scope.pyramid import CAPACITY, Bins, Pyramid
 
 DERIVED_CAPACITY = 4096
 """Bins kept of each level of a derived stream, which has some hundred values a second: 4 MB for nine channels."""
+TOLD_AGAIN = 25
+"""Where nothing comes, the newest bin is told again every so many times, once a second: to whoever began to watch
+meanwhile, or was behind when it came."""
+
+
+@dataclass(slots=True)
+class _Sent:
+    """What was told of a level: up to which bin and step, and how often since there was nothing new."""
+
+    newest: int
+    end: int
+    n_idle: int = 0
 
 
 class Traces:
@@ -44,7 +57,7 @@ class Traces:
         self.pyramid: Pyramid | None = None
         self._of: tuple[Any, ...] = ()
         self._anchor: tuple[int, int | None] = (0, None)
-        self._sent: dict[int, int] = {}
+        self._sent: dict[tuple[int, bool], _Sent] = {}
 
     def take(self, header: Mapping[str, Any], samples: npt.NDArray[np.int16] | npt.NDArray[np.float32]) -> None:
         """Take one block with the header it came with (docs/reference/bus.md, 1.1 and 1.5).
@@ -84,21 +97,25 @@ class Traces:
             return None
         return end, header["step"] - end
 
-    def news(self, level: int) -> bytes | None:
+    def news(self, level: int, *, is_packed: bool = False) -> bytes | None:
         """Return a frame with the bins that came to a level since it was last asked for; None where none did.
 
-        The newest bin of the last frame is in it again, because more samples may have come to it.
+        The newest bin of the last frame is in it again, because more samples may have come to it. ``is_packed``: in
+        fewer bytes; each of the two is asked for, and remembered, by itself.
         """
         if self.pyramid is None or self.pyramid.end is None:
             return None
-        newest = (self.pyramid.end - 1) >> level
-        first = self._sent.get(level, newest)
-        self._sent[level] = newest
-        return self.encode(self.pyramid.bins(level, first))
+        end, sent = self.pyramid.end, self._sent.get((level, is_packed))
+        if sent is not None and sent.end == end and sent.n_idle < TOLD_AGAIN - 1:
+            sent.n_idle += 1
+            return None
+        newest = (end - 1) >> level
+        self._sent[level, is_packed] = _Sent(newest, end)
+        return self.encode(self.pyramid.bins(level, newest if sent is None else sent.newest), is_packed=is_packed)
 
-    def forget(self, level: int) -> None:
+    def forget(self, level: int, *, is_packed: bool = False) -> None:
         """Nobody watches a level any more: what comes to it meanwhile need not be sent later."""
-        self._sent.pop(level, None)
+        self._sent.pop((level, is_packed), None)
 
     def has(self, boot: object, level: int, first: int) -> bool:
         """Tell whether bins from ``first`` on are kept; ``boot`` None stands for the present one."""
@@ -111,7 +128,7 @@ class Traces:
         bins = self.pyramid.bins(level, first, stop) if self.pyramid is not None else None
         return None if bins is None or not bins.low.shape[1] else self.encode(bins, **more)
 
-    def encode(self, bins: Bins, **more: Any) -> bytes:
+    def encode(self, bins: Bins, *, is_packed: bool = False, **more: Any) -> bytes:
         """Return a frame of this device's present run."""
         _, boot, mode, step_us, _, pitch, phase = self._of
         step, t_ns = self._anchor
@@ -122,4 +139,4 @@ class Traces:
         }  # fmt: skip
         if self.stream != SAMPLES:
             header |= {"stream": self.stream, "pitch_steps": pitch, "phase": phase}
-        return encode_bins(header, bins)
+        return encode_bins(header, bins, is_packed=is_packed)

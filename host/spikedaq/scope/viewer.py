@@ -26,12 +26,13 @@ MAX_WATCHES = 64
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """One stream of a device at one zoom."""
+    """One stream of a device at one zoom; ``is_packed`` in fewer bytes."""
 
     bench: str
     device: str
     level: int
     stream: str = SAMPLES
+    is_packed: bool = False
 
 
 class Viewer:

@@ -144,7 +144,7 @@ export class Connection {
   watch(bench: string, device: string, level: number, onFrame: (frame: Frame) => void, stream?: string): () => void {
     const id = this.nextId++;
     this.watched.set(id, { bench, device, level, stream, onFrame });
-    this.send({ do: "watch", id, bench, device, level, stream });
+    this.send({ do: "watch", id, bench, device, level, stream, packed: true });
     return () => {
       if (this.watched.delete(id)) this.send({ do: "unwatch", id });
     };
@@ -171,7 +171,7 @@ export class Connection {
     this.received = this.acked = 0;
     this.clock.forget();
     this.askClock();
-    for (const [id, { onFrame: _, ...what }] of this.watched) this.send({ do: "watch", id, ...what });
+    for (const [id, { onFrame: _, ...what }] of this.watched) this.send({ do: "watch", id, ...what, packed: true });
     this.onState(true);
   }
 

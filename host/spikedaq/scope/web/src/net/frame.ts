@@ -31,13 +31,51 @@ export interface Frame {
 }
 
 const text = new TextDecoder();
+const ESCAPE = -128;
+
+interface Layout {
+  v: number;
+  /** Smallest and largest are the same, and come once. */
+  flat: boolean;
+  /** In fewer bytes. */
+  packed?: boolean;
+}
+
+/** Rows of values: each its way, its first value, and of the others nothing, steps, or values. */
+function unpack(data: DataView, n: number, count: number): Int16Array {
+  const values = new Int16Array(n);
+  let at = 0;
+  for (let begin = 0; begin < n; begin += count) {
+    const way = data.getUint8(at);
+    let value = data.getInt16(at + 1, true);
+    at += 3;
+    values[begin] = value;
+    for (let k = begin + 1; k < begin + count; k++) {
+      const step = way === 1 ? data.getInt8(at) : 0;
+      if (way === 1) at += 1;
+      if (way === 2 || step === ESCAPE) {
+        value = data.getInt16(at, true);
+        at += 2;
+      } else {
+        value += step;
+      }
+      values[k] = value;
+    }
+  }
+  return values;
+}
 
 /** Decode one binary message. Throws where it is not one. */
 export function decodeFrame(data: ArrayBuffer): Frame {
   const length = new DataView(data).getUint32(0, true);
-  const header = JSON.parse(text.decode(new Uint8Array(data, 4, length))) as Frame & { v: number; flat: boolean };
+  const header = JSON.parse(text.decode(new Uint8Array(data, 4, length))) as Frame & Layout;
   if (header.v !== 1) throw new Error(`this page knows version 1 of traces, the server sends ${header.v}`);
   const size = header.channels * header.count;
+  if (header.packed) {
+    const n = header.flat ? size : 2 * size;
+    const values = unpack(new DataView(data, 4 + length), n, header.count);
+    return { ...header, low: values.subarray(0, size), high: values.subarray(n - size) };
+  }
   const Values = header.dtype === "f4" ? Float32Array : Int16Array;
   const low = new Values(data, 4 + length, size);
   const high = header.flat ? low : new Values(data, 4 + length + low.byteLength, size);
