@@ -102,6 +102,7 @@ bench: $(VENV)/.dev $(VENV)/.installed
 	$(PY) tests/perf/bench.py $(BENCH)
 	$(PY) tests/perf/closed_loop.py $(CLOSED_LOOP)
 	$(PY) tests/perf/scope.py $(SCOPE)
+	$(PY) tests/perf/page.py $(PAGE)
 
 # Faster than any board, for as long as wished: SOAK="--minutes 60".
 soak: $(VENV)/.dev $(VENV)/.installed

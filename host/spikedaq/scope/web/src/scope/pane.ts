@@ -9,9 +9,9 @@ const TIME_AXIS_PX = 30;
 export class PanePlot {
   readonly roll = new Roll();
   readonly context: CanvasRenderingContext2D;
-  /** Size of what is within the axes, in device pixels. */
-  width = 1;
-  height = 1;
+  /** Size of what is within the axes, in device pixels; 0 before it is laid out. */
+  width = 0;
+  height = 0;
   /** Changes with size and scale. */
   version = 0;
 
@@ -52,6 +52,8 @@ export class PanePlot {
           { ...common, size: GUTTER_PX, gap: 4, space: 22 },
         ],
         series: [{}, { show: false }],
+        // Sizes are set a moment after they were asked for.
+        hooks: { setSize: [() => this.fitCanvas()] },
       },
       [[0, 1], [null, null]],
       holder,
@@ -60,7 +62,6 @@ export class PanePlot {
     this.canvas.className = "moving";
     this.plot.over.append(this.canvas);
     this.context = this.canvas.getContext("2d")!;
-    this.fitCanvas();
     this.resized = new ResizeObserver(() => this.resize());
     this.resized.observe(holder);
   }
@@ -95,19 +96,17 @@ export class PanePlot {
   private resize(): void {
     const [width, height] = [this.holder.clientWidth, this.holder.clientHeight];
     if (width < 50 || height < 20) return;
-    // It is called at first, too: making a canvas anew empties it.
-    if (width === this.plot.width && height === this.plot.height) return;
-    this.plot.setSize({ width, height });
-    this.fitCanvas();
+    if (width !== this.plot.width || height !== this.plot.height) this.plot.setSize({ width, height });
   }
 
+  /** Make the canvas as large as what is within the axes; that empties it. */
   private fitCanvas(): void {
+    const width = Math.round(this.plot.over.clientWidth * devicePixelRatio);
+    const height = Math.round(this.plot.over.clientHeight * devicePixelRatio);
+    if (width < 1 || height < 1 || (width === this.width && height === this.height)) return;
     this.version++;
-    const ratio = devicePixelRatio;
-    this.width = Math.max(1, Math.round(this.plot.over.clientWidth * ratio));
-    this.height = Math.max(1, Math.round(this.plot.over.clientHeight * ratio));
-    this.canvas.width = this.width;
-    this.canvas.height = this.height;
+    this.canvas.width = this.width = width;
+    this.canvas.height = this.height = height;
   }
 }
 

@@ -161,7 +161,8 @@ export class Screen {
     this.channels.value = reference.channels();
     this.mode.value = reference.store.mode;
     const pane = this.panes.values().next().value as PanePlot | undefined;
-    if (pane === undefined || reference.store.run === -1) return;
+    // A pane that is not laid out yet would have its one pixel stand for all: another zoom, without any bins.
+    if (pane === undefined || pane.width === 0 || reference.store.run === -1) return;
     this.setAxis();
     for (const follower of this.followers) {
       const stepsPerPixel = windowMs.peek() / this.axis.msPerStep(follower.store) / pane.width;
