@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 
 from spikedaq.bus import decode, encode, topic_for
 from spikedaq.cli.sparkline import Trace, ascii_lines, braille_lines
-from spikedaq.cli.traces import COLUMN_US, QUIET_S, Traces
+from spikedaq.cli.traces import ASK_AGAIN_S, COLUMN_US, QUIET_S, TraceFeed, Traces
 from spikedaq.model import ChannelInfo, ClampMode, CommandTimeout
 
 # ---- drawing ----
@@ -224,15 +225,46 @@ def test_a_low_window_shows_what_fits_and_says_what_does_not(n_lines: int, expec
 
 
 def test_in_voltage_clamp_the_potential_is_found_where_it_is() -> None:
-    """Channels are asked for once for each mode; a daemon that does not answer is asked again."""
-    source = Source(fails=2)
-    traces = Traces(source)
-    for step in (0, 1, 2):
-        traces.take(block("alpha", step, [-7000], layout=layout()))
-    assert source.asked == 3
+    """Channels are asked for once for each mode; a daemon that does not answer is asked again, in a while."""
+    source, clock = Source(fails=2), Clock()
+    traces = Traces(source, clock)
+    for step in range(3):
+        for _ in range(100):
+            traces.take(block("alpha", step, [-7000], layout=layout()))
+        assert source.asked == step + 1
+        clock.now_s += ASK_AGAIN_S
     traces.take(block("alpha", 3, [-6000], layout=layout(), mode="voltage"))
     assert source.asked == 4
     assert "-70 to 123 mV" in plain(traces.render(["alpha"], width=80, n_lines=9, is_unicode=True), 80)[2]
+
+
+def test_another_board_under_the_name_is_asked_for_its_channels() -> None:
+    """Its scale may be another: 0.1 mV instead of 0.01 would be shown as a tenth."""
+    source = Source()
+    traces = Traces(source)
+    traces.take(block("alpha", 0, [-7000], layout=layout()))
+    source.channels = lambda *_: [ChannelInfo("vm", "mV", 1, -1), ChannelInfo("stimulus", "%", 1, 0)]  # type: ignore[method-assign]
+    traces.take(block("alpha", 1, [-7000], layout=layout()))
+    traces.take(block("alpha", 0, [-650], layout=layout(), boot=2))
+    assert "-65 to -65 mV" in plain(traces.render(["alpha"], width=80, n_lines=9, is_unicode=True), 80)[2]
+
+
+def test_a_device_that_is_gone_is_forgotten() -> None:
+    """Another under its name begins with a trace of its own."""
+    bench: Any = SimpleNamespace(
+        publish_url="tcp://127.0.0.1:1", client=SimpleNamespace(key=None), channels=Source().channels,
+        topic=lambda device, stream: topic_for("bench", device, stream),
+    )  # fmt: skip
+    feed = TraceFeed(bench)
+    try:
+        feed.follow({"alpha", "beta"})
+        for name in ("alpha", "beta"):
+            feed.traces.take(block(name, 0, [-7000], layout=layout()))
+        feed.follow({"beta"})
+        text = plain(feed.traces.render(["alpha", "beta"], width=80, n_lines=9, is_unicode=True), 80)
+        assert [line.split()[0] for line in text[1::2]] == ["beta"]
+    finally:
+        feed.close()
 
 
 def test_a_trace_that_stands_still_says_so() -> None:

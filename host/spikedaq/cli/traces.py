@@ -28,6 +28,8 @@ LINES = 2
 CHANNEL = "vm"
 QUIET_S = 1.5
 """A trace to which nothing was added for longer stands still, and that is said."""
+ASK_AGAIN_S = 2.0
+"""After a question about channels that was not answered."""
 MAX_DRAINED = 20_000
 """Messages taken at a time; blocks of 16 devices at 10 kHz in 12 s. Showing what there is comes first."""
 _LEFT, _RIGHT = 11, 15
@@ -65,14 +67,15 @@ class Traces:
     Parameters
     ----------
     source : ChannelSource
-        Asked once for each device and clamp mode.
+        Asked once for each boot of a device and clamp mode.
     """
 
     def __init__(self, source: ChannelSource, now_s: Callable[[], float] = time.monotonic) -> None:
         self._source = source
         self._now_s = now_s
         self._traces: dict[str, Trace] = {}
-        self._columns: dict[tuple[str, ClampMode], tuple[int, float, float] | None] = {}
+        self._columns: dict[tuple[str, ClampMode], tuple[int, tuple[int, float, float] | None]] = {}
+        self._ask_s: dict[tuple[str, ClampMode], float] = {}
         self._came_s: dict[str, float] = {}
         self._runs: dict[str, _Run] = {}
         self._n_columns = _LEAST * DOTS_ACROSS
@@ -82,11 +85,11 @@ class Traces:
         header = message.header
         try:
             device = split_topic(message.topic).device
-            column = self._column(device, decode_mode(message))
+            boot, step, step_us = int(header["boot"]), int(header["step"]), int(header["step_us"])
+            column = self._column(device, decode_mode(message), boot)
             if column is None:
                 return
             raw = decode_samples(message)[:, column[0]]
-            boot, step, step_us = int(header["boot"]), int(header["step"]), int(header["step_us"])
         except (RemoteProtocolError, KeyError, TypeError, ValueError, IndexError):
             return
         self._came_s[device] = self._now_s()
@@ -111,17 +114,27 @@ class Traces:
             trace = self._traces[device] = Trace(self._n_columns, COLUMN_US, n_counted=COUNTED)
         trace.add(run.boot, run.first_step, run.step_us, values)
 
-    def _column(self, device: str, mode: ClampMode) -> tuple[int, float, float] | None:
-        """Return where the potential is in a device's blocks, and scale and offset; None where there is none."""
+    def _column(self, device: str, mode: ClampMode, boot: int) -> tuple[int, float, float] | None:
+        """Return where the potential is in a device's blocks, and scale and offset; None where there is none.
+
+        Another boot may be another board, or another firmware.
+        """
         key = device, mode
-        if key not in self._columns:
-            try:
-                channels = self._source.channels(device, mode)
-            except (CommandError, RemoteProtocolError, TypeError):
-                return None  # asked again with the next block
-            found = [(i, c.scale, c.offset) for i, c in enumerate(channels) if c.name == CHANNEL]
-            self._columns[key] = found[0] if found else None
-        return self._columns[key]
+        known = self._columns.get(key)
+        if known is not None and known[0] == boot:
+            return known[1]
+        now_s = self._now_s()
+        if now_s < self._ask_s.get(key, -math.inf):
+            return None
+        try:
+            channels = self._source.channels(device, mode)
+        except (CommandError, RemoteProtocolError, TypeError):
+            # Not with each of the blocks that wait: a daemon that is gone lets each question wait for seconds.
+            self._ask_s[key] = self._now_s() + ASK_AGAIN_S
+            return None
+        found = [(i, c.scale, c.offset) for i, c in enumerate(channels) if c.name == CHANNEL]
+        self._columns[key] = boot, found[0] if found else None
+        return self._columns[key][1]
 
     def forget(self, device: str) -> None:
         """Show a device no more."""
@@ -195,7 +208,9 @@ class TraceFeed:
         self._subscriber = Subscriber(bench.publish_url, (), key=bench.client.key)
 
     def follow(self, devices: set[str]) -> None:
-        """Subscribe to devices that are new."""
+        """Subscribe to devices that are new, and show those that are no more no longer."""
+        for name in self._known - devices:
+            self.traces.forget(name)
         for name in devices - self._known:
             self._known.add(name)
             try:
