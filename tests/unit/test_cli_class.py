@@ -176,6 +176,33 @@ def test_what_was_remembered_before_is_remembered_after_a_start_that_failed(benc
     assert main(["class", "stop"]) == 0
 
 
+READING = {"ours_ns": 1, "theirs_ns": 2, "uncertainty_ns": 3}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "", "[]", "7", "null", "{}", '{"session": 7, "benches": []}', '{"session": "s"}', "[" * 100_000,
+        *(json.dumps({"session": "s", "benches": [bench]}) for bench in (
+            7, {}, {"url": 7, "bench": "b"}, {"url": "tcp://127.0.0.1:1"}, {"url": "u", "bench": "b", "reading": 7},
+            {"url": "u", "bench": "b", "reading": {}}, {"url": "u", "bench": "b", "reading": {**READING, "ours_ns": "x"}},
+        )),
+    ],
+)  # fmt: skip
+def test_a_damaged_memory_is_one_line_with_the_remedy(
+    benches: Pair, tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And the class can be stopped by name all the same, once it is removed."""
+    path = tmp_path / "spikedaq" / "class.json"
+    path.parent.mkdir()
+    path.write_text(content)
+    assert main(["class", "stop"]) == 1
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1 and f"{path} " in err and "remove it, and name session and benches" in err
+    assert start(*benches) == 0
+    assert main(["class", "stop"]) == 0
+
+
 @pytest.mark.parametrize(
     ("without", "text"),
     [

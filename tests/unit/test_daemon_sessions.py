@@ -19,6 +19,7 @@ import structlog
 from spikedaq.daemon import left_sessions, recorder_process, recording_mode, sessions
 from spikedaq.daemon import session as session_module
 from spikedaq.daemon.alarms import Alarms
+from spikedaq.daemon.commands.recordings import RecordingCommands
 from spikedaq.daemon.config import DaemonConfig, JournalConfig
 from spikedaq.daemon.data_folder import DataFolder
 from spikedaq.daemon.journals import Journals
@@ -458,3 +459,14 @@ def test_who_watches_is_told_at_once_that_a_recording_began_and_is_over(rig: Rig
             assert len(published) == 2
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("value", [0, -1, "10", True, float("inf"), float("nan"), 366 * 86_400 + 1])
+def test_an_end_that_cannot_be_is_refused_before_anything_begins(rig: Rig, value: Any) -> None:
+    """And what is no number of seconds is named."""
+    triggers: Any = SimpleNamespace(triggers={})
+    commands = RecordingCommands(SimpleNamespace(), rig.sessions, rig.journals, triggers)  # type: ignore[arg-type]
+    with pytest.raises(CommandRejected, match=r"end_after_s|told to end after") as caught:
+        asyncio.run(commands.operations()["record_start"].run("who", session="s", end_after_s=value))
+    assert caught.value.code == "bad_arguments"
+    assert list(rig.data.recordings.iterdir()) == []

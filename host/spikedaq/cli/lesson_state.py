@@ -66,16 +66,36 @@ def load() -> dict[str, Any]:
     Raises
     ------
     StoreError
-        It cannot be read.
+        It cannot be read, or is damaged.
     """
     path = _path()
     try:
         value = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StoreError(f"{path} cannot be read ({error}); remove it, and name session and benches") from error
-    return value if isinstance(value, dict) else {}
+    if not _is_ours(value):
+        raise StoreError(f"{path} is damaged; remove it, and name session and benches")
+    return value
+
+
+def _is_ours(value: Any) -> bool:
+    """Whether it has what `class stop` needs: the session, and benches with an address."""
+    if not isinstance(value, dict) or not isinstance(value.get("session"), str):
+        return False
+    benches = value.get("benches")
+    return isinstance(benches, list) and all(_is_bench(each) for each in benches)
+
+
+def _is_bench(value: Any) -> bool:
+    if not isinstance(value, dict) or not all(isinstance(value.get(key), str) for key in ("url", "bench")):
+        return False
+    reading = value.get("reading")
+    keys = ("ours_ns", "theirs_ns", "uncertainty_ns")
+    return reading is None or (
+        isinstance(reading, dict) and set(reading) == set(keys) and all(type(reading[key]) is int for key in keys)
+    )
 
 
 def state_folder() -> Path:
