@@ -185,7 +185,8 @@ READING = {"ours_ns": 1, "theirs_ns": 2, "uncertainty_ns": 3}
         "", "[]", "7", "null", "{}", '{"session": 7, "benches": []}', '{"session": "s"}', "[" * 100_000,
         *(json.dumps({"session": "s", "benches": [bench]}) for bench in (
             7, {}, {"url": 7, "bench": "b"}, {"url": "tcp://127.0.0.1:1"}, {"url": "u", "bench": "b", "reading": 7},
-            {"url": "u", "bench": "b", "reading": {}}, {"url": "u", "bench": "b", "reading": {**READING, "ours_ns": "x"}},
+            {"url": "u", "bench": "b", "reading": {}},
+            {"url": "u", "bench": "b", "reading": {**READING, "ours_ns": "x"}},
         )),
     ],
 )  # fmt: skip

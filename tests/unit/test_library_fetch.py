@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -189,6 +190,22 @@ def test_a_daemon_that_sends_without_end_is_stopped(tmp_path: Path) -> None:
     told = {"session": "s", "folder": "/r", "devices": {"alpha": {}}, "files": [file]}
     with pytest.raises(RemoteProtocolError, match="became another"):
         fetch_session(Lying(told, b"endless"), "s", tmp_path)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("call", ["recordings", "recording"])
+def test_a_daemon_whose_pages_lead_nowhere_is_not_followed_for_ever(call: str) -> None:
+    """It says that there is more where it began."""
+    asked: list[str] = []
+
+    def answer(op: str, **_: Any) -> dict[str, Any]:
+        asked.append(op)
+        assert len(asked) < 10
+        return {"sessions": [], "next": [1, "s", "/r"]} if op == "recordings" else {"files": [], "next": 0}
+
+    library = LibraryClient(SimpleNamespace(call=answer, url="tcp://127.0.0.1:1"))  # type: ignore[arg-type]
+    with pytest.raises(RemoteProtocolError, match="goes on where it began"):
+        list(library.recordings()) if call == "recordings" else library.recording("s")
+    assert len(asked) <= 2
 
 
 def test_pages_are_followed(library: LibraryClient, shelf: Path, server: LibraryServer) -> None:

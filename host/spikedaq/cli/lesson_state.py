@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from spikedaq.lesson import Lesson, Seat
 from spikedaq.model import StoreError
@@ -80,7 +80,7 @@ def load() -> dict[str, Any]:
     return value
 
 
-def _is_ours(value: Any) -> bool:
+def _is_ours(value: Any) -> TypeGuard[dict[str, Any]]:
     """Whether it has what `class stop` needs: the session, and benches with an address."""
     if not isinstance(value, dict) or not isinstance(value.get("session"), str):
         return False

@@ -61,11 +61,14 @@ class LibraryClient(Closing):
             page = self.page(before=before, match=match)
             try:
                 yield from page["sessions"]
-                before = page["next"]
+                behind = page["next"]
             except (KeyError, TypeError) as error:
                 raise self._odd("list of recordings", error) from error
-            if before is None:
+            if behind is None:
                 return
+            if behind == before:
+                raise self._odd("list of recordings", "it goes on where it began")
+            before = behind
 
     def recording(self, session: str, *, folder: str | None = None) -> dict[str, Any]:
         """Return one session with all of its ``files``; ``folder`` says which where several have the name.
@@ -82,7 +85,10 @@ class LibraryClient(Closing):
             value = self.client.call("recording", session=session, folder=folder, after=after, limit=PAGE_FILES)
             try:
                 files += value["files"]
-                whole, after = value, value["next"]
+                whole, behind = value, value["next"]
+                if behind is not None and behind <= after:
+                    raise self._odd("recording", "it goes on where it began")
+                after = behind
             except (KeyError, TypeError) as error:
                 raise self._odd("recording", error) from error
         return {**whole, "files": files}
@@ -161,7 +167,7 @@ class LibraryClient(Closing):
             if piece.is_last:
                 return
 
-    def _odd(self, what: str, error: Exception) -> RemoteProtocolError:
+    def _odd(self, what: str, error: Exception | str) -> RemoteProtocolError:
         return RemoteProtocolError(f"the history at {self.client.url} sent an odd {what}: {error}")
 
     def close(self) -> None:
