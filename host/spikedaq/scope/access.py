@@ -88,7 +88,7 @@ class Access:
         if self.is_local and _name(host) not in _LOOPBACK_NAMES:
             return True
         origin = headers.get("origin")
-        return origin is not None and urlsplit(origin).netloc != host
+        return origin is not None and _netloc(origin) != host
 
 
 def new_token() -> str:
@@ -102,6 +102,14 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _netloc(origin: str) -> str | None:
+    """Return host and port of an Origin header, None where it is none."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _name(host: str) -> str:

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from spikedaq.inlet import LibraryClient, fetch_session
 from spikedaq.model import CommandRejected, SpikedaqError
 from spikedaq.scope.libraries import Libraries
@@ -30,6 +32,8 @@ _CSV_BYTES_PER_SAMPLE = 80
 _SPARE_BYTES = 200_000_000
 _MAX_LINE = 100_000
 _NICE = 10
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,7 @@ class Conversions:
         self._jobs: dict[str, Job] = {}
         self._turn = asyncio.Semaphore(1)
         self._root: tempfile.TemporaryDirectory[str] | None = None
+        self._removing: set[asyncio.Task[None]] = set()
 
     def begin(self, wanted: Wanted) -> Job:
         """Begin a conversion, or return that which is on its way already.
@@ -138,6 +143,7 @@ class Conversions:
         """End all, and remove everything."""
         for job in list(self._jobs.values()):
             await self.drop(job)
+        await asyncio.gather(*self._removing)
         if self._root is not None:
             await asyncio.to_thread(self._root.cleanup)
             self._root = None
@@ -146,7 +152,10 @@ class Conversions:
         for job in list(self._jobs.values()):
             if job.ended_s is not None and self._now_s() - job.ended_s > KEPT_S:
                 del self._jobs[job.id]
-                shutil.rmtree(job.folder, ignore_errors=True)
+                # Gigabytes take a while, and traces go on.
+                removing = asyncio.create_task(asyncio.to_thread(shutil.rmtree, job.folder, ignore_errors=True))
+                self._removing.add(removing)
+                removing.add_done_callback(self._removing.discard)
 
     async def _run(self, job: Job) -> None:
         try:
@@ -158,12 +167,31 @@ class Conversions:
                 await asyncio.to_thread(shutil.rmtree, job.folder / "nwb", ignore_errors=True)
                 job.state = "ready"
         except (SpikedaqError, OSError) as error:
-            job.state, job.text = "failed", str(error)
-            await asyncio.to_thread(shutil.rmtree, job.folder, ignore_errors=True)
-        job.ended_s = self._now_s()
+            await self._fail(job, str(error))
+        except (ValueError, KeyError, TypeError) as error:
+            log.exception("a CSV could not be made", session=job.wanted.session)
+            await self._fail(job, f"what the bench or the conversion said is not understood: {error!r}")
+        finally:
+            # Whatever ended it: one without an end would be returned to who asks again, and keep its place for ever.
+            if job.state not in ("ready", "failed"):
+                job.state, job.text = "failed", "it was interrupted"
+            job.ended_s = self._now_s()
+            asyncio.get_running_loop().call_later(KEPT_S + 1.0, self._forget_old)
+
+    @staticmethod
+    async def _fail(job: Job, why: str) -> None:
+        job.state, job.text = "failed", why
+        await asyncio.to_thread(shutil.rmtree, job.folder, ignore_errors=True)
 
     def _fetch(self, job: Job, library: LibraryClient) -> Path:
-        """Bring the closed files here; in a thread."""
+        """Bring the closed files here; in a thread, which goes on for a while where the conversion is dropped."""
+        try:
+            return self._fetched(job, library)
+        finally:
+            if job.is_stopped.is_set():
+                shutil.rmtree(job.folder, ignore_errors=True)
+
+    def _fetched(self, job: Job, library: LibraryClient) -> Path:
         wanted = job.wanted
         told = library.recording(wanted.session, folder=wanted.folder)
         files = [f for f in told["files"] if wanted.device in (None, f["device"])]
@@ -212,6 +240,8 @@ class Conversions:
             lines = child.stdout
             while lines is not None and (line := await lines.readline()):
                 said = json.loads(line)
+                if not isinstance(said, dict):
+                    raise TypeError(f"the conversion said {line[:80]!r}")
                 job.done, job.total = int(said.get("done", job.done)), int(said.get("total", job.total))
             status = await child.wait()
         finally:

@@ -57,6 +57,7 @@ class Libraries:
         self._urls = urls
         self._key = key
         self._idle: dict[str, list[_Connected]] = {}
+        self._is_closed = False
         self._threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="library")
 
     async def ask(self, bench: str, work: Callable[[LibraryClient], T]) -> T:
@@ -95,7 +96,10 @@ class Libraries:
         if url is None:
             raise CommandRejected(f"there is no bench {bench!r} here", code="unknown_bench")
         idle = self._idle.setdefault(url, [])
-        connected = idle.pop() if idle else _Connected(connect(url, key=self._key, name="scope"))
+        try:
+            connected = idle.pop()
+        except IndexError:  # another thread may have taken the last one just now
+            connected = _Connected(connect(url, key=self._key, name="scope"))
         is_usable = False
         try:
             yield connected
@@ -104,13 +108,14 @@ class Libraries:
             is_usable = True
             raise
         finally:
-            if is_usable and len(idle) < MAX_KEPT:
+            if is_usable and len(idle) < MAX_KEPT and not self._is_closed:
                 idle.append(connected)
             else:
                 connected.close()
 
     async def close(self) -> None:
         """Disconnect; what is under way ends by its own time limits."""
+        self._is_closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
         for idle in self._idle.values():
             while idle:

@@ -77,6 +77,7 @@ def test_what_would_not_be_safe_is_refused(host: str, viewer: str | None, contro
         ({"host": "127.0.0.1:5580", "origin": "http://evil.example"}, True),
         ({"host": "127.0.0.1:5580", "origin": "http://127.0.0.1:5581"}, True),
         ({"host": "127.0.0.1:5580", "origin": "null"}, True),
+        ({"host": "127.0.0.1:5580", "origin": "http://[::1"}, True),
         # A name of somebody else's that leads to this computer.
         ({"host": "evil.example:5580", "origin": "http://evil.example:5580"}, True),
         ({"host": "127.0.0.1.evil.example"}, True),
