@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from spikedaq.journal.recall import recall
 from spikedaq.journal.records import (
     FIRST_RECORD_TYPE,
     MAX_RECORD_BYTES,
@@ -15,7 +17,7 @@ from spikedaq.journal.records import (
     message_type,
 )
 from spikedaq.journal.segments import decode_frames, list_segments
-from spikedaq.journal.state import JournalState, recall
+from spikedaq.journal.state import JournalState
 from spikedaq.wire import Frame
 
 POLL_BYTES = 2**20
@@ -84,12 +86,9 @@ class JournalReader:
         """
         reader = cls(folder, offset)
         if reader._open():
-            data = _read(reader._fd, 0, reader.offset - reader._base + _MIN_POLL_BYTES)
-            position = reader.offset - reader._base
-            if 0 < position <= len(data) and data[position - 1] != 0:
-                position = data.find(b"\0", position) + 1 or position
+            position = _frame_at(reader._fd, reader.offset - reader._base)
             reader.offset = reader._base + position
-            reader.state, _ = recall(data, position)
+            reader.state, _ = recall(_pieces(reader._fd), position)
         return reader
 
     def poll(self, max_bytes: int = POLL_BYTES) -> list[Entry]:
@@ -183,11 +182,17 @@ class JournalReader:
         self.counters.damaged_bytes += n_bytes
 
 
-def _read(fd: int, position: int, n_bytes: int) -> bytes:
-    """Up to ``n_bytes`` of a file from ``position`` on, fewer only at its end."""
-    pieces = []
-    while n_bytes > 0 and (piece := os.pread(fd, n_bytes, position)):
-        pieces.append(piece)
+def _frame_at(fd: int, position: int) -> int:
+    """Return the first position from ``position`` on at which a frame begins; itself where that is not to be found."""
+    if position <= 0 or os.pread(fd, 1, position - 1) in (b"", b"\0"):
+        return position
+    following = os.pread(fd, _MIN_POLL_BYTES, position).find(b"\0") + 1
+    return position + following if following else position
+
+
+def _pieces(fd: int) -> Iterator[bytes]:
+    """Read a file from its first byte on."""
+    position = 0
+    while piece := os.pread(fd, POLL_BYTES, position):
         position += len(piece)
-        n_bytes -= len(piece)
-    return b"".join(pieces)
+        yield piece

@@ -143,32 +143,3 @@ class JournalState:
 
 HEAD_RECORDS = (SegmentStart, Snapshot, ClockMapRecord, SessionStart)
 """What a segment's head is made of (docs/reference/journal.md, The head of a segment)."""
-
-
-def recall(data: bytes, end: int) -> tuple[JournalState, SegmentStart | None]:
-    """State at position ``end`` of a segment.
-
-    Parameters
-    ----------
-    data : bytes
-        The segment's first bytes, at least up to ``end``. What else of its head they hold (start and snapshots) is
-        taken in as well, since it says nothing new.
-    end : int
-
-    Returns
-    -------
-    state : JournalState
-    start : SegmentStart or None
-        None where the first record is damaged.
-    """
-    state = JournalState()
-    start = None
-    position = 0
-    in_head = True
-    while (stop := data.find(b"\0", position) + 1) and (in_head or stop <= end):
-        record = state.frame(data[position:stop])
-        in_head = in_head and isinstance(record, HEAD_RECORDS)
-        if start is None and isinstance(record, SegmentStart):
-            start = record
-        position = stop
-    return state, start

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from spikedaq.journal.recall import recall
 from spikedaq.journal.records import (
     JOURNAL_VERSION,
     BadFrameNote,
@@ -33,7 +34,7 @@ from spikedaq.journal.segments import (
     make_folder,
     read_host_boot_id,
 )
-from spikedaq.journal.state import JournalState, recall
+from spikedaq.journal.state import JournalState
 from spikedaq.journal.tail import JournalTail
 from spikedaq.model import ClockMap, StoreError
 from spikedaq.wire import Pong, Status, decode_message, encode_frame
@@ -365,7 +366,7 @@ class JournalWriter:
         last = segments[-1]
         data = last.path.read_bytes()
         end = good_end(data)
-        state, start = recall(data, end)
+        state, start = recall([data], end)
         if end < len(data):
             os.truncate(last.path, end)
             self.counters.torn_bytes = len(data) - end
