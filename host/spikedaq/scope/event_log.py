@@ -49,6 +49,14 @@ class EventLog:
             self.boot, self.known_from = boot, step
             self._events.clear()
 
+    def missed(self, step: int | None) -> None:
+        """Note that events before a step were missed; None: nobody knows up to which."""
+        if step is None:
+            self.boot = self.known_from = None
+            self._events.clear()
+        elif self.known_from is not None:
+            self.known_from = max(self.known_from, step)
+
     def take(self, event: dict[str, Any]) -> None:
         """Keep an event, as `for_page` made it; one without a step is none for the time axis."""
         boot, step = event.get("boot"), event.get("step")

@@ -224,18 +224,26 @@ class BenchFeed:
             derived.take(message.header, values)
         elif topic.stream == EVENTS:
             event = for_page(message.header)
+            if self._has_missed(message.topic):
+                traces = self.traces.get(topic.device)
+                self._log_of(topic.device).missed(traces.end if traces is not None else None)
             self._log_of(topic.device).take(event)
             self._happened.setdefault(topic.device, []).append(event)
         elif topic.stream == ALARMS:
             self._audience.tell(self.name, {"say": "alarms", **for_page(message.header)})
 
+    def _has_missed(self, topic: str) -> bool:
+        """Tell whether this server did not keep up with a topic since it was last asked."""
+        missed = self._subscriber.missed.get(topic, 0) if self._subscriber is not None else 0
+        before, self._missed[topic] = self._missed.get(topic, missed), missed
+        return missed > before
+
     def _note_missed(self, device: str, traces: Traces, message: Message) -> None:
         """Tell of blocks that this server did not keep up with as of a gap: the page would draw nothing there."""
-        missed = self._subscriber.missed.get(message.topic, 0) if self._subscriber is not None else 0
-        before, self._missed[message.topic] = self._missed.get(message.topic, missed), missed
         stretch = traces.missing_before(message.header)
-        if missed > before and stretch is not None:
+        if self._has_missed(message.topic) and stretch is not None:
             step, count = stretch
+            traces.note_missed(step + count)
             event = {"kind": "gap", "boot": message.header["boot"], "step": step, "count": count, "cause": "missed"}
             self._log_of(device).take(event)
             self._happened.setdefault(device, []).append(event)

@@ -200,20 +200,13 @@ class PageConnection:
             raise CommandRejected(
                 f"{stop - first} steps of events are too much at once; ask for at most {MAX_SAMPLES}", code="too_large"
             )
-        self._spawn(number, self._events_from_history(number, feed.url, device, (boot, first, stop)))
+        url = feed.url
 
-    async def _events_from_history(self, number: Any, url: str, device: str, where: tuple[int, int, int]) -> None:
         def read() -> dict[str, Any]:
-            with contextlib.closing(connect(url, key=self._hub.key, name="scope")) as bench:
-                return told(read_events(bench, device, *where), is_complete=True)
+            with contextlib.closing(connect(url, key=self._hub.key, name="scope")) as history:
+                return told(read_events(history, device, boot, first, stop), is_complete=True)
 
-        try:
-            value = await asyncio.to_thread(read)
-        except SpikedaqError as error:
-            code = getattr(error, "code", "error")
-            self.viewer.tell(to_json({"say": "answer", "id": number, "ok": False, "code": code, "text": str(error)}))
-        else:
-            self.viewer.tell(to_json({"say": "answer", "id": number, "ok": True, "value": value}))
+        self._spawn(number, self._answer(number, "events", lambda: asyncio.to_thread(read)))
 
     def _past(self, said: dict[str, Any]) -> None:
         level, first, stop = check_range(said["level"], said["first"], said["stop"])

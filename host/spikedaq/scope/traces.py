@@ -57,6 +57,7 @@ class Traces:
         self.pyramid: Pyramid | None = None
         self._of: tuple[Any, ...] = ()
         self._anchor: tuple[int, int | None] = (0, None)
+        self._whole_from = 0
         self._sent: dict[tuple[int, bool], _Sent] = {}
 
     def take(self, header: Mapping[str, Any], samples: npt.NDArray[np.int16] | npt.NDArray[np.float32]) -> None:
@@ -82,6 +83,7 @@ class Traces:
             capacity = DERIVED_CAPACITY if is_derived else CAPACITY
             self.pyramid = Pyramid(samples.shape[1], capacity=capacity, is_float=is_derived)
             self._sent.clear()
+            self._whole_from = 0
         self._of = of
         self.blocks += 1
         t_ns = header.get("t_ns")
@@ -90,9 +92,22 @@ class Traces:
             self.t_newest_ns = t_ns + len(samples) * pitch * header["step_us"] * 1000
         self.pyramid.append(first, samples)
 
+    @property
+    def end(self) -> int | None:
+        """The step behind the newest sample; of a derived stream the number of the value."""
+        return self.pyramid.end if self.pyramid is not None else None
+
+    def note_missed(self, stop_step: int) -> None:
+        """Note that samples before a step are not here, but in the bench's history."""
+        self._whole_from = stop_step
+
+    def _oldest(self, level: int) -> int:
+        """Return the first step from which on everything is here."""
+        return max(self._whole_from, self.pyramid.oldest(level)) if self.pyramid is not None else 0
+
     def missing_before(self, header: Mapping[str, Any]) -> tuple[int, int] | None:
         """Return first step and number of the samples between what is here and a block of the same boot, if any."""
-        end = self.pyramid.end if self.pyramid is not None else None
+        end = self.end
         if end is None or header["boot"] != self._of[1] or header["step"] <= end:
             return None
         return end, header["step"] - end
@@ -121,7 +136,7 @@ class Traces:
         """Tell whether bins from ``first`` on are kept; ``boot`` None stands for the present one."""
         if self.pyramid is None or (boot is not None and boot != self._of[1]):
             return False
-        return first << level >= self.pyramid.oldest(level)
+        return first << level >= self._oldest(level)
 
     def past(self, level: int, first: int, stop: int | None, **more: Any) -> bytes | None:
         """Return a frame with bins that are kept, None where there are none; ``more`` is for its header."""
@@ -135,7 +150,7 @@ class Traces:
         header = {
             "bench": self.bench, "device": self.device, "run": self.run, "boot": boot, "mode": mode,
             "step_us": step_us, "step": step, "t_ms": None if t_ns is None else t_ns / 1e6,
-            "oldest": self.pyramid.oldest(bins.level) if self.pyramid else 0, **more,
+            "oldest": self._oldest(bins.level), **more,
         }  # fmt: skip
         if self.stream != SAMPLES:
             header |= {"stream": self.stream, "pitch_steps": pitch, "phase": phase}

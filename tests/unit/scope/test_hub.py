@@ -157,3 +157,47 @@ def test_what_the_server_missed_on_the_bus_is_told_as_a_gap() -> None:
     gap = {"kind": "gap", "boot": 7, "step": 600, "count": 400, "cause": "missed"}
     assert feed._happened == {"alpha": [gap]}
     assert feed.events["alpha"].between(0, 9999) == [gap]
+
+
+def test_what_the_server_missed_is_fetched_from_the_history_and_not_told_as_nothing() -> None:
+    """Its own bins are empty there: only from behind the hole on may it say that it has everything."""
+    hub = Hub(["tcp://127.0.0.1:9"])
+    feed = hub.feeds[0]
+    counters = SimpleNamespace(missed={})
+    feed._subscriber = counters  # type: ignore[assignment]
+    for n, step, missed in ((0, 0, 0), (1, 100, 0), (7, 1000, 5), (8, 1100, 5)):
+        header, samples = block(step)
+        counters.missed = {"lab/alpha/samples/": missed}
+        more = {"count": 100, "channels": 2, "layout": "channel-major", "n": n}
+        feed._take(Message("lab/alpha/samples/", {**header, **more}, samples.T.tobytes()))
+    traces = feed.traces["alpha"]
+    assert [traces.has(7, 0, first) for first in (0, 150, 999, 1000, 1150)] == [False, False, False, True, True]
+    assert [traces.has(7, 3, first) for first in (124, 125)] == [False, True]
+    frame = traces.past(0, 1000, None)
+    assert frame is not None
+    assert decode_bins(frame)[0]["oldest"] == 1000
+    traces.take(*block(0, boot=8))
+    assert traces.has(8, 0, 0), "another boot has all of its own"
+
+
+def test_events_that_the_server_missed_are_not_claimed_to_be_all() -> None:
+    """A rate that is read from the list would be wrong without a word."""
+    hub = Hub(["tcp://127.0.0.1:9"])
+    feed = hub.feeds[0]
+    counters = SimpleNamespace(missed={})
+    feed._subscriber = counters  # type: ignore[assignment]
+
+    def spike(step: int, missed: int) -> None:
+        counters.missed = {"lab/alpha/events/": missed}
+        feed._take(Message("lab/alpha/events/", {"kind": "spike", "boot": 7, "step": step}))
+
+    header, samples = block(0, 1000)
+    more = {"count": 1000, "channels": 2, "layout": "channel-major", "n": 0}
+    feed._take(Message("lab/alpha/samples/", {**header, **more}, samples.T.tobytes()))
+    spike(500, 0)
+    assert feed.events["alpha"].has(7, 0)
+    spike(1200, 3)
+    assert [feed.events["alpha"].has(7, step) for step in (0, 999, 1000)] == [False, False, True]
+    feed.traces.clear()
+    spike(1300, 4)
+    assert [feed.events["alpha"].has(7, step) for step in (0, 1299, 1300)] == [False, False, True]
