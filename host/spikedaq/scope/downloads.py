@@ -66,6 +66,9 @@ class Streamed(Response):
         sent = 0
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            if scope.get("method") == "HEAD":  # nothing is to be fetched for it
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                return
             async for piece in self._pieces:
                 if left.done():
                     return

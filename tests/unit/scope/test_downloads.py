@@ -160,6 +160,27 @@ def test_who_leaves_ends_the_fetching() -> None:
     assert closed == [True]
 
 
+def test_who_asks_for_the_size_only_makes_nobody_read_the_file() -> None:
+    taken: list[bytes] = []
+    sent: list[Any] = []
+
+    async def pieces() -> AsyncIterator[bytes]:
+        taken.append(b"x")
+        yield b"x"
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(Streamed("x", pieces(), 1)({"type": "http", "method": "HEAD"}, receive, send))
+    assert taken == []
+    assert (b"content-length", b"1") in sent[0]["headers"]
+    assert sent[1:] == [{"type": "http.response.body", "body": b"", "more_body": False}]
+
+
 def test_an_empty_file() -> None:
     sent, is_complete = served(whole(Bench(b"")), 0)
     assert (body(sent), is_complete) == (b"", True)
