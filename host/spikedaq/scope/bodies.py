@@ -19,7 +19,8 @@ def refusal(code: str, text: str, status: int = 400) -> JSONResponse:
 
 def too_large(what: str, max_bytes: int) -> JSONResponse:
     """Return the answer to a body that is too long."""
-    return refusal("too_large", f"{what} has more than {max_bytes // 1_000_000 or 1} MB, which is the most", 413)
+    most = f"{max_bytes // 1_000_000} MB" if max_bytes >= 1_000_000 else f"{max_bytes // 1000} kB"
+    return refusal("too_large", f"{what} has more than {most}, which is the most", 413)
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:

@@ -66,6 +66,12 @@ def test_a_file_that_is_too_long_is_refused(client: TestClient) -> None:
     assert "n.csv has more than 100000 bytes" in answer.json()["text"]
 
 
+def test_the_bound_that_is_told_is_the_bound(client: TestClient) -> None:
+    """It said a megabyte of whatever is bounded by less."""
+    answer = client.post("/api/neuron/csv", content=b" " * 20_001)
+    assert (answer.status_code, answer.json()["text"]) == (413, "the neuron has more than 20 kB, which is the most")
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b'{"a": "1"}', b'{"a": NaN}', b'{"a": true}', b'{"a": 1' + b"0" * 400 + b"}"]
 )
