@@ -1,5 +1,6 @@
 /** Inputs that tell a change once it is made, and keep what cannot be read visible. */
 import { useEffect, useState } from "preact/hooks";
+import { parseNumber } from "../panels/device/numbers";
 
 export function NumberInput({
   label,
@@ -27,17 +28,13 @@ export function NumberInput({
     setWrong("");
   }, [known]);
   const take = (given: string) => {
-    const plain = given.trim().replace(",", ".").replace("−", "-");
-    if (plain === known) return;
-    const read = Number(plain);
-    if (plain === "") {
-      setWrong("");
-      onChange(undefined);
-    } else if (!Number.isFinite(read)) setWrong(`"${given.slice(0, 20)}" is no number`);
-    else if (least !== undefined && read < least) setWrong(`must be ${least} or more`);
+    const isEmpty = given.trim() === "";
+    const read = parseNumber(given);
+    if (!isEmpty && read === undefined) setWrong(`"${given.slice(0, 20)}" is no number`);
+    else if (read !== undefined && least !== undefined && read < least) setWrong(`must be ${least} or more`);
     else {
       setWrong("");
-      onChange(read);
+      if (read !== value) onChange(read);
     }
   };
   return (

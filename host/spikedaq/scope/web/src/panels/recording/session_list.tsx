@@ -17,6 +17,8 @@ export function SessionList({ bench }: { bench: string }) {
   const loading = useSignal(false);
   /** Answers to older questions are not shown over newer ones. */
   const asked = useRef(0);
+  /** Where answers take long, asking again and again would have none of them shown. */
+  const isAsking = useRef(false);
   const state = benches.value.get(bench);
   const here = connected.value && state?.here === true;
   const standing = `${state?.status?.recording?.session} ${state?.status?.recording?.state}`;
@@ -24,6 +26,7 @@ export function SessionList({ bench }: { bench: string }) {
   /** Ask anew for as many pages as are shown. */
   async function refresh(howMany: number): Promise<void> {
     const number = ++asked.current;
+    isAsking.current = true;
     const fresh: Page[] = [];
     try {
       let before: unknown = null;
@@ -39,7 +42,7 @@ export function SessionList({ bench }: { bench: string }) {
     } catch (refused) {
       if (number === asked.current) error.value = words(refused);
     }
-    if (number === asked.current) loading.value = false;
+    if (number === asked.current) loading.value = isAsking.current = false;
   }
 
   const sessions = pages.value.flatMap((page) => page.sessions);
@@ -49,7 +52,7 @@ export function SessionList({ bench }: { bench: string }) {
     const timer = setTimeout(() => void refresh(Math.max(1, pages.value.length)), pages.value.length ? TYPING_MS : 0);
     const again = setInterval(
       () => {
-        if (!document.hidden) void refresh(Math.max(1, pages.value.length));
+        if (!document.hidden && !isAsking.current) void refresh(Math.max(1, pages.value.length));
       },
       busy ? BUSY_MS : CALM_MS,
     );
