@@ -52,12 +52,15 @@ def remembered() -> Iterator[Tell]:
     def tell(address: str, benches: Sequence[str]) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            # Under its own name only once it is locked: who looks for pages takes one without a lock for left over.
+            unlocked = path.with_name(f".{path.name}")
             # For this user only: the token is in it.
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+            fd = os.open(unlocked, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
             held.append(fd)
             if fcntl is not None:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.write(fd, json.dumps(asdict(ServedPage(address, tuple(benches)))).encode())
+            unlocked.replace(path)
         except OSError as error:
             raise StoreError(
                 f"{path} cannot be written ({error.strerror}); 'spikedaq class address' will not know this page"
