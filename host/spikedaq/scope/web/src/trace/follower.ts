@@ -8,6 +8,8 @@ import { TraceStore } from "./store";
 const MAX_BINS = 8192;
 const MAX_SAMPLES = 4_000_000;
 const RETRY_MS = 2000;
+/** Events come so long after their samples, at most. */
+const LATE_MS = 100;
 /** Parts of the past on their way at once: of this zoom, and of zooms before it, which nobody waits for any more. */
 const MAX_LOADING = 3;
 
@@ -131,9 +133,10 @@ export class Follower {
     for (const end of this.endings) end();
   }
 
-  /** The connection was lost: what happens meanwhile is not told. */
+  /** The connection was lost: what happens meanwhile is not told, nor what was on its way. */
   private interrupt(): void {
-    this.events.interrupt(this.store.end * this.store.binSteps);
+    const { end, binSteps, stepUs } = this.store;
+    this.events.interrupt(Math.floor(end * binSteps - (1000 * LATE_MS) / stepUs));
   }
 
   private hasSomething(): boolean {
