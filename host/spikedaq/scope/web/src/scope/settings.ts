@@ -72,7 +72,14 @@ function kept<T>(name: string, initial: T, isOne: (value: unknown) => boolean): 
     // not JSON: as if it were not there
   }
   const it = signal(value);
-  effect(() => localStorage.setItem(key, JSON.stringify(it.value)));
+  effect(() => {
+    const text = JSON.stringify(it.value);
+    try {
+      localStorage.setItem(key, text);
+    } catch {
+      // full, or forbidden to this page: it holds until the page is closed
+    }
+  });
   return it;
 }
 
