@@ -85,9 +85,9 @@ def find_spikes(
     trace = as_trace(vm_mv, "the potential")
     threshold_mv = _finite(threshold_mv, "the threshold")
     not_negative(hysteresis_mv, "the hysteresis in mV")
-    refractory_steps = math.ceil(
-        not_negative(refractory_ms, "the refractory time in ms") / positive(step_ms, "the step in ms") - 1e-9
-    )
+    refractory = not_negative(refractory_ms, "the refractory time in ms") / positive(step_ms, "the step in ms")
+    # Longer than the trace is as long as the trace.
+    refractory_steps = math.ceil(min(refractory, float(len(trace))) - 1e-9)
     parted = as_breaks(breaks, len(trace))
     if _is_down(direction):
         trace, threshold_mv = -trace, -threshold_mv

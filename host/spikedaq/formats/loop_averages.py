@@ -37,6 +37,8 @@ from spikedaq.model import MODEL_STEP_MS, ConfigError
 AVERAGED_UNITS: Mapping[str, str] = {"stimulus": "%", "i_total": "a.u.", "syn1_i": "a.u.", "syn2_i": "a.u."}
 """Channels that are averaged beside the potentials, and their units."""
 
+_MAX_STEPS = 2**53
+
 
 @dataclass(frozen=True, slots=True)
 class LoopRule:
@@ -79,7 +81,8 @@ def loops_of(samples: Samples, rule: LoopRule) -> Loops:
     """
 
     def n_steps(length_ms: float) -> int:
-        return round(length_ms / MODEL_STEP_MS)
+        # More steps than there are samples, and a float has, are as good as any.
+        return round(min(length_ms / MODEL_STEP_MS, float(_MAX_STEPS)))
 
     length = None if rule.length_ms is None else n_steps(rule.length_ms)
     if length == 0:

@@ -35,7 +35,8 @@ async def read_in_child(
     Raises
     ------
     StoreError
-        What the reader found wrong; or it ended without a word, as on a file that was made to harm it.
+        What the reader found wrong; or it ended without a word, as on a file that was made to harm it, of which its
+        stderr, which is ours, may say more; or it said more than `MAX_LINE_BYTES`.
     """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -43,18 +44,20 @@ async def read_in_child(
         _MODULE,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
         limit=MAX_LINE_BYTES,
     )
     try:
         async with asyncio.timeout(TIMEOUT_S):
             return await _talk(process, request, show, name)
+    except ValueError as error:
+        raise StoreError(f"{name} has more parts than can be listed, or the reader of it talks nonsense") from error
     except TimeoutError as error:
         raise StoreError(f"{name} could not be read within {TIMEOUT_S:.0f} s; choose a shorter time range") from error
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
-        await process.wait()
+        # `wait` would wait for good for the end of a pipe whose reader has stopped at its limit; this reads it empty.
+        await process.communicate()
 
 
 async def _talk(

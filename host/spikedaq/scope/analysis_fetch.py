@@ -10,7 +10,8 @@ from typing import Any
 
 from spikedaq.inlet import Bench, fetch_session
 from spikedaq.model import CommandRejected, SpikedaqError, StoreError
-from spikedaq.scope.analysis_cache import AnalysisCache, Fill, Source
+from spikedaq.scope.analysis_cache import AnalysisCache, Fill
+from spikedaq.scope.analysis_source import Source
 
 MAX_FETCH_BYTES = 2 * 10**9
 """Of one device's files that are opened at once; half of what the cache has room for."""
@@ -81,7 +82,10 @@ def fetching(
     names = [str(file["name"]) for file in files]
 
     async def fill(source: Source) -> None:
-        await cache.make_room(n_bytes)
+        async with cache.room(source.folder, n_bytes):
+            await bring_into(source)
+
+    async def bring_into(source: Source) -> None:
         given_up = threading.Event()
 
         def show(_: str, done: int, total: int) -> None:

@@ -6,15 +6,12 @@ The numbers themselves come from `formats.found_spikes` and `formats.loop_averag
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from spikedaq.analysis import (
     FiCurve,
-    Table,
     bin_edges_ms,
     binned_rate_hz,
     breaks_of_steps,
@@ -22,7 +19,6 @@ from spikedaq.analysis import (
     suggest_threshold,
     threshold_sweep,
 )
-from spikedaq.analysis.tables import fi_table
 from spikedaq.formats.found_spikes import (
     NEURON_CHANNELS,
     STEP_UNITS,
@@ -31,22 +27,19 @@ from spikedaq.formats.found_spikes import (
     curve_of,
     find_in,
     spike_document,
-    spike_tables,
 )
 from spikedaq.formats.loop_averages import (
     Averaged,
     average_document,
-    average_over,
-    average_tables,
-    before_table,
     left_out,
-    loops_of,
     stimulus_before,
 )
 from spikedaq.formats.samples import Samples
 from spikedaq.model import MODEL_STEP_MS, ClampMode, ConfigError
 from spikedaq.scope.analysis_drawn import drawn_average, envelope, nice_step, phase_plane
+from spikedaq.scope.analysis_loaded import Loaded
 from spikedaq.scope.analysis_look import Look
+from spikedaq.scope.analysis_tables import averaged_in, channel_in, table_names
 
 MAX_MARKS = 20_000
 """Spikes that are drawn one by one."""
@@ -54,21 +47,6 @@ MAX_THRESHOLDS = 400
 _RATE_BINS = 200
 _MAX_RATE_BINS = 5_000
 _INTERVAL_BINS = 60
-
-
-@dataclass
-class Loaded:
-    """Samples of one window; ``kept`` is what does not depend on the threshold, made once."""
-
-    samples: Samples
-    shape: dict[str, Any] | None
-    kept: dict[Any, Any] = field(default_factory=dict)
-
-    def once(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
-        """Return what was made for a key, or make it."""
-        if key not in self.kept:
-            self.kept[key] = make()
-        return self.kept[key]
 
 
 def figures(loaded: Loaded, look: Look) -> dict[str, Any]:
@@ -80,7 +58,7 @@ def figures(loaded: Loaded, look: Look) -> dict[str, Any]:
         The look makes no sense for these samples.
     """
     samples = loaded.samples
-    channel = _channel(samples, look)
+    channel = channel_in(samples, look)
     document: dict[str, Any] = {
         "name": samples.name,
         "device": samples.device,
@@ -96,7 +74,7 @@ def figures(loaded: Loaded, look: Look) -> dict[str, Any]:
         document["problem"] = "it was recorded in voltage clamp, where a neuron has no spikes; choose another part"
         return document
     found = find_in(samples, channel, look.rule)
-    averaged, why_not = _averaged(found, look)
+    averaged, why_not = averaged_in(found, look)
     numbers = spike_document(found)
     del numbers["path"]
     times_ms = numbers.pop("spike_times_ms")
@@ -114,45 +92,9 @@ def figures(loaded: Loaded, look: Look) -> dict[str, Any]:
             lambda: phase_plane(samples, channel, found.breaks, shape=loaded.shape, near_mv_per_ms=look.near_mv_per_ms),
         ),
         "fi": _fi(found, look),
-        "tables": _table_names(found, averaged, look),
+        "tables": table_names(found, averaged, look),
     }
     return document
-
-
-def table(loaded: Loaded, look: Look, name: str) -> Table:
-    """Return one of the tables that `figures` names: the same that `spikedaq spikes` and `spikedaq average` write.
-
-    Raises
-    ------
-    ConfigError
-        There is none of that name.
-    """
-    found = find_in(loaded.samples, _channel(loaded.samples, look), look.rule)
-    with_loops = name.startswith(("averages", "loops")) or name.endswith(("_means.csv", "_rasterplot.csv"))
-    tables = spike_tables(found)
-    if with_loops:
-        averaged, why_not = _averaged(found, look)
-        if averaged is None:
-            raise ConfigError(why_not)
-        tables = average_tables(averaged)
-    elif name.startswith("spike_triggered_average") and "stimulus" in found.samples.channels:
-        tables = [before_table(found, stimulus_before(found, look.sta_ms))]
-    elif name.startswith("fi_curve") and look.fi in found.samples.channels:
-        tables = [fi_table(curve_of(found, look.fi), unit=STEP_UNITS[look.fi])]
-    chosen = next((one for one in tables if one.name == name), None)
-    if chosen is None:
-        raise ConfigError(f"there is no table {name[:80]!r} of this recording")
-    return chosen
-
-
-def _channel(samples: Samples, look: Look) -> str:
-    if look.channel in samples.channels:
-        return look.channel
-    has = [name for name in NEURON_CHANNELS if name in samples.channels]
-    raise ConfigError(
-        f"{samples.name} has no channel {look.channel} with values in it"
-        + (f"; it has {', '.join(has)}" if has else "")
-    )
 
 
 def _duration_ms(samples: Samples) -> float:
@@ -204,16 +146,6 @@ def _intervals(found: Found) -> dict[str, Any]:
     return {"edges_ms": np.round(edges, 6).tolist(), "n": counts.tolist()}
 
 
-def _averaged(found: Found, look: Look) -> tuple[Averaged | None, str]:
-    samples = found.samples
-    if "trigger" not in samples.channels:
-        return None, "there is no channel trigger with values in it, so loops cannot be told; record with a stimulus"
-    loops = loops_of(samples, look.loops)
-    if not len(loops.starts):
-        return None, f"there is no whole stimulus loop to average ({left_out(loops)})"
-    return average_over(found, loops), ""
-
-
 def _loops(one: Averaged) -> dict[str, Any]:
     numbers = average_document(one)
     del numbers["path"]
@@ -262,16 +194,3 @@ def _line(curve: FiCurve) -> list[tuple[float, float]]:
     levels = [point.level for point in firing]
     middle = float(np.mean(levels)), float(np.mean([point.rate_hz for point in firing]))
     return [(level, middle[1] + curve.gain_hz_per_unit * (level - middle[0])) for level in (levels[0], levels[-1])]
-
-
-def _table_names(found: Found, averaged: Averaged | None, look: Look) -> list[str]:
-    stem = found.neuron.replace(" ", "")
-    names = [f"{stem}_spike.csv", f"{stem}_spikerate.csv", f"spikes{found.suffix}.csv"]
-    if averaged is not None:
-        names += [f"{stem}_means.csv", f"{stem}_rasterplot.csv", f"averages{found.suffix}.csv"]
-        names += ["loops.csv"] if found.channel == "vm" else []
-    if "stimulus" in found.samples.channels:
-        names.append(f"spike_triggered_average{found.suffix}.csv")
-    if look.fi in found.samples.channels:
-        names.append("fi_curve.csv")
-    return names

@@ -47,6 +47,9 @@ def main() -> int:
     except SpikedaqError as error:
         _say({"text": str(error)})
         return 1
+    except OSError as error:
+        _say({"text": f"the page server cannot keep what was read: {error.strerror or error}"})
+        return 1
     except MemoryError:
         _say({"text": f"{request['path']} needs more memory than there is for it; choose a shorter time range"})
         return 1

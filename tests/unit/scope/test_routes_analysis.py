@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from helpers.formats_recordings import Maker, spiking
 from spikedaq.cli.main import main
 from spikedaq.formats import export_csv
-from spikedaq.scope import analysis_reader, routes_analysis
+from spikedaq.scope import analysis_reader, routes_analysis_open
 from spikedaq.scope.access import Access
 from spikedaq.scope.app import make_app
 from spikedaq.scope.hub import Hub
@@ -183,7 +183,7 @@ def test_too_large_is_refused_before_it_is_read(client: TestClient) -> None:
 
 
 def test_a_long_body_ends_at_the_bound(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(routes_analysis._SUFFIXES, ".csv", 1000)
+    monkeypatch.setitem(routes_analysis_open._SUFFIXES, ".csv", 1000)
     answer = client.post("/api/analysis/upload?name=big.csv", content=iter([b"x" * 600] * 3))
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
 
@@ -249,6 +249,24 @@ def test_a_look_that_makes_no_sense(
     answer = client.post(f"/api/analysis/open/{handle}/look", content=body)
     assert answer.status_code == 400, answer.text
     assert says in answer.json()["text"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "n_spikes", "n_used"),
+    [({"refractory_ms": 1e308}, 2, 2), ({"length_ms": 1e308}, 9, 0), ({"tolerance_ms": 1e308}, 9, 3)],
+)
+def test_times_without_measure_are_as_long_as_the_recording(
+    client: TestClient, handle: str, part: str, wanted: dict[str, Any], n_spikes: int, n_used: int
+) -> None:
+    """The greatest numbers there are make no error of the server; a refractory time begins anew after the gap."""
+    found = look(client, handle, part=part, **wanted)
+    assert found["spikes"]["n_spikes"] == n_spikes
+    assert found["loops"].get("n_used", 0) == n_used
+
+
+def test_a_place_in_the_list_that_is_none(client: TestClient) -> None:
+    answer = client.get("/api/analysis/recordings?bench=lab&before={")
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_arguments")
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"[" * 50_000, b'{"x":"' + b"y" * 200_000 + b'"}'])
