@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import contextlib
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -13,19 +13,14 @@ import numpy as np
 
 from spikedaq.analysis.imaging import Imager
 from spikedaq.analysis.imaging_block import FRAME_CHANNELS, NEURONS, ImagingBlock
-from spikedaq.bus import SAMPLES, DerivedPlace, Message, Unavailable, decode_mode, decode_samples, split_topic
+from spikedaq.bus import DerivedPlace
 from spikedaq.formats.imaging import Simulation
 from spikedaq.formats.imaging_files import ImagingFiles, Outputs, Tally
-from spikedaq.formats.imaging_gather import Gathered, later
+from spikedaq.formats.imaging_gather import later
+from spikedaq.formats.imaging_inflow import Inflow
 from spikedaq.inlet import Bench, DerivedPublisher
-from spikedaq.model import ChannelInfo, ClampMode, ConfigError
+from spikedaq.model import ConfigError, StoreError
 from spikedaq.store import FileMeta, ImagingMeta
-
-# Blocks are gathered for so long: each computation has its price, however short the block.
-_GATHER_S = 0.05
-_MAX_GATHERED = 4000
-"""Samples; what the history gives at once is not held back further."""
-_QUIET_S = 1.0
 
 
 class LiveImaging:
@@ -44,8 +39,6 @@ class LiveImaging:
     publisher : DerivedPublisher
     frames : int
         Published so far.
-    unavailable : int
-        Stretches of samples that nobody could give any more.
     """
 
     def __init__(
@@ -61,7 +54,6 @@ class LiveImaging:
     ) -> None:
         self.device = device
         self.simulation = simulation
-        self.unavailable = 0
         self._bench = bench
         self._info = bench.describe(device)
         self._imager = Imager(simulation.settings, seed=simulation.seed)
@@ -69,15 +61,9 @@ class LiveImaging:
         self._written: list[Path] = []
         self._published_before = 0
         self._tallies: list[Tally] = []
-        self._channels: dict[tuple[int, ClampMode], list[ChannelInfo]] = {}
         self._beside = beside
-        self._reference: tuple[int, int] | None = None
-        if beside is not None:
-            self._reference = (beside.reference_host_ns, beside.reference_utc_ns)
-        self._place: DerivedPlace | None = None
-        self._gathered = Gathered()
+        self._inflow = Inflow(bench, device, int(self._info["step_us"]), _reference_ns(beside))
         self._newest: list[float] = []
-        self._step_us = int(self._info["step_us"])
         self._stream = stream
         self.publisher = self._open(simulation, replace=replace)
 
@@ -101,6 +87,16 @@ class LiveImaging:
     def frames(self) -> int:
         """Return how many frames were published."""
         return self._published_before + self.publisher.published
+
+    @property
+    def unavailable(self) -> int:
+        """Return how many stretches of samples nobody could give any more."""
+        return self._inflow.unavailable
+
+    @property
+    def session(self) -> str | None:
+        """Return the session beside which files are being written, "" beside none; None where none are written."""
+        return None if self._files is None else self._beside.session if self._beside is not None else ""
 
     @property
     def newest_dff(self) -> list[float]:
@@ -154,7 +150,7 @@ class LiveImaging:
         self._files = ImagingFiles(outputs, self._meta)
         self._imager = Imager(self.simulation.settings, seed=self.simulation.seed)
         self._beside = beside
-        self._reference = None if beside is None else (beside.reference_host_ns, beside.reference_utc_ns)
+        self._inflow.count_from(_reference_ns(beside))
 
     def stop_recording(self, reason: str) -> None:
         """Complete the files, and go on without them."""
@@ -170,54 +166,15 @@ class LiveImaging:
 
     def run(self) -> Iterator[None]:
         """Compute and publish for good; yields now and then."""
-        with self._bench.follow(self.device, timeout_s=_QUIET_S) as follower:
-            fed_s = time.monotonic()
-            while True:
-                for message in follower:
-                    if isinstance(message, Unavailable):
-                        self.unavailable += 1
-                    elif split_topic(message.topic).stream == SAMPLES:
-                        self._gather(message)
-                    if time.monotonic() - fed_s >= _GATHER_S or self._gathered.n_samples >= _MAX_GATHERED:
-                        self._feed()
-                        fed_s = time.monotonic()
-                        yield
-                self._feed()
+        for still_come in self._inflow.pieces():
+            self._feed()
+            if not still_come:
                 # The device is stopped or away; the daemon is told that we are not.
-                place = self._place or DerivedPlace(0, 0, self._step_us)
-                self.publisher.publish(place, np.empty((0, len(FRAME_CHANNELS))))
-                yield
-
-    def _gather(self, message: Message) -> None:
-        header = message.header
-        t_ns = self._time_of(header)
-        if t_ns is None:
-            return  # the clock will be known in a moment
-        mode = decode_mode(message)
-        key = (header["boot"], mode)
-        if key not in self._channels:
-            self._channels[key] = self._bench.channels(self.device, mode)
-        place = DerivedPlace(
-            header["boot"], header["step"], header["step_us"], header["tick"], t_ns, header.get("u_ns")
-        )
-        self._place = place
-        if self._reference is None:
-            clock = self._bench.client.call("clock")
-            self._reference = (t_ns, clock["utc_ns"] + t_ns - clock["host_ns"])
-        start_s = (t_ns - self._reference[0]) / 1e9
-        self._gathered.add(place, self._channels[key], decode_samples(message), start_s)
-
-    def _time_of(self, header: dict[str, Any]) -> int | None:
-        """Return the host time of a block's first sample; by the block before it where the clock is not known."""
-        t_ns, before = header.get("t_ns"), self._place
-        if t_ns is not None:
-            return int(t_ns)
-        if before is None or before.t_ns is None or before.boot_id != header["boot"]:
-            return None
-        return before.t_ns + (int(header["step"]) - before.step) * int(header["step_us"]) * 1000
+                self.publisher.publish(self._inflow.place, np.empty((0, len(FRAME_CHANNELS))))
+            yield
 
     def _feed(self) -> None:
-        for source, place in self._gathered.take():
+        for source, place in self._inflow.take():
             block = self._imager.feed(source.boot_id, source.first_step, source.vm_mv)
             if block.restarted:
                 self._tallies.append(Tally(block.boot_id, block.first_step))
@@ -236,18 +193,17 @@ class LiveImaging:
     def _meta(self, boot_id: int, first_step: int) -> ImagingMeta:
         simulation, info = self.simulation, self._info
         settings = simulation.settings
-        place = self._place
         return ImagingMeta(
             bench=self._bench.name,
             device=self.device,
             unique_id=info["unique_id"],
             board=info["board"],
             boot_id=boot_id,
-            reference_utc_ns=self._reference[1] if self._reference else 0,
+            reference_utc_ns=self._inflow.reference_utc_ns,
             time="host",
             first_step=first_step,
             pitch_steps=settings.steps_per_frame,
-            step_us=place.step_us if place else self._step_us,
+            step_us=self._inflow.place.step_us,
             seed=simulation.seed,
             settings=settings.to_map(),
             source=f"live, published on {self.publisher.topic}",
@@ -292,7 +248,13 @@ class LiveImaging:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close("stopped" if kind in (None, KeyboardInterrupt) else "interrupted")
+        # A file that could not be written cannot be completed either: the first reason is the one to tell.
+        with contextlib.suppress(*([StoreError] if isinstance(error, StoreError) else [])):
+            self.close("stopped" if kind in (None, KeyboardInterrupt) else "interrupted")
+
+
+def _reference_ns(beside: FileMeta | None) -> tuple[int, int] | None:
+    return None if beside is None else (beside.reference_host_ns, beside.reference_utc_ns)
 
 
 def _whole(value: float) -> str:

@@ -29,15 +29,16 @@ from spikedaq.inlet import Bench, connect
 from spikedaq.keys import ClientKey
 from spikedaq.lesson import ENDED
 from spikedaq.model import ConfigError, SpikedaqError, StoreError
+from spikedaq.scope.imaging_process import FILES_FAILED
 from spikedaq.store import FileMeta
 
 NAME = "imaging of the page"
 STREAM = "imaging"
-FILES_FAILED = 3
-"""Exit status where a file could not be written."""
 _TOLD_EVERY_S = 0.5
 _RETRY_S = 2.0
 _NICE = 5
+_FILES_TOLD = 20
+"""The newest: a board that reboots all the time begins another pair each time, and a line has a bound."""
 
 Orders = queue.Queue[dict[str, Any]]
 
@@ -121,8 +122,8 @@ class _Child:
         try:
             value = self._do(live, bench, order)
         except StoreError as error:
-            if live.is_recording:
-                raise
+            if live.is_recording or order["do"] != "record":
+                raise  # a file could not be completed, of which HDF5 may crash later
             _answer(order, error)
         except SpikedaqError as error:
             _answer(order, error)
@@ -151,8 +152,8 @@ class _Child:
             "unpublished": live.publisher.unpublished,
             "reason": live.publisher.reason,
             "unavailable": live.unavailable,
-            "recording": live.is_recording,
-            "files": [str(path) for path in live.written],
+            "session": live.session,
+            "files": [str(path) for path in live.written[-_FILES_TOLD:]],
         }
         say({"state": told})
 

@@ -18,6 +18,8 @@ START_S = 60.0
 """Python loads numpy and HDF5 before it can say anything; on a busy classroom computer that takes a while."""
 ANSWER_S = 20.0
 END_S = 20.0
+FILES_FAILED = 3
+"""Exit status where a file could not be written."""
 
 
 class ImagingProcess:
@@ -33,7 +35,7 @@ class ImagingProcess:
     Attributes
     ----------
     failure : str
-        Why a file could not be written, where that ended it.
+        Why what was recorded is not complete: a file could not be written, or it had to be killed.
     """
 
     def __init__(self, asked: dict[str, Any], tell: Callable[[dict[str, Any]], None]) -> None:
@@ -45,6 +47,7 @@ class ImagingProcess:
         self._first: asyncio.Future[None] | None = None
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._next = 1
+        self._status: int | None = None
 
     async def start(self) -> None:
         """Start it, and wait until it publishes.
@@ -84,6 +87,8 @@ class ImagingProcess:
         CommandRejected
             It was refused, or it ended.
         """
+        if self._listening is None or self._listening.done():
+            raise self._gone()
         number, self._next = self._next, self._next + 1
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
@@ -117,6 +122,10 @@ class ImagingProcess:
             async with asyncio.timeout(END_S):
                 await asyncio.shield(self._listening)
         except TimeoutError:
+            self.failure = self.failure or (
+                f"the simulation did not end within {END_S:.0f} s, and was killed; files that it was writing open "
+                "after: spikedaq imaging --repair FILE"
+            )
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await self._listening
@@ -126,15 +135,27 @@ class ImagingProcess:
             self._process.stdin.write(json.dumps(what).encode() + b"\n")
 
     async def _listen(self, process: asyncio.subprocess.Process) -> int:
-        if process.stdout is not None:
-            while line := await process.stdout.readline():
-                self._take(json.loads(line))
+        """Take what it says until it ends; its exit status."""
+        try:
+            if process.stdout is not None:
+                while line := await process.stdout.readline():
+                    self._take(json.loads(line))
+        except (ValueError, KeyError, TypeError) as error:
+            self.failure = self.failure or f"the simulation said what cannot be understood, and was ended ({error!r})"
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            if process.stdout is not None:
+                await process.stdout.read()  # `wait` would wait for good for a pipe that is not read empty
         status = await process.wait()
-        why = CommandRejected(f"the simulation ended by itself (exit status {status}); start it again", code="ended")
+        self._status = status
         for answer in (self._first, *self._waiting.values()):
             if answer is not None and not answer.done():
-                answer.set_exception(why)
+                answer.set_exception(self._gone())
         return status
+
+    def _gone(self) -> CommandRejected:
+        why = self.failure or f"the simulation ended by itself (exit status {self._status}); start it again"
+        return CommandRejected(why, code="ended")
 
     def _take(self, said: dict[str, Any]) -> None:
         first = self._first

@@ -4,83 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from spikedaq.analysis.imaging_settings import ImagingSettings
-from spikedaq.analysis.indicators import GENERIC, indicator_named
-from spikedaq.formats.imaging import Simulation
 from spikedaq.model import CommandRejected, ConfigError
 from spikedaq.scope.hub import Hub
-from spikedaq.scope.imaging_process import ImagingProcess, key_to_map
+from spikedaq.scope.imaging_process import FILES_FAILED, ImagingProcess, key_to_map
+from spikedaq.scope.imaging_run import Run, changed, check_free, disk_is_full
 
 STREAM = "imaging"
 MAX_RUNS = 16
 """Each is a process of some 90 MB that takes a tenth of a core."""
-MAX_FILES = 20
 IDLE_S = 60.0
 """Nobody has looked at the device for so long: what nobody sees need not be simulated."""
-LEAST_FREE_BYTES = 500_000_000
-"""A CSV grows by 1.5 MB/s at 10 kHz, and the disk is needed by others."""
 _LOOK_S = 1.0
 _OVER = ("complete", "interrupted")
-
-
-@dataclass(slots=True)
-class Run:
-    """What a page is told of one device, and the process behind it.
-
-    Attributes
-    ----------
-    state : str
-        ``off``, ``starting``, ``running``, ``waiting`` (the bench is away) or ``ending``.
-    note : str
-        Why it is not as somebody wanted it.
-    session : str or None
-        The session beside which it is recorded, "" where there is none; None where it is not recorded.
-    """
-
-    bench: str
-    device: str
-    simulation: Simulation = field(default_factory=lambda: Simulation(ImagingSettings(), 0, GENERIC.name))
-    state: str = "off"
-    note: str = ""
-    by: str = ""
-    session: str | None = None
-    files: list[Path] = field(default_factory=list)
-    counts: dict[str, Any] = field(default_factory=dict)
-    process: ImagingProcess | None = None
-    watching: asyncio.Task[None] | None = None
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    needed_s: float = 0.0
-
-    def told(self) -> dict[str, Any]:
-        """Return it as JSON values."""
-        growing = set(self.files[-2:]) if self.session is not None else set()
-        return {
-            "device": self.device,
-            "state": self.state,
-            "note": self.note,
-            "by": self.by,
-            **self.simulation.described(),
-            # JavaScript has no such integers.
-            "seed": str(self.simulation.seed),
-            "session": self.session,
-            "files": [file for path in self.files if (file := _file(path, is_growing=path in growing)) is not None],
-            **self.counts,
-        }
-
-
-def _file(path: Path, *, is_growing: bool) -> dict[str, Any] | None:
-    try:
-        n_bytes = path.stat().st_size
-    except OSError:
-        return {"name": path.name, "bytes": 0, "growing": True} if is_growing else None
-    return {"name": path.name, "bytes": n_bytes, "growing": is_growing}
 
 
 class ImagingRuns:
@@ -102,6 +42,8 @@ class ImagingRuns:
         self._folder_of = folder_of
         self._now_s = now_s
         self._runs: dict[tuple[str, str], Run] = {}
+        self._watching: set[asyncio.Task[None]] = set()
+        self._is_closing = False
 
     def run(self, bench: str, device: str) -> Run:
         """Return the run of a device, which may be off."""
@@ -122,7 +64,7 @@ class ImagingRuns:
         async with run.lock:
             if run.process is not None:
                 return run
-            if sum(each.process is not None for each in self._runs.values()) >= MAX_RUNS:
+            if sum(each.state != "off" for each in self._runs.values()) >= MAX_RUNS:
                 text = f"{MAX_RUNS} devices are being simulated by this page, which is the most; stop one first"
                 raise CommandRejected(text, code="too_many")
             run.by, run.note = by, ""
@@ -133,7 +75,7 @@ class ImagingRuns:
         url = self._hub.urls.get(run.bench)
         if url is None:
             raise CommandRejected(f"the bench {run.bench} is not reached now", code="unknown_bench")
-        run.state, run.counts, run.session, run.needed_s = "starting", {}, None, self._now_s()
+        run.state, run.counts, run.session, run.was_cut, run.needed_s = "starting", {}, None, False, self._now_s()
         self._tell(run)
         asked = {
             "url": url, "key": key_to_map(self._hub.key), "device": run.device, "replace": replace,
@@ -142,7 +84,7 @@ class ImagingRuns:
         process = ImagingProcess(asked, lambda told: self._take(run, told))
         try:
             await process.start()
-        except (CommandRejected, OSError) as error:
+        except BaseException as error:
             run.state, run.note = "off", str(error)
             self._tell(run)
             if isinstance(error, OSError):
@@ -151,6 +93,8 @@ class ImagingRuns:
             raise
         run.process = process
         run.watching = asyncio.create_task(self._watch(run, process), name=f"imaging of {run.device}")
+        self._watching.add(run.watching)
+        run.watching.add_done_callback(self._watching.discard)
         self._tell(run)
 
     async def change(
@@ -193,10 +137,10 @@ class ImagingRuns:
             if run.session is None:
                 folder = self._folder_of(bench)
                 if folder is not None:
-                    _check_free(folder)
+                    check_free(folder)
                 value = await run.process.order("record", folder=None if folder is None else str(folder))
-                run.session, run.note = value["session"], ""
-                _note_files(run, value["files"])
+                run.session, run.note, run.was_cut = value["session"], "", False
+                run.note_files(value["files"])
                 self._tell(run)
         return run
 
@@ -223,42 +167,36 @@ class ImagingRuns:
             return
         run.state = "ending"
         self._tell(run)
-        await process.end()
-        if run.watching is not None:
-            await run.watching
-        run.state, run.session, run.note = "off", None, note
-        self._tell(run)
+        try:
+            await process.end()
+        finally:
+            # That files are not complete is more than that somebody's wish was done.
+            run.state, run.session, run.note = "off", None, process.failure or note
+            self._tell(run)
 
     async def _watch(self, run: Run, process: ImagingProcess) -> None:
         """Wait for the end of a process, and begin again where only the files had failed."""
         status = await process.ended()
-        if run.process is not process:
-            return  # it was asked to end
-        run.process, run.session = None, None
-        run.state, run.note = "off", process.failure or f"it ended by itself (exit status {status}); start it again"
-        self._tell(run)
-        if process.failure:
-            with contextlib.suppress(CommandRejected):
-                async with run.lock:
-                    if run.process is None:
-                        await self._launch(run, replace=True)
-                run.note = f"the recording ended: {process.failure}"
-                self._tell(run)
+        async with run.lock:
+            if run.process is not process:
+                return  # it was asked to end
+            run.process, run.session = None, None
+            run.state, run.note = "off", process.failure or f"it ended by itself (exit status {status}); start it again"
+            self._tell(run)
+            if status != FILES_FAILED or self._is_closing:
+                return
+            ended = f"the recording ended: {process.failure}"
+            try:
+                await self._launch(run, replace=True)
+            except CommandRejected as error:
+                run.note = f"{ended}; and it could not be begun again: {error}"
+            else:
+                run.note = ended
+            self._tell(run)
 
     def _take(self, run: Run, told: dict[str, Any]) -> None:
         """Take what a process says of itself."""
-        before = (run.state, run.counts)
-        if run.state != "ending":
-            run.state = told["state"]
-        if run.state == "waiting":
-            run.note, run.session = told["text"], None
-        elif before[0] == "waiting":
-            run.note = ""
-        names = ("frames", "unpublished", "reason", "unavailable")
-        run.counts = {name: told[name] for name in names if name in told}
-        # A reboot begins another pair of files.
-        _note_files(run, told.get("files", ()))
-        if (run.state, run.counts) != before:
+        if run.take(told):
             self._tell(run)
 
     def _tell(self, run: Run) -> None:
@@ -279,7 +217,7 @@ class ImagingRuns:
             run.needed_s = self._now_s()
         if run.session and run.session != self._recorded(bench, device):
             await self.stop_recording(bench, device, f"the session {run.session} has ended, and with it this recording")
-        elif run.session is not None and (text := _disk_is_full(run.files)):
+        elif run.session is not None and (text := disk_is_full(run.files)):
             await self.stop_recording(bench, device, text)
         elif self._now_s() - run.needed_s > IDLE_S:
             await self.stop(bench, device, f"it ended because nobody had looked at {device} for {IDLE_S:.0f} s")
@@ -295,42 +233,6 @@ class ImagingRuns:
 
     async def close(self) -> None:
         """End all of them, as the page server ends."""
+        self._is_closing = True
         await asyncio.gather(*(self.stop(*key) for key in list(self._runs)), return_exceptions=True)
-
-
-def _note_files(run: Run, names: Iterable[str]) -> None:
-    fresh = [path for name in names if (path := Path(name)) not in run.files]
-    run.files = [*run.files, *fresh][-MAX_FILES:]
-
-
-def changed(simulation: Simulation, indicator: str | None, settings: dict[str, Any], seed: int | None) -> Simulation:
-    """Return a simulation with an indicator's constants, then some settings, and a seed.
-
-    Raises
-    ------
-    ConfigError
-        Values that cannot be; all of them are named.
-    """
-    now, name = simulation.settings, simulation.indicator
-    if indicator is not None:
-        found = indicator_named(indicator)
-        now, name = now.with_indicator(found), found.name
-    seed = simulation.seed if seed is None else seed
-    if not 0 <= seed < 2**64:
-        raise ConfigError(f"the seed {seed} must be from 0 to 2**64 - 1")
-    return Simulation(now.changed(settings), seed, name)
-
-
-def _check_free(folder: Path) -> None:
-    if text := _disk_is_full([folder / "file"]):
-        raise CommandRejected(text, code="disk_full")
-
-
-def _disk_is_full(files: list[Path]) -> str:
-    """Return what to say where there is too little room for more; empty where there is enough."""
-    for path in files[-1:]:
-        folder = next((each for each in path.parents if each.is_dir()), None)
-        with contextlib.suppress(OSError):
-            if folder is not None and shutil.disk_usage(folder).free < LEAST_FREE_BYTES:
-                return f"less than {LEAST_FREE_BYTES // 1_000_000} MB are free in {folder}; make room, then record"
-    return ""
+        await asyncio.gather(*self._watching, return_exceptions=True)

@@ -22,7 +22,8 @@ from spikedaq.model import CommandRejected
 from spikedaq.scope.access import WebRole, is_loopback
 from spikedaq.scope.bodies import BodyTooLargeError, attachment, read_body, refusal, too_large
 from spikedaq.scope.hub import Hub
-from spikedaq.scope.imaging_runs import ImagingRuns, Run
+from spikedaq.scope.imaging_run import Run
+from spikedaq.scope.imaging_runs import ImagingRuns
 from spikedaq.scope.page_connection import viewer_name
 
 _MAX_BODY_BYTES = 20_000
@@ -179,9 +180,11 @@ async def simulations(app: Starlette, folder: Path | None = None) -> Any:
         yield
     finally:
         looking.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await looking
-        await runs.close()
+        try:
+            with contextlib.suppress(asyncio.CancelledError):
+                await looking
+        finally:
+            await runs.close()
 
 
 routes: list[BaseRoute] = [
