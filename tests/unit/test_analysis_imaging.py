@@ -15,8 +15,8 @@ from spikedaq.analysis.imaging import Imager
 from spikedaq.analysis.imaging_block import FRAME_CHANNELS, ImagingBlock, ImagingState, vm_of
 from spikedaq.analysis.imaging_settings import ImagingSettings, setting_infos
 from spikedaq.analysis.indicators import INDICATORS, indicator_named
-from spikedaq.analysis.noise import IndexedNoise, normal_quantile
 from spikedaq.model import ChannelInfo, ConfigError
+from spikedaq.noise import IndexedNoise, normal_quantile
 
 QUIET = {"floor_noise": 0.0, "shot_noise": 0.0}
 NOISY = {"ca_noise": 0.5, "laser": 1.6, "pmt": 1.7, "frame_rate_hz": 700.0}

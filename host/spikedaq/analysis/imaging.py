@@ -11,8 +11,8 @@ import numpy as np
 
 from spikedaq.analysis.imaging_block import NEURONS, FloatArray, ImagingBlock, ImagingState, IntArray
 from spikedaq.analysis.imaging_settings import ImagingSettings
-from spikedaq.analysis.noise import IndexedNoise
 from spikedaq.model import MODEL_STEP_MS, ConfigError
+from spikedaq.noise import IndexedNoise
 
 # Constants of the stock software's imaging simulation, December 2025.
 THRESHOLD_MV = -20.0

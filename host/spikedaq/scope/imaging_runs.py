@@ -43,7 +43,6 @@ class ImagingRuns:
         self._now_s = now_s
         self._runs: dict[tuple[str, str], Run] = {}
         self._watching: set[asyncio.Task[None]] = set()
-        self._is_closing = False
 
     def run(self, bench: str, device: str) -> Run:
         """Return the run of a device, which may be off."""
@@ -183,7 +182,7 @@ class ImagingRuns:
             run.process, run.session = None, None
             run.state, run.note = "off", process.failure or f"it ended by itself (exit status {status}); start it again"
             self._tell(run)
-            if status != FILES_FAILED or self._is_closing:
+            if status != FILES_FAILED:
                 return
             ended = f"the recording ended: {process.failure}"
             try:
@@ -233,6 +232,5 @@ class ImagingRuns:
 
     async def close(self) -> None:
         """End all of them, as the page server ends."""
-        self._is_closing = True
         await asyncio.gather(*(self.stop(*key) for key in list(self._runs)), return_exceptions=True)
         await asyncio.gather(*self._watching, return_exceptions=True)

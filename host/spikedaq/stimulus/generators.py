@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from spikedaq.model import ConfigError
-from spikedaq.stimulus import noise, shapes
-from spikedaq.stimulus.parameters import Generator, Parameter, Plan, shown
+from spikedaq.stimulus import plans
+from spikedaq.stimulus.parameters import Generator, Parameter, shown
 
 _MAX_MS = 600_000.0
 """Ten minutes: what `MAX_ROWS` can hold."""
@@ -50,105 +47,6 @@ _HOLD = _ms("hold_ms", 1.0, "each draw is held for so long")
 _DURATION = _ms("duration_ms", 1000.0, "how long it lasts")
 
 
-def rows_of(ms: float) -> int:
-    """Return the rows of a time in milliseconds that was checked to be whole rows."""
-    return round(ms * 10)
-
-
-def _steps(v: Mapping[str, Any]) -> Plan:
-    on, off = rows_of(v["on_ms"]), rows_of(v["off_ms"])
-    return Plan(
-        v["count"] * (on + off),
-        lambda: shapes.steps(
-            v["count"],
-            first=v["first"],
-            increment=v["increment"],
-            on_rows=on,
-            off_rows=off,
-            off_level=v["off_level"],
-        ),
-    )
-
-
-def _ramp(v: Mapping[str, Any]) -> Plan:
-    n, hold = rows_of(v["duration_ms"]), rows_of(v["hold_ms"])
-    return Plan(
-        n + hold, lambda: np.concatenate([shapes.ramp(n, v["start"], v["end"]), shapes.constant(hold, v["end"])])
-    )
-
-
-def _sine(v: Mapping[str, Any]) -> Plan:
-    n = rows_of(v["duration_ms"])
-    return Plan(
-        n,
-        lambda: shapes.sine(
-            shapes.constant_cycles(n, v["frequency_hz"], v["phase_deg"]), v["amplitude"], v["mean"]
-        ),
-    )  # fmt: skip
-
-
-def _triangle(v: Mapping[str, Any]) -> Plan:
-    n = rows_of(v["duration_ms"])
-    return Plan(
-        n,
-        lambda: shapes.triangle(
-            shapes.constant_cycles(n, v["frequency_hz"], v["phase_deg"]), v["amplitude"], v["mean"]
-        ),
-    )  # fmt: skip
-
-
-def _chirp_linear(v: Mapping[str, Any]) -> Plan:
-    n = rows_of(v["duration_ms"])
-    return Plan(n, lambda: shapes.sine(shapes.linear_cycles(n, v["start_hz"], v["end_hz"]), v["amplitude"], v["mean"]))
-
-
-def _chirp_exponential(v: Mapping[str, Any]) -> Plan:
-    n = rows_of(v["duration_ms"])
-    return Plan(
-        n, lambda: shapes.sine(shapes.exponential_cycles(n, v["start_hz"], v["end_hz"]), v["amplitude"], v["mean"])
-    )
-
-
-def _chirp_amplitude(v: Mapping[str, Any]) -> Plan:
-    n = rows_of(v["duration_ms"])
-    return Plan(
-        n,
-        lambda: shapes.sine(
-            shapes.constant_cycles(n, v["frequency_hz"]), shapes.ramp(n, v["start"], v["end"]), v["mean"]
-        ),
-    )  # fmt: skip
-
-
-def _noise_gaussian(v: Mapping[str, Any]) -> Plan:
-    n, hold = rows_of(v["duration_ms"]), rows_of(v["hold_ms"])
-    return Plan(n, lambda: noise.held(v["mean"] + v["sd"] * noise.gaussian(-(-n // hold), v["seed"]), hold, n))
-
-
-def _noise_binary(v: Mapping[str, Any]) -> Plan:
-    n, hold = rows_of(v["duration_ms"]), rows_of(v["hold_ms"])
-
-    def build() -> shapes.Percent:
-        draws = noise.uniform(-(-n // hold), v["seed"])
-        return noise.held(np.where(draws < v["probability"], v["high"], v["low"]), hold, n)
-
-    return Plan(n, build)
-
-
-def _pulses(v: Mapping[str, Any]) -> Plan:
-    width, period = rows_of(v["width_ms"]), rows_of(v["period_ms"])
-    if width > period:
-        raise ConfigError(
-            f"width_ms of pulses is {v['width_ms']:g} ms, longer than period_ms, {v['period_ms']:g} ms; make the width "
-            "shorter or the period longer"
-        )
-    return Plan(v["count"] * period, lambda: shapes.pulses(v["count"], width, period, v["amplitude"], v["level"]))
-
-
-def _constant(v: Mapping[str, Any]) -> Plan:
-    n = rows_of(v["duration_ms"])
-    return Plan(n, lambda: shapes.constant(n, v["level"]))
-
-
 _WAVE = (
     _percent("amplitude", 50.0, "from the mean to the peak", minimum=0.0),
     _percent("mean", 0.0, "level that it swings about"),
@@ -173,7 +71,7 @@ GENERATORS: tuple[Generator, ...] = (
             _percent("off_level", 0.0, "level of the rest"),
             *_around(100.0),
         ),
-        _steps,
+        plans.steps,
     ),
     Generator(
         "ramp", "Ramp", "a straight line from one level to another",
@@ -184,10 +82,10 @@ GENERATORS: tuple[Generator, ...] = (
             _ms("hold_ms", 0.0, "how long the last level is held", minimum=0.0),
             *_around(100.0),
         ),
-        _ramp,
+        plans.ramp,
     ),
-    Generator("sine", "Sine", "a sine about a mean", (*_WAVE, *_around(100.0)), _sine),
-    Generator("triangle", "Triangle", "a triangle about a mean", (*_WAVE, *_around(100.0)), _triangle),
+    Generator("sine", "Sine", "a sine about a mean", (*_WAVE, *_around(100.0)), plans.sine),
+    Generator("triangle", "Triangle", "a triangle about a mean", (*_WAVE, *_around(100.0)), plans.triangle),
     Generator(
         "chirp_linear", "Chirp, linear", "a sine whose frequency changes by the same amount in equal times",
         (
@@ -197,7 +95,7 @@ GENERATORS: tuple[Generator, ...] = (
             _DURATION,
             *_around(100.0),
         ),
-        _chirp_linear,
+        plans.chirp_linear,
     ),
     Generator(
         "chirp_exponential", "Chirp, exponential", "a sine whose frequency changes by the same factor in equal times",
@@ -208,7 +106,7 @@ GENERATORS: tuple[Generator, ...] = (
             _DURATION,
             *_around(100.0),
         ),
-        _chirp_exponential,
+        plans.chirp_exponential,
     ),
     Generator(
         "chirp_amplitude", "Chirp, amplitude", "a sine of one frequency whose amplitude changes linearly",
@@ -220,7 +118,7 @@ GENERATORS: tuple[Generator, ...] = (
             _DURATION,
             *_around(100.0),
         ),
-        _chirp_amplitude,
+        plans.chirp_amplitude,
     ),
     Generator(
         "noise_gaussian", "Noise, Gaussian", "random levels about a mean; what is beyond 100 % is cut, and counted",
@@ -232,7 +130,7 @@ GENERATORS: tuple[Generator, ...] = (
             _SEED,
             *_around(100.0),
         ),
-        _noise_gaussian,
+        plans.noise_gaussian,
     ),
     Generator(
         "noise_binary", "Noise, binary", "two levels in random order",
@@ -245,7 +143,7 @@ GENERATORS: tuple[Generator, ...] = (
             _SEED,
             *_around(100.0),
         ),
-        _noise_binary,
+        plans.noise_binary,
     ),
     Generator(
         "pulses", "Pulses", "equal pulses at equal distances",
@@ -257,12 +155,12 @@ GENERATORS: tuple[Generator, ...] = (
             _ms("period_ms", 100.0, "from the beginning of one pulse to that of the next"),
             *_around(0.0),
         ),
-        _pulses,
+        plans.pulses,
     ),
     Generator(
         "constant", "Constant", "one level",
         (_percent("level", 50.0, "the level"), _DURATION, *_around(0.0)),
-        _constant,
+        plans.constant,
     ),
 )  # fmt: skip
 _BY_NAME = {one.name: one for one in GENERATORS}

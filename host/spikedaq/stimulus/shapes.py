@@ -84,3 +84,8 @@ def pulses(count: int, width_rows: int, period_rows: int, amplitude: float, leve
     out = np.full((count, period_rows), level, np.float64)
     out[:, :width_rows] = amplitude
     return out.reshape(-1)
+
+
+def held(draws: Percent, hold_rows: int, n_rows: int) -> Percent:
+    """Return each draw for ``hold_rows`` rows, cut at ``n_rows``: sample and hold."""
+    return np.repeat(draws, hold_rows)[:n_rows]

@@ -13,8 +13,9 @@ import numpy as np
 
 from spikedaq.model import ConfigError
 from spikedaq.stimulus import shapes
-from spikedaq.stimulus.generators import generator, rows_of
+from spikedaq.stimulus.generators import generator
 from spikedaq.stimulus.parameters import Plan, shown
+from spikedaq.stimulus.plans import rows_of
 from spikedaq.stimulus.waveform import MAX_ROWS, Limits, Waveform, check_n_rows, quantised
 
 MAX_PARTS = 1000

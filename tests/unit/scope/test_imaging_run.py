@@ -6,7 +6,7 @@ import asyncio
 import queue
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -68,9 +68,9 @@ def test_what_the_process_does_counts_also_where_its_answer_came_too_late() -> N
 class Process:
     """Stands in for the simulation; ends as it is told to."""
 
-    made: list[Process] = []
+    made: ClassVar[list[Process]] = []
     starts: asyncio.Event
-    refusals: list[str] = []
+    refusals: ClassVar[list[str]] = []
 
     def __init__(self, asked: dict[str, Any], tell: Any) -> None:
         self.failure, self.status, self.over, self.tell = "", 0, asyncio.Event(), tell

@@ -1,12 +1,9 @@
-"""Normal random numbers by their index: any part of the sequence at any time, the same on every run."""
+"""The quantile of the normal distribution by our own arithmetic: numpy promises nothing of its own."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-
-WIDTH = 4
-"""Numbers per index: what one step of Philox 4x64 makes."""
 
 # Wichura (1988), algorithm AS 241, PPND16: the quantile of the normal distribution to about 1e-16. Highest power first.
 _CENTRE = (
@@ -29,38 +26,6 @@ _TAIL = (
 )  # fmt: skip
 _CENTRE_HALF, _CENTRE_SHIFT = 0.425, 0.180625
 _TAIL_FROM, _MIDDLE_SHIFT = 5.0, 1.6
-
-
-class IndexedNoise:
-    """A sequence of independent standard normal numbers, `WIDTH` of them per index.
-
-    Philox is counter-based (Salmon et al. 2011): number ``i`` costs the same whether its neighbours are drawn or not.
-    numpy promises the integers of its bit generators for good, not its normal numbers; hence our own quantile.
-
-    Parameters
-    ----------
-    seed : int
-        0 to 2**64 - 1.
-    stream, purpose : int
-        Sequences with another of the two have nothing in common; 0 to 2**64 - 1.
-    """
-
-    def __init__(self, seed: int, stream: int, purpose: int) -> None:
-        self._key = np.array([seed, 0], np.uint64)
-        self._high = (stream, purpose)
-        self._next = -1
-        self._generator = np.random.Philox(key=self._key)
-
-    def normal(self, first: int, n: int) -> npt.NDArray[np.float64]:
-        """Return the numbers with indices ``first`` to ``first + n - 1``, float64 array, shape (n, WIDTH)."""
-        if first != self._next:
-            counter = np.array([first, 0, *self._high], np.uint64)
-            self._generator = np.random.Philox(counter=counter, key=self._key)
-        self._next = first + n
-        raw = self._generator.random_raw(WIDTH * n)
-        # The middles of 2**52 equal parts of (0, 1): each exact, none of them 0 or 1.
-        uniform = ((raw >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
-        return normal_quantile(uniform).reshape(n, WIDTH)
 
 
 def normal_quantile(p: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
