@@ -144,14 +144,21 @@ def test_the_older_header_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "no recording of the stock"),
+        ("", "is empty"),
+        ("\n\n", "no recording of the stock"),
         ("Stim,Trigger\n1,0\n", "no recording of the stock"),
         (STOCK + "\n0.0,x,0,0,0,0,0,0,0\n", "line 2"),
-        (STOCK + "\n0.0,-70,0\n", "line 2: it has 3 columns, and the header 9"),
-        (STOCK + "\n0.0,,0,0,0,0,0,0,0\n", "must be numbers"),
+        (STOCK + "\n0.0,-70,0\n", "line 2: 3 fields where the header has 9"),
+        (STOCK + "\n0.0,,0,0,0,0,0,0,0\n", "0: it has no membrane potential"),
         (STOCK + "\n0.0,1,0,0,0,0,0,0,0\n0.05,1,0,0,0,0,0,0,0\n", "steps of 0.1 ms"),
-        (STOCK + "\n0.1,1,0,0,0,0,0,0,0\n0.0,1,0,0,0,0,0,0,0\n", "0 does not go on"),
-        (STOCK + "\nnan,1,0,0,0,0,0,0,0\n", "must be numbers"),
+        (STOCK + "\n0.1,1,0,0,0,0,0,0,0\n0.0,1,0,0,0,0,0,0,0\n", "line 3: its time 0.0 is not after 0.1"),
+        (STOCK + "\nnan,1,0,0,0,0,0,0,0\n", "line 2: it has no time"),
+        (STOCK + "\n0.1,1,0,0,0,0,0,0,0\n0.100001,1,0,0,0,0,0,0,0\n", "0.100001 is not in steps of 0.1 ms"),
+        (STOCK + "\n-0.1,1,0,0,0,0,0,0,0\n0.0,1,0,0,0,0,0,0,0\n", "-0.1: model time begins at 0"),
+        (STOCK + "\n0.0,1,0,0,0,0,0,0,0\n1e300,1,0,0,0,0,0,0,0\n", "no recording is so long"),
+        (STOCK + "\n0.0,1,1e999,0,0,0,0,0,0\n", "line 2: '1e999' is no number"),
+        (STOCK + "\n0.0,1_0,0,0,0,0,0,0,0\n", "line 2: '1_0' is no number"),
+        (STOCK + ",Trigger\n0.0,1,0,0,0,0,0,0,0,0\n", "two columns called Trigger"),
         (STOCK.replace("Time (ms)", "Time (s)") + "\n0,1,0,0,0,0,0,0,0\n", "no column 'Time"),
         ("\x00\x01\x02", "no recording|cannot read"),
     ],
@@ -170,6 +177,17 @@ def test_what_is_no_imaging_file_is_refused(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(StoreError, match=r"bad\.csv"):
         read_imaging_csv(path)
+
+
+def test_decimal_commas_and_blank_lines_are_read(tmp_path: Path) -> None:
+    """As a spreadsheet saves it: the same file as it was before."""
+    path = stock_csv(tmp_path / "a.csv", 200)
+    (plain,) = compute_imaging(path, None, Simulation(SETTINGS))
+    other = tmp_path / "b.csv"
+    header, rows = path.read_text().replace(",", ";").replace("\n", "\r\n").split("\r\n", 1)
+    other.write_bytes(f"\ufeff{header}\r\n{rows.replace('.', ',')}\r\n".encode())
+    (done,) = compute_imaging(other, None, Simulation(SETTINGS))
+    assert done.files[1].read_bytes() == plain.files[1].read_bytes()
 
 
 def test_a_missing_row_is_a_gap(tmp_path: Path) -> None:

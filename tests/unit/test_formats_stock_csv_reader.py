@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.formats_recordings import Maker, spiking
-from spikedaq.formats import export_csv, stock_csv_reader
+from spikedaq.formats import export_csv, number_csv, stock_csv_reader
 from spikedaq.formats.stock_csv_reader import STOCK_NOTE, read_stock_csv
 from spikedaq.model import ClampMode, StoreError
 
@@ -173,7 +173,7 @@ def test_a_file_too_long_for_memory_is_refused(written, monkeypatch):
 @pytest.mark.parametrize("piece", [1, 7, 64, 150, 1000])
 def test_pieces_of_any_size_make_the_same_rows(written, monkeypatch, piece):
     """A bad line keeps its number whatever piece it falls into."""
-    monkeypatch.setattr(stock_csv_reader, "_PIECE_BYTES", piece)
+    monkeypatch.setattr(number_csv, "_PIECE_BYTES", piece)
     seen = []
     check(read_stock_csv(written(HEADER, *ROWS, encoding="utf-8-sig"), progress=lambda *of: seen.append(of)))
     assert seen[-1][0] == seen[-1][1]

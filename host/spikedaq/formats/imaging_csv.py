@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from spikedaq.analysis.imaging_block import NEURONS, ImagingBlock
 from spikedaq.formats.imaging_source import SourceBlock
+from spikedaq.formats.number_csv import FloatArray, open_numbers
 from spikedaq.model import StoreError
-
-FloatArray = npt.NDArray[np.float64]
 
 HEADER = (
     "Time (ms)", "Stim", "Trigger", "Vm1 (mV)", "Vm2 (mV)", "Vm3 (mV)", "Ca1 (uM)", "Ca2 (uM)", "Ca3 (uM)",
@@ -99,23 +96,11 @@ def read_imaging_csv(path: Path) -> ImagingTable:
     StoreError
         No such file, another kind of CSV, or what is no number; the text names the line.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            header = tuple(name.strip() for name in next(reader, []))
-            names, layout = _layout(path, header)
-            at = [header.index(name) for name in names]
-            rows = []
-            for cells in reader:
-                if not cells:
-                    continue
-                try:
-                    rows.append([float(cells[k]) if cells[k].strip() else math.nan for k in at])
-                except (ValueError, IndexError) as error:
-                    raise StoreError(f"{path}, line {reader.line_num}: it must have a number per column") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise StoreError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
-    table = np.array(rows, np.float64).reshape(-1, len(at))
+    with open_numbers(path) as file:
+        names, layout = _layout(path, file.names)
+        at = [file.names.index(name) for name in names]
+        parts = [rows[:, at] for rows in file.rows()]
+    table = np.concatenate(parts) if parts else np.empty((0, len(at)))
     k = len(NEURONS)
     if layout == "2025":
         vm, ca, f = table[:, 3 : 3 + k], table[:, 3 + k : 3 + 2 * k], table[:, 3 + 2 * k :]
@@ -124,7 +109,7 @@ def read_imaging_csv(path: Path) -> ImagingTable:
     return ImagingTable(layout, table[:, 0], table[:, 1], table[:, 2], vm, ca, f)
 
 
-def _layout(path: Path, header: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+def _layout(path: Path, header: Sequence[str]) -> tuple[tuple[str, ...], str]:
     for names, layout in ((HEADER, "2025"), (HEADER_V24, "v2.4"), (HEADER_V24[:6], "v2.4")):
         if set(names) <= set(header):
             return names, layout

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import csv
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
 from spikedaq.analysis.imaging_block import vm_of
+from spikedaq.formats.number_csv import FloatArray, grid_steps, open_numbers
 from spikedaq.formats.sources import Run, find_runs
 from spikedaq.model import MODEL_STEP_MS, ChannelInfo, StoreError
 from spikedaq.store import FileMeta, open_recording
-
-FloatArray = npt.NDArray[np.float64]
 
 CHUNK_ROWS = 1 << 15
 _VM_COLUMNS = (
@@ -27,7 +27,8 @@ _VM_COLUMNS = (
 """Recordings of the stock software, and its imaging files of December 2025 and of v2.4; the first one must be there."""
 _STIMULUS_COLUMNS = ("Stimulus (%)", "Stim")
 _TIME_COLUMN, _TRIGGER_COLUMN = "Time (ms)", "Trigger"
-_GRID_TOLERANCE_STEPS = 1e-3
+_MAX_STEPS = 2.0**53
+"""As many as a float counts."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,55 +175,55 @@ def _file_blocks(path: Path, boot_id: int) -> Iterator[SourceBlock]:
 
 
 def _csv_blocks(path: Path) -> Iterator[SourceBlock]:
-    next_step: int | None = None
+    before = -1.0
     for rows in read_columns(path):
         time_ms, vm = rows[:, 0], rows[:, 3:]
-        steps = np.rint(time_ms / MODEL_STEP_MS)
-        on_grid = np.abs(time_ms / MODEL_STEP_MS - steps) < _GRID_TOLERANCE_STEPS
-        rises = np.diff(steps, prepend=steps[0] - 1 if next_step is None else next_step - 1) > 0
-        if not (on_grid & rises).all():
-            row = int(np.flatnonzero(~(on_grid & rises))[0])
-            raise StoreError(
-                f"{path}: {_TIME_COLUMN} {time_ms[row]:g} does not go on in steps of {MODEL_STEP_MS} ms of model time; "
-                "give the recording itself, or export it with --time model or --time stock"
-            )
+        steps, well = grid_steps(time_ms)
+        well &= (steps >= 0) & (steps < _MAX_STEPS) & ~np.isnan(vm[:, 0])
+        well &= np.diff(steps, prepend=before) > 0
+        before = float(steps[-1])
+        if not well.all():
+            row = int(np.flatnonzero(~well)[0])
+            _refuse(path, float(time_ms[row]), float(vm[row, 0]))
         edges = [0, *(np.flatnonzero(np.diff(steps) != 1) + 1).tolist(), len(steps)]
         for a, b in pairwise(edges):
             yield SourceBlock(0, int(steps[a]), vm[a:b], rows[a:b, 1], rows[a:b, 2], time_ms[a:b] / 1000.0)
-        next_step = int(steps[-1]) + 1
+
+
+def _refuse(path: Path, time_ms: float, vm_mv: float) -> NoReturn:
+    """Say what is wrong with a row."""
+    where = f"{path}, {_TIME_COLUMN} {time_ms:.12g}"
+    if math.isnan(vm_mv):
+        raise StoreError(f"{where}: it has no membrane potential, which must be a number; mend the row or cut it out")
+    if time_ms < 0 or time_ms / MODEL_STEP_MS >= _MAX_STEPS:
+        raise StoreError(f"{where}: model time begins at 0, and no recording is so long; mend the times")
+    raise StoreError(
+        f"{where} is not in steps of {MODEL_STEP_MS} ms of model time; give the recording itself, or export it with "
+        "--time model or --time stock"
+    )
 
 
 def read_columns(path: Path) -> Iterator[FloatArray]:
     """Yield a CSV's time (ms), stimulus, trigger and three potentials (mV), float64 arrays, shape (n, 6), n >= 1.
 
-    What is not there or empty is NaN; time and the first potential must be there.
+    What is not there or empty is NaN; times rise.
 
     Raises
     ------
     StoreError
-        No such file, another kind of CSV, or what is no number; the text names the line.
+        As `open_numbers` and `NumberCsv.rows`, or another kind of CSV.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            header = [name.strip() for name in next(reader, [])]
-            at = _positions(path, header)
-            rows: list[list[float]] = []
-            for cells in reader:
-                if not cells:
-                    continue
-                rows.append(_row(path, reader.line_num, cells, at, len(header)))
-                if len(rows) == CHUNK_ROWS:
-                    yield np.array(rows)
-                    rows = []
-            if rows:
-                yield np.array(rows)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise StoreError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+    with open_numbers(path) as file:
+        at = _positions(path, file.names)
+        for rows in file.rows(time_column=at[0]):
+            none = np.full(len(rows), np.nan)
+            table = np.column_stack([none if k is None else rows[:, k] for k in at])
+            for start in range(0, len(table), CHUNK_ROWS):
+                yield table[start : start + CHUNK_ROWS]
 
 
 def _positions(path: Path, header: list[str]) -> list[int | None]:
-    at = {name: index for index, name in reversed(list(enumerate(header)))}
+    at = {name: index for index, name in enumerate(header)}
     layouts = [names for names in _VM_COLUMNS if names[0] in at]
     if _TIME_COLUMN not in at or not layouts:
         raise StoreError(
@@ -232,15 +233,3 @@ def _positions(path: Path, header: list[str]) -> list[int | None]:
     vm = max(layouts, key=lambda names: sum(name in at for name in names))
     stimulus = next((at[name] for name in _STIMULUS_COLUMNS if name in at), None)
     return [at[_TIME_COLUMN], stimulus, at.get(_TRIGGER_COLUMN), *(at.get(name) for name in vm)]
-
-
-def _row(path: Path, line: int, cells: list[str], at: list[int | None], width: int) -> list[float]:
-    if len(cells) != width:
-        raise StoreError(f"{path}, line {line}: it has {len(cells)} columns, and the header {width}")
-    try:
-        row = [float(cells[k]) if k is not None and cells[k].strip() else np.nan for k in at]
-    except ValueError as error:
-        raise StoreError(f"{path}, line {line}: {error}; it must be a number") from error
-    if not np.isfinite(row[0]) or not np.isfinite(row[3]):
-        raise StoreError(f"{path}, line {line}: time and membrane potential must be numbers")
-    return row

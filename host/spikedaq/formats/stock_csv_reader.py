@@ -1,32 +1,24 @@
-"""Read the nine-column CSV: of the stock software, and of our own export.
-
-Lines are taken as they come, many at a time; a line that cannot be read is named with its number and the reason.
-"""
+"""Read the nine-column CSV: of the stock software, and of our own export."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from spikedaq.formats.number_csv import FloatArray, NumberCsv, Progress, grid_steps, open_numbers
 from spikedaq.formats.stock_csv import CLAMP_COLUMNS, STOCK_COLUMNS
-from spikedaq.model import MODEL_STEP_MS, ClampMode, StoreError
-
-FloatArray = npt.NDArray[np.float64]
-Progress = Callable[[int, int], None]
+from spikedaq.model import ClampMode, StoreError
 
 MAX_ROWS = 40_000_000
 """Rows that are kept, over an hour at 10 kHz: each column of them takes 0.3 GB of memory."""
 
-_PIECE_BYTES = 1 << 22
-# Nine numbers take some 100 characters; a file without line feeds is not to be read whole to find that out.
-_MAX_LINE_BYTES = 1 << 16
-# Times of the stock software carry the noise of sums of 0.1; measured times are rounded to 0.001 ms.
-_STEP_NOISE = 1e-3
+# As many as a float counts.
+_MAX_STEPS = 2.0**53
 _MS_PER_S = 1000.0
 # More jumps than this share of all rows are no gaps but another rate.
 _FEW_JUMPS = 0.01
@@ -68,14 +60,6 @@ class CsvRecording:
         return _RESOLUTIONS[channel]
 
 
-@dataclass(frozen=True, slots=True)
-class _Header:
-    separator: str
-    columns: dict[str, int]
-    n_columns: int
-    is_wall: bool
-
-
 def read_stock_csv(
     path: Path,
     *,
@@ -84,7 +68,7 @@ def read_stock_csv(
     channels: Collection[str] | None = None,
     progress: Progress | None = None,
 ) -> CsvRecording:
-    """Read a nine-column CSV: comma, tab or semicolon (then with decimal comma), LF or CRLF, with or without a mark.
+    """Read a nine-column CSV, as `open_numbers` takes it.
 
     Parameters
     ----------
@@ -102,153 +86,44 @@ def read_stock_csv(
         The file cannot be read, is none of these, or has a line that cannot be; the message names it.
     """
     path = Path(path)
-    try:
-        total = path.stat().st_size
-        with path.open("rb") as file:
-            return _read(path, _pieces(path, file.read, total, progress), start_s, stop_s, channels)
-    except OSError as error:
-        raise StoreError(f"cannot read {path}: {error.strerror}; check the path and its rights") from error
-
-
-def _pieces(
-    path: Path, read: Callable[[int], bytes], total: int, progress: Progress | None
-) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number of the first line of each piece, and its lines."""
-    rest, number, done = b"", 1, 0
-    while True:
-        data = read(_PIECE_BYTES)
-        done += len(data)
-        whole, feed, rest = (rest + data).rpartition(b"\n") if data else (rest, b"", b"")
-        if len(rest) > _MAX_LINE_BYTES:
-            raise StoreError(f"{path} is no CSV: a line of it has more than {_MAX_LINE_BYTES} bytes")
-        try:
-            text = (whole + feed).decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            raise StoreError(f"{path} is no CSV: it holds bytes that are no text (UTF-8)") from error
-        lines = text.replace("\r\n", "\n").split("\n")
-        if feed:
-            lines.pop()
-        if text:
-            yield number, lines
-            number += len(lines)
-        if progress is not None:
-            progress(done, max(total, done))
-        if not data:
-            return
+    with open_numbers(path, progress=progress) as file:
+        return _read(path, file, start_s, stop_s, channels)
 
 
 def _read(
-    path: Path,
-    pieces: Iterator[tuple[int, list[str]]],
-    start_s: float | None,
-    stop_s: float | None,
-    wanted: Collection[str] | None,
+    path: Path, file: NumberCsv, start_s: float | None, stop_s: float | None, wanted: Collection[str] | None
 ) -> CsvRecording:
-    header: _Header | None = None
-    kept: dict[str, int] = {}
-    columns: list[int] = []
+    names = file.names
+    if names[0] not in ("Time (ms)", "Time (s)") or STOCK_COLUMNS[0].header not in names:
+        raise StoreError(
+            f"{path} is no recording of the Spikeling software: its first line is {file.header[:80]!r}, and should "
+            f"begin with 'Time (ms),{STOCK_COLUMNS[0].header}'"
+        )
+    is_wall = names[0] == "Time (s)"
+    known = {_CHANNELS[name]: k for k, name in enumerate(names) if name in _CHANNELS}
+    kept = {name: k for name, k in known.items() if wanted is None or name in wanted}
+    columns = [0, *kept.values()]
     parts: list[FloatArray] = []
-    last, n_rows = -math.inf, 0
-    for first, piece in pieces:
-        number, lines = first, piece
-        if header is None:
-            header = _header(path, lines[0])
-            kept = {name: k for name, k in header.columns.items() if wanted is None or name in wanted}
-            columns = [0, *kept.values()]
-            number, lines = first + 1, lines[1:]
-        rows = _rows(path, header, number, lines, last)
-        if not len(rows):
-            continue
-        last = float(rows[-1, 0])
-        times_s = rows[:, 0] / (1 if header.is_wall else _MS_PER_S)
-        chosen = np.ones(len(rows), dtype=bool)
-        chosen &= times_s >= (-math.inf if start_s is None else start_s)
+    n_rows = 0
+    for rows in file.rows(time_column=0):
+        times_s = rows[:, 0] / (1 if is_wall else _MS_PER_S)
+        chosen = times_s >= (-math.inf if start_s is None else start_s)
         chosen &= times_s < (math.inf if stop_s is None else stop_s)
         parts.append(rows[chosen][:, columns])
         n_rows += len(parts[-1])
         if n_rows > MAX_ROWS:
             raise StoreError(f"{path} has more than {MAX_ROWS} rows; choose a part of it with --start and --stop")
-    if header is None:
-        raise StoreError(f"{path} is empty; name a CSV of the Spikeling software or of spikedaq export")
     table = np.concatenate(parts) if parts else np.empty((0, len(columns)))
     times = table[:, 0]
-    steps, notes = _steps(times, is_wall=header.is_wall)
+    steps, notes = _steps(times, is_wall=is_wall)
     return CsvRecording(
         path=path,
         steps=steps,
-        times_ms=times * _MS_PER_S if header.is_wall else times.copy(),
+        times_ms=times * _MS_PER_S if is_wall else times.copy(),
         channels={name: table[:, k].copy() for k, name in enumerate(kept, start=1)},
-        mode=ClampMode.VOLTAGE if "v_command" in header.columns else ClampMode.CURRENT,
+        mode=ClampMode.VOLTAGE if "v_command" in known else ClampMode.CURRENT,
         notes=notes,
     )
-
-
-def _header(path: Path, line: str) -> _Header:
-    separator = next((s for s in (",", ";", "\t") if s in line), ",")
-    names = [name.strip().strip('"') for name in line.split(separator)]
-    if names[0] not in ("Time (ms)", "Time (s)") or STOCK_COLUMNS[0].header not in names:
-        raise StoreError(
-            f"{path} is no recording of the Spikeling software: its first line is {line[:80]!r}, and should begin with "
-            f"'Time (ms),{STOCK_COLUMNS[0].header}'"
-        )
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise StoreError(f"{path} has two columns called {', '.join(twice)}; take one of them out")
-    columns = {_CHANNELS[name]: k for k, name in enumerate(names) if name in _CHANNELS}
-    return _Header(separator, columns, len(names), names[0] == "Time (s)")
-
-
-def _rows(path: Path, header: _Header, number: int, lines: list[str], last: float) -> FloatArray:
-    """Return the rows of some lines; quickly where nothing is wrong with them."""
-    if header.separator == ";":
-        lines = [line.replace(",", ".") for line in lines]
-    if lines and all(lines) and not any(map(str.isspace, lines)):
-        try:
-            rows: FloatArray = np.loadtxt(lines, delimiter=header.separator, ndmin=2, comments=None)
-        except ValueError:
-            pass
-        else:
-            well = rows.shape[1] == header.n_columns and np.isfinite(rows).all()
-            if well and rows[0, 0] > last and (np.diff(rows[:, 0]) > 0).all():
-                return rows
-    return _rows_one_by_one(path, header, number, lines, last)
-
-
-def _rows_one_by_one(path: Path, header: _Header, number: int, lines: list[str], last: float) -> FloatArray:
-    """Return rows, empty fields as NaN, without blank lines; or name the line that is wrong."""
-    rows: list[list[float]] = []
-    for k, line in enumerate(lines, start=number):
-        if not line.strip():
-            continue
-        fields = line.split(header.separator)
-        if len(fields) != header.n_columns:
-            raise StoreError(
-                f"{path}, line {k}: {len(fields)} fields where the header has {header.n_columns}; "
-                "cut the file before it, or mend the line"
-            )
-        row = [_number(path, k, field) for field in fields]
-        if math.isnan(row[0]):
-            raise StoreError(f"{path}, line {k}: it has no time; mend the line")
-        if row[0] <= last:
-            raise StoreError(
-                f"{path}, line {k}: its time {row[0]!r} is not after {last!r} of the row before; "
-                "a file with two recordings in it has to be parted"
-            )
-        last = row[0]
-        rows.append(row)
-    return np.array(rows, dtype=np.float64).reshape(len(rows), header.n_columns)
-
-
-def _number(path: Path, line: int, field: str) -> float:
-    text = field.strip()
-    if not text:
-        return math.nan
-    try:
-        value = float(text) if "_" not in text else math.inf
-    except ValueError:
-        value = math.inf
-    if math.isinf(value):
-        raise StoreError(f"{path}, line {line}: {text[:40]!r} is no number that a recording can have; mend the line")
-    return value
 
 
 def _steps(times: FloatArray, *, is_wall: bool) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
@@ -257,9 +132,8 @@ def _steps(times: FloatArray, *, is_wall: bool) -> tuple[npt.NDArray[np.int64], 
     if len(times) < 2:
         return counted, ()
     if not is_wall:
-        exact = (times - times[0]) / MODEL_STEP_MS
-        steps = np.rint(exact)
-        if (np.abs(exact - steps) < _STEP_NOISE).all() and (np.diff(steps) > 0).all():
+        steps, is_on_grid = grid_steps(times - times[0])
+        if is_on_grid.all() and (np.diff(steps) > 0).all() and steps[-1] < _MAX_STEPS:
             notes = (STOCK_NOTE,) if int(steps[-1]) == len(times) - 1 else ()
             return steps.astype(np.int64), notes
         return counted, (f"its time was measured and is no model time; {STOCK_NOTE}",)
