@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -23,6 +24,7 @@ from spikedaq.store import (
     Frames,
     ImagingMeta,
     ImagingWriter,
+    imaging,
     is_file_name,
     open_imaging,
     open_recording,
@@ -211,3 +213,23 @@ def test_a_later_version_is_refused(tmp_path: Path) -> None:
         file["general/data_collection"] = json.dumps({**document, "format_version": 2})
     with pytest.raises(StoreError, match="newer spikedaq"):
         open_imaging(path)
+
+
+def test_a_file_that_cannot_be_begun_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a piece on the full disk, nor a lock that keeps others from the file."""
+    path = tmp_path / "x.nwb"
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(imaging, "put_all", full)
+        with pytest.raises(StoreError, match="no space left"):
+            ImagingWriter(path, META)
+    assert not list(tmp_path.iterdir())
+    begin = imaging.open_file
+    with monkeypatch.context() as patched:
+        patched.setattr(imaging, "open_file", lambda of, mode: full() if mode == "r+" else begin(of, mode))
+        with pytest.raises(StoreError, match="no space left"):
+            ImagingWriter(path, META)
+    assert repair_imaging(path) == 0

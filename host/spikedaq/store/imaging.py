@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
@@ -74,13 +75,22 @@ class ImagingWriter:
         new = path.with_name(f".{path.name}.new")
         with translated(path, "create", "check that its folder exists and has space"):
             new.unlink(missing_ok=True)
-            with open_file(new, "x") as file:
-                put_all(file, meta, self._chunk)
-            new.replace(path)
+            try:
+                with open_file(new, "x") as file:
+                    put_all(file, meta, self._chunk)
+                new.replace(path)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    new.unlink(missing_ok=True)
+                raise
         self._lock = WriteLock(path)
-        with translated(path, "open"):
-            self._file = open_file(path, "r+")
-            self._file.swmr_mode = True
+        try:
+            with translated(path, "open"):
+                self._file = open_file(path, "r+")
+                self._file.swmr_mode = True
+        except BaseException:
+            self._lock.release()
+            raise
 
     def append(self, frames: Frames) -> None:
         """Take frames; times are rounded to the grid of 2**-20 s."""
