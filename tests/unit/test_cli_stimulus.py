@@ -25,6 +25,7 @@ class FakeDaemon:
         self.preset = 1.0
         self.parameters = {field.parameter: 0.5 for field in FIELDS}
         self.capacity = capacity
+        self.rounded: dict[str, float] = {}
         self.client = self
 
     def call(self, op: str, *, timeout_s: float | None = None, **args: Any) -> Any:
@@ -42,7 +43,8 @@ class FakeDaemon:
             case "get":
                 return {"value": self.preset if args["name"] == "preset" else self.parameters[args["name"]]}
             case "set":
-                return {name: {"value": value, "holder": "host"} for name, value in args["values"].items()}
+                values = {**args["values"], **self.rounded}
+                return {name: {"value": values[name], "holder": "host"} for name in args["values"]}
             case "record_start":
                 return {"session": args["session"], "state": "recording", "folder": "/d"}
         return {"rows": 0}
@@ -182,6 +184,10 @@ def test_a_neuron_is_saved_loaded_and_named(
     assert path.read_text().splitlines()[1] == "0.5,0.5,0.5,0.5,5,0.5,0.5,2,0.5,2,0.5"
     assert main(["neuron", "load", str(path), "--json"]) == 0
     assert daemon.of("set") == [{"device": "alpha", "values": daemon.parameters}]
+    capsys.readouterr()
+    daemon.rounded = {"photo_decay": 0.25}
+    assert main(["neuron", "load", str(path)]) == 0
+    assert "photo_decay 0.25, " in capsys.readouterr().out, "what the device has, not what was asked for"
     del daemon.parameters["syn2_gain"]
     assert main(["neuron", "save", str(path), "--overwrite"]) == 1
     assert "alpha has no syn2_gain, which the file of a neuron needs" in capsys.readouterr().err

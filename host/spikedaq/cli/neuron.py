@@ -105,7 +105,8 @@ def run_load(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"device": device, "file": str(arguments.file), "values": found})
     else:
-        print(f"{device} is the neuron of {arguments.file}; {_values_text(values)}")
+        has = {name: float(entry["value"]) for name, entry in found.items()}
+        print(f"{device} is the neuron of {arguments.file}; {_values_text(has)}")
     return 0
 
 
