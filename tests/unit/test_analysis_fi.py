@@ -221,3 +221,14 @@ def test_a_stimulus_without_a_value_is_refused():
     for values in ([], [NAN, NAN]):
         with pytest.raises(ConfigError, match="the stimulus has no value"):
             find_steps(values)
+
+
+@pytest.mark.timeout(60)
+def test_noise_that_is_held_has_steps_without_number() -> None:
+    """Minutes of two levels, each for 5 ms or more, take seconds: a page that asks for it stops no others."""
+    rng = np.random.default_rng(3)
+    lengths = 50 * rng.integers(1, 3, 40_000)
+    levels = np.tile([0.0, 50.0], 20_000)
+    found = find_steps(np.repeat(levels, lengths), resolution=1.0)
+    assert (found.baseline, len(found.steps)) == (0.0, 20_000)
+    assert {step.level for step in found.steps} == {50.0}

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spikedaq.analysis.steps import StimulusStep, StimulusSteps
-from spikedaq.analysis.stretches import FloatArray, as_indices, positive
+from spikedaq.analysis.stretches import FloatArray, IntArray, as_indices, positive
 from spikedaq.model import MODEL_STEP_MS
 
 _MS_PER_S = 1000.0
@@ -87,7 +87,10 @@ class FiCurve:
 def step_response(spikes: npt.ArrayLike, step: StimulusStep, *, step_ms: float = MODEL_STEP_MS) -> StepResponse:
     """Return what a neuron did during a step; ``spikes`` are rising indices of samples."""
     step_ms = positive(step_ms, "the step in ms")
-    at = as_indices(spikes, np.iinfo(np.int64).max, "spikes")
+    return _response(as_indices(spikes, np.iinfo(np.int64).max, "spikes"), step, step_ms)
+
+
+def _response(at: IntArray, step: StimulusStep, step_ms: float) -> StepResponse:
     inside = at[np.searchsorted(at, step.onset) : np.searchsorted(at, step.offset)]
     n, duration_ms = len(inside), (step.offset - step.onset) * step_ms
     middle = (step.onset + step.offset) / 2
@@ -120,8 +123,10 @@ def fi_curve(spikes: npt.ArrayLike, steps: StimulusSteps, *, step_ms: float = MO
     step_ms : float
         Time between samples, in ms.
     """
+    step_ms = positive(step_ms, "the step in ms")
+    at = as_indices(spikes, np.iinfo(np.int64).max, "spikes")
     whole = [step for step in steps.steps if step.is_whole]
-    responses = tuple(step_response(spikes, step, step_ms=step_ms) for step in whole)
+    responses = tuple(_response(at, step, step_ms) for step in whole)
     points = tuple(_point(group) for group in _by_level(responses, steps.same_level))
     above = [point for point in points if point.level > steps.baseline]
     n_firing = 0

@@ -145,7 +145,7 @@ def find_steps(
         for a, b in pairwise(edges):
             level = piece[a:b]
             if b - a >= least and _is_flat(level, sd, tolerance):
-                flat.append(StimulusStep(first + a, first + b, float(np.median(level)), a > 0, b < len(piece)))
+                flat.append(StimulusStep(first + a, first + b, _middle(level), a > 0, b < len(piece)))
                 was_sloping = False
             else:
                 n_sloping += not was_sloping
@@ -188,11 +188,20 @@ def _changes(piece: FloatArray, window: int, tolerance: float) -> list[int]:
 
 def _is_flat(level: FloatArray, sd: float, tolerance: float) -> bool:
     half = len(level) // 2
-    if not half:
+    if not half or _is_constant(level):
         return True
     spread = _MAD_TO_SD * float(np.median(np.abs(level - np.median(level))))
     drift = abs(float(level[:half].mean() - level[-half:].mean()))
     return drift <= tolerance and spread <= 2 * sd + tolerance
+
+
+def _is_constant(level: FloatArray) -> bool:
+    return bool((level == level[0]).all())
+
+
+def _middle(level: FloatArray) -> float:
+    """Return the median, which takes ten times as long to find where there is nothing to find."""
+    return float(level[0] if _is_constant(level) else np.median(level))
 
 
 def _joined(flat: list[StimulusStep], tolerance: float, least: int) -> list[StimulusStep]:
@@ -215,9 +224,12 @@ def _joined(flat: list[StimulusStep], tolerance: float, least: int) -> list[Stim
 
 
 def _usual_level(flat: list[StimulusStep], tolerance: float) -> float:
-    def lasts(step: StimulusStep) -> int:
-        return sum(s.offset - s.onset for s in flat if abs(s.level - step.level) <= tolerance)
-
-    longest = max(lasts(step) for step in flat)
-    often = [step.level for step in flat if lasts(step) >= _BASELINE_SHARE * longest]
-    return min(often, key=abs)
+    levels = np.array([step.level for step in flat])
+    order = np.argsort(levels, kind="stable")
+    ordered = levels[order]
+    # How long the levels up to each one last together: noise that is held makes tens of thousands of them.
+    sums = np.concatenate([[0], np.cumsum([flat[k].offset - flat[k].onset for k in order.tolist()])])
+    after = np.searchsorted(ordered, levels + tolerance, side="right")
+    lasts = sums[after] - sums[np.searchsorted(ordered, levels - tolerance, side="left")]
+    often = levels[lasts >= _BASELINE_SHARE * lasts.max()]
+    return float(often[np.argmin(np.abs(often))])
