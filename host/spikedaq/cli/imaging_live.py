@@ -49,8 +49,8 @@ def run_live(arguments: argparse.Namespace, simulation: Simulation) -> int:
             print_json(summary)
         else:
             print(
-                f"{live.frames} frames published, {live.publisher.unpublished} not"
-                + (f" ({live.publisher.reason})" if live.publisher.unpublished else "")
+                f"{live.frames} frames published, {live.unpublished} not"
+                + (f" ({live.publisher.reason})" if live.unpublished else "")
             )
             for path in summary["files"]:
                 print(f"  {path}")

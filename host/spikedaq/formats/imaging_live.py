@@ -59,7 +59,7 @@ class LiveImaging:
         self._imager = Imager(simulation.settings, seed=simulation.seed)
         self._files: ImagingFiles | None = ImagingFiles(outputs, self._meta) if outputs.paths else None
         self._written: list[Path] = []
-        self._published_before = 0
+        self._published_before = self._unpublished_before = 0
         self._tallies: list[Tally] = []
         self._beside = beside
         self._inflow = Inflow(bench, device, int(self._info["step_us"]), _reference_ns(beside))
@@ -87,6 +87,11 @@ class LiveImaging:
     def frames(self) -> int:
         """Return how many frames were published."""
         return self._published_before + self.publisher.published
+
+    @property
+    def unpublished(self) -> int:
+        """Return how many frames the daemon did not take; `DerivedPublisher.reason` says why of the newest."""
+        return self._unpublished_before + self.publisher.unpublished
 
     @property
     def unavailable(self) -> int:
@@ -130,6 +135,7 @@ class LiveImaging:
         self._feed()
         publisher = self._open(simulation, replace=True)
         self._published_before += self.publisher.published
+        self._unpublished_before += self.publisher.unpublished
         self.publisher = publisher
         self._imager = Imager(simulation.settings, seed=simulation.seed, state=self._imager.state)
         self.simulation = simulation
@@ -218,7 +224,7 @@ class LiveImaging:
         if not self._tallies:
             return f"waiting for samples of {self.device}"
         values = ", ".join(f"{name} {_whole(dff)} %" for name, dff in zip(NEURONS, self._newest, strict=False))
-        lost = f", {self.publisher.unpublished} frames not published" if self.publisher.unpublished else ""
+        lost = f", {self.unpublished} frames not published" if self.unpublished else ""
         return f"{self.frames} frames; dF/F0: {values}{lost}"
 
     def summary(self) -> dict[str, Any]:
@@ -229,7 +235,7 @@ class LiveImaging:
             **self.simulation.described(),
             "boots": [asdict(tally) for tally in self._tallies],
             "published": self.frames,
-            "unpublished": self.publisher.unpublished,
+            "unpublished": self.unpublished,
             "reason": self.publisher.reason,
             "unavailable": self.unavailable,
             "files": [str(path) for path in self.written],

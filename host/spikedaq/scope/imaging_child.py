@@ -149,7 +149,7 @@ class _Child:
             "state": "running",
             "text": "",
             "frames": live.frames,
-            "unpublished": live.publisher.unpublished,
+            "unpublished": live.unpublished,
             "reason": live.publisher.reason,
             "unavailable": live.unavailable,
             "session": live.session,
