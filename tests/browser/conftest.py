@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 from harness import START_S, DaemonProcess, wait_for
-from helpers.chromium import ARGUMENTS, MISSING, Complaints, find_chromium, resize
+from helpers.chromium import ARGUMENTS, MISSING, SIZES, Complaints, find_chromium
 from helpers.page_server import BenchMaker, PageProcess, ServerMaker
 from spikedaq.link import find_device_program
 from spikedaq.model import LinkOpenError
@@ -92,6 +92,14 @@ def shared_server(shared_bench: DaemonProcess, tmp_path_factory: pytest.TempPath
         yield server
 
 
+@pytest.fixture(scope="session")
+def guarded_server(shared_bench: DaemonProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageProcess]:
+    """A page server of the shared bench that asks for tokens, as off loopback."""
+    tokens = {"viewer_token": VIEWER_TOKEN, "controller_token": CONTROLLER_TOKEN}
+    with PageProcess([shared_bench.url], tmp_path_factory.mktemp("guarded") / "scope.log", **tokens) as server:
+        yield server
+
+
 @pytest.fixture
 def make_bench(tmp_path: Path) -> Iterator[BenchMaker]:
     """Return a function that starts a bench of the test's own; ``devices`` are those of the demo, ``running`` waits."""
@@ -139,7 +147,10 @@ def complaints() -> Iterator[Complaints]:
 def context(chromium: Browser, complaints: Complaints, make_server: ServerMaker) -> Iterator[BrowserContext]:
     """A browser profile of the test's own; all its pages are listened to."""
     _ = make_server  # servers end after their pages, which would complain
-    fresh = chromium.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+    width, height = SIZES["medium"]
+    fresh = chromium.new_context(
+        viewport={"width": width, "height": height}, color_scheme="light", accept_downloads=True
+    )
     fresh.on("page", complaints.of)
     yield fresh
     fresh.close()
@@ -148,9 +159,7 @@ def context(chromium: Browser, complaints: Complaints, make_server: ServerMaker)
 @pytest.fixture
 def page(context: BrowserContext) -> Page:
     """An empty page at 1280x800, light; errors in its console fail the test."""
-    empty = context.new_page()
-    resize(empty, "medium", "light")
-    return empty
+    return context.new_page()
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from harness import DaemonProcess
-from helpers.chromium import Complaints, Size, Theme, picture, resize
-from helpers.page_server import PageProcess, ServerMaker
+from helpers.chromium import Complaints, fits_every_screen
+from helpers.page_server import PageProcess
 from spikedaq.cli.main import main
 from spikedaq.formats import export_csv
 
@@ -164,12 +164,11 @@ def test_a_time_range(
 
 
 def test_a_viewer_may_analyse_a_file_of_its_own(
-    page: Page, shared_bench: DaemonProcess, make_server: ServerMaker, session: Path, tmp_path: Path
+    page: Page, guarded_server: PageProcess, session: Path, tmp_path: Path
 ) -> None:
     """With the token that changes nothing."""
-    server = make_server(shared_bench, tokens=True)
     (exported,) = export_csv(session, tmp_path)
-    go(page, server, server.viewer_token or "")
+    go(page, guarded_server, guarded_server.viewer_token or "")
     page.get_by_test_id("analysis-upload").set_input_files(exported.csv)
     expect(page.get_by_test_id("analysis-count")).to_have_text("90 spikes")
     expect(page.get_by_test_id("figure-phase")).to_contain_text("what a and b were is not known")
@@ -210,8 +209,8 @@ def test_it_fits_every_screen(page: Page, shared_server: PageProcess, session: P
     """Readable from 1024 pixels up: nothing wider than the page, light and dark."""
     go(page, shared_server)
     open_session(page)
-    shown: list[tuple[Size, Theme]] = [("large", "light"), ("medium", "light"), ("small", "dark")]
-    for size, theme in shown:
-        resize(page, size, theme)
+
+    def fits() -> None:
         assert page.evaluate("document.querySelector('.analysis').scrollWidth <= innerWidth")
-    picture(page.get_by_test_id("figure-threshold"), "analysis-threshold")
+
+    fits_every_screen(page, "analysis", fits, kept=("small",))

@@ -7,25 +7,14 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from pynwb import NWBHDF5IO
 
 from harness import DaemonProcess
 from helpers.chromium import picture, resize
 from helpers.page_frames import wait_in
-from helpers.page_server import BenchMaker, PageProcess, ServerMaker
+from helpers.page_server import PageProcess
 from spikedaq.formats.imaging_csv import read_imaging_csv
-
-
-@pytest.fixture
-def bench(make_bench: BenchMaker) -> DaemonProcess:
-    return make_bench("demo")
-
-
-@pytest.fixture
-def server(make_server: ServerMaker, bench: DaemonProcess) -> PageProcess:
-    return make_server(bench)
 
 
 def open_panel(page: Page, server: PageProcess) -> None:
@@ -48,12 +37,12 @@ def fetched(page: Page, end: str, folder: Path) -> Path:
 
 
 def test_from_start_to_files_that_others_open(
-    page: Page, context: BrowserContext, server: PageProcess, bench: DaemonProcess, tmp_path: Path
+    page: Page, context: BrowserContext, shared_server: PageProcess, shared_bench: DaemonProcess, tmp_path: Path
 ) -> None:
     """F moves with the spikes of alpha; another page sees the same without a click; h5py and PyNWB read the file."""
     other = context.new_page()
-    open_panel(other, server)
-    open_panel(page, server)
+    open_panel(other, shared_server)
+    open_panel(page, shared_server)
     expect(page.get_by_test_id("imaging-record")).to_be_disabled()
     page.get_by_test_id("imaging-start").click()
     state = page.get_by_test_id("imaging-state")
@@ -66,7 +55,7 @@ def test_from_start_to_files_that_others_open(
     page.get_by_label("Indicator", exact=True).select_option("GCaMP6f")
     expect(state).to_contain_text("GCaMP6f")
     expect(other.get_by_test_id("imaging-state")).to_contain_text("GCaMP6f")
-    (derived,) = bench.call("describe", device="alpha")["derived"]
+    (derived,) = shared_bench.call("describe", device="alpha")["derived"]
     assert (derived["stream"], derived["settings"]["kd_um"]) == ("imaging", 0.375)
 
     page.get_by_text("Microscope", exact=True).click()
@@ -96,7 +85,7 @@ def test_from_start_to_files_that_others_open(
     page.get_by_test_id("imaging-stop").click()
     expect(state).to_have_attribute("data-state", "off")
     expect(other.get_by_test_id("imaging-state")).to_have_attribute("data-state", "off")
-    assert bench.call("describe", device="alpha")["derived"] == []
+    assert shared_bench.call("describe", device="alpha")["derived"] == []
 
     with h5py.File(nwb, "r") as file:
         steps = file["/processing/ophys/step/data"][:]

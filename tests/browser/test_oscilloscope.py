@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from helpers.chromium import fits_every_screen
 from helpers.page_server import PageProcess
 
 TIME_BASES_MS = [5, 50, 1000, 10_000, 600_000]
@@ -129,6 +130,18 @@ def test_cursors_measure(scope: Page) -> None:
 def test_the_rate_is_that_of_the_neuron(scope: Page) -> None:
     """Preset 0 at 15 a.u. fires some 40 times a second."""
     expect(scope.get_by_test_id("rate")).to_have_text(re.compile(r"(3[89]|4[01])(\.\d+)? spikes/s"))
+
+
+def test_it_fits_every_screen(scope: Page) -> None:
+    """Readable from 1024 pixels up: traces, what is set, and the panel beside them."""
+    scope.get_by_test_id("time-base").select_option("1000")
+
+    def fits() -> None:
+        for thing in (vm(scope), scope.get_by_test_id("time-base"), scope.get_by_label("Preset")):
+            expect(thing).to_be_in_viewport(ratio=1)
+        scope.wait_for_function(f"canvas => ({PAINTED_ABOVE_ZERO})(canvas) > 0", arg=vm(scope).element_handle())
+
+    fits_every_screen(scope, "scope", fits)
 
 
 def test_two_devices_in_the_same_panes(scope: Page) -> None:

@@ -7,12 +7,18 @@ import re
 from playwright.sync_api import Page, expect
 
 from harness import DaemonProcess
-from helpers.chromium import picture, resize
+from helpers.chromium import fits_every_screen
 from helpers.page_frames import wait_until_it_moves
-from helpers.page_server import BenchMaker, ServerMaker
+from helpers.page_server import BenchMaker, PageProcess, ServerMaker
 
 ONE = {"alpha": "sim:alpha?preset=0&param.i_clamp=15&seed=1&rate=10000"}
 TWO = {"beta": "sim:beta?preset=2&param.i_clamp=15&seed=2&rate=1000"}
+HAS_ITS_LEFT_HALF = """canvas => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width / 2, canvas.height);
+  for (let k = 3; k < data.length; k += 4) if (data[k] > 0) return true;
+  return false;
+}"""
+"""Whether something is drawn there: the older two of four seconds."""
 
 
 def recording_state(bench: DaemonProcess) -> str:
@@ -47,15 +53,22 @@ def test_a_class_is_seen_at_a_glance_and_recorded_from_one_bar(
     expect(alpha.get_by_test_id("recording")).to_contain_text("recording")
     expect(beta.get_by_test_id("recording")).to_contain_text("recording")
     assert (recording_state(one), recording_state(two)) == ("recording", "recording")
-    for size in ("small", "medium", "large"):
-        resize(page, size)
+    canvas = alpha.locator("canvas")
+    page.wait_for_function(HAS_ITS_LEFT_HALF, arg=canvas.element_handle())
+
+    def fits() -> None:
         expect(page.get_by_test_id("stop-all")).to_be_in_viewport()
-        picture(page, f"overview-{size}")
-    resize(page, "medium", "dark")
-    picture(page, "overview-dark")
-    resize(page, "medium", "light")
+        assert canvas.evaluate(HAS_ITS_LEFT_HALF), "what was drawn outlives a change of theme"
+
+    fits_every_screen(page, "overview", fits)
 
     page.get_by_test_id("stop-all").click()
+    # The page's status of the boards is up to a second old; what the stop answered counts at once.
+    page.wait_for_function(
+        """() => document.querySelector("[data-testid=class-result]").textContent.includes("is complete")"""
+    )
+    assert page.get_by_test_id("recording").count() == 0
+    expect(page.get_by_test_id("stop-all")).to_be_disabled()
     expect(result).to_contain_text("lab1: session 2026-05-01_tonic_1 is complete")
     expect(result).to_contain_text(re.compile(r"lab2/beta: [1-9]\d* samples, no gaps"))
     assert (recording_state(one), recording_state(two)) == ("complete", "complete")
@@ -96,10 +109,9 @@ def test_where_one_bench_cannot_record_none_does_and_the_page_says_why(
     assert recording_state(one) == "recording"
 
 
-def test_a_viewer_cannot_record_the_class(page: Page, make_bench: BenchMaker, make_server: ServerMaker) -> None:
+def test_a_viewer_cannot_record_the_class(page: Page, guarded_server: PageProcess, shared_bench: DaemonProcess) -> None:
     """Everything is disabled and says why; the request itself is refused, too."""
-    one = make_bench("lab1", TWO)
-    server = make_server(one, tokens=True)
+    server = guarded_server
     page.goto(f"{server.address}?token={server.viewer_token}")
     page.get_by_role("link", name="Overview").click()
     start = page.get_by_test_id("start-all")
@@ -117,4 +129,4 @@ def test_a_viewer_cannot_record_the_class(page: Page, make_bench: BenchMaker, ma
         })"""
     )
     assert said == "not_allowed"
-    assert recording_state(one) == "none"
+    assert recording_state(shared_bench) == "none"

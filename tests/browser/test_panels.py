@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ from playwright.sync_api import BrowserContext, FilePayload, Locator, Page, expe
 from harness import START_S, DaemonProcess, wait_for
 from helpers.chromium import Complaints
 from helpers.page_frames import PageFrames, wait_in
-from helpers.page_server import PageProcess, ServerMaker
+from helpers.page_server import BenchMaker, PageProcess, ServerMaker
+from helpers.stock_process import stock_process
 from spikedaq.inlet import ControlClient
 from spikedaq.scope.frames import decode_bins
 
@@ -258,10 +260,9 @@ def test_who_has_no_lease_sees_why_and_can_ask(neuron: Page, bench: DaemonProces
     expect(field(neuron, "i_clamp")).to_be_enabled()
 
 
-def test_a_viewer_may_look_only(page: Page, bench: DaemonProcess, make_server: ServerMaker) -> None:
+def test_a_viewer_may_look_only(page: Page, bench: DaemonProcess, guarded_server: PageProcess) -> None:
     """Nothing that changes a device can be pressed, and each says why; saving a file can."""
-    server = make_server(bench, tokens=True)
-    page.goto(f"{server.address}?token={server.viewer_token}")
+    page.goto(f"{guarded_server.address}?token={guarded_server.viewer_token}")
     expect(row(page, "i_clamp")).to_have_attribute("data-value", "15")
     panel = page.get_by_role("region", name="Neuron")
     boxes = panel.locator(
@@ -373,3 +374,42 @@ def test_a_stimulus_that_is_too_long_is_refused_with_both_numbers(stimulus: Page
     expect(stimulus.get_by_text("a row is 0.1 ms; give 0.2 ms")).to_be_visible()
     expect(stimulus.get_by_test_id("play-once")).to_be_disabled()
     assert bench.call("status")["devices"][0]["stimulus"] is None
+
+
+def test_a_file_that_was_changed_since_it_was_chosen_is_named(
+    stimulus: Page, bench: DaemonProcess, tmp_path: Path, complaints: Complaints
+) -> None:
+    """Somebody edits the CSV in a spreadsheet and plays it: it is not the server that is away."""
+    complaints.expect("ERR_UPLOAD_FILE_CHANGED")
+    path = tmp_path / "edited.csv"
+    path.write_text("Stim,Trigger\n1,1.0\n", "utf-8")
+    stimulus.get_by_label("CSV file").check()
+    stimulus.get_by_test_id("stimulus-file").set_input_files(path)
+    expect(stimulus.get_by_test_id("stimulus-facts")).to_contain_text("1 to 1 %")
+    path.write_text("Stim,Trigger\n1,1.0\n2,0.0\n", "utf-8")
+    os.utime(path, (0, 0))
+    stimulus.get_by_test_id("play-once").click()
+    expect(stimulus.get_by_test_id("play-error")).to_have_text(
+        "edited.csv was changed or removed since it was chosen; choose it again"
+    )
+    assert bench.call("status")["devices"][0]["stimulus"] is None
+
+
+def test_led_and_buzzer_of_a_board_that_has_them(
+    page: Page, make_bench: BenchMaker, make_server: ServerMaker, tmp_path: Path
+) -> None:
+    """A stock v2.5, which does not tell how they are: that is not "off", nor "on"."""
+    with stock_process(tmp_path, "s25") as board:
+        page.goto(make_server(make_bench("old", {"alpha": f"pty:{board.port}"})).address)
+        page.get_by_test_id("group-outputs").locator("summary").click()
+        led, buzzer = (page.get_by_role("switch", name=name) for name in ("LED", "Buzzer"))
+        expect(led).to_have_text("not known")
+        expect(page.get_by_label("Preset")).to_contain_text("not known")
+        for switch in (led, buzzer):
+            switch.click()
+            expect(switch).to_have_attribute("aria-checked", "true")
+            expect(switch).to_have_text("on")
+        buzzer.press("Space")
+        expect(buzzer).to_have_text("off")
+        wait_for("the last command", lambda: board.executed()[-1:] == ["BZ0"])
+        assert [line for line in board.executed() if line.startswith(("LED", "BZ"))] == ["LED1", "BZ1", "BZ0"]

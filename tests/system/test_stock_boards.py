@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +11,7 @@ import pytest
 
 from harness import DaemonProcess, wait_for
 from helpers import stock_board
+from helpers.stock_process import stock_process
 from spikedaq.formats import export_csv
 from spikedaq.model import CommandRejected
 from spikedaq.store import open_recording
@@ -53,40 +50,6 @@ SET = {
 }
 
 
-class Fake:
-    """A stock board as a process."""
-
-    def __init__(self, folder: Path, kind: str, *options: str) -> None:
-        self.port = folder / "port"
-        self.commands = folder / "commands"
-        self.commands.touch()
-        program = Path(stock_board.__file__)
-        self.process = subprocess.Popen(
-            [sys.executable, program, kind, self.port, "--commands", self.commands, *options], stdout=subprocess.PIPE
-        )
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline() == b"ready\n"
-
-    def executed(self) -> list[str]:
-        """Command lines that a board has executed, without what a hello? left in its buffer."""
-        lines = self.commands.read_text().splitlines()
-        return [line for line in lines if line.split()[0].isupper() or line[0].isupper()]
-
-    def end(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-
-@contextmanager
-def fake(folder: Path, kind: str, *options: str) -> Iterator[Fake]:
-    """Run a stock board."""
-    board = Fake(folder, kind, *options)
-    try:
-        yield board
-    finally:
-        board.end()
-
-
 def status(daemon: DaemonProcess) -> dict[str, object]:
     """Return the status of the only device."""
     return daemon.call("status")["devices"][0]  # type: ignore[index, return-value]
@@ -102,7 +65,10 @@ def is_running(daemon: DaemonProcess) -> bool:
 def test_a_stock_board_is_recognised_recorded_and_exported(kind: str, tmp_path: Path) -> None:
     """Each generation streams by itself; what is recorded is what it sent, row for row, and says what is not known."""
     dialect, version, n_channels = BOARDS[kind]
-    with fake(tmp_path, kind) as board, DaemonProcess(tmp_path / "data", {"alpha": f"pty:{board.port}"}) as daemon:
+    with (
+        stock_process(tmp_path, kind) as board,
+        DaemonProcess(tmp_path / "data", {"alpha": f"pty:{board.port}"}) as daemon,
+    ):
         wait_for("the board to be recognised", lambda: is_running(daemon))
         now = status(daemon)
         assert (now["board"], now["sequence"], now["reconnects"]) == (dialect, "none", 0)
@@ -171,7 +137,10 @@ def check_export(kind: str, folder: Path, times: np.ndarray) -> None:
 def test_parameters_become_the_generations_commands(kind: str, tmp_path: Path) -> None:
     """The board executes these very lines, and what is reported is what its units made of the values."""
     wanted, lines, really = SET[kind]
-    with fake(tmp_path, kind) as board, DaemonProcess(tmp_path / "data", {"alpha": f"pty:{board.port}"}) as daemon:
+    with (
+        stock_process(tmp_path, kind) as board,
+        DaemonProcess(tmp_path / "data", {"alpha": f"pty:{board.port}"}) as daemon,
+    ):
         wait_for("the board to be recognised", lambda: is_running(daemon))
         assert board.executed() == []
         daemon.call("set", device="alpha", values=wanted)
@@ -190,7 +159,7 @@ def test_parameters_become_the_generations_commands(kind: str, tmp_path: Path) -
 def test_a_board_at_another_baud_rate_is_found(tmp_path: Path) -> None:
     """At 500000 baud a board at 250000 sends garbage; the port's rate is changed until rows come."""
     with (
-        fake(tmp_path, "v2.4", "--baud", "250000") as board,
+        stock_process(tmp_path, "v2.4", "--baud", "250000") as board,
         DaemonProcess(tmp_path / "data", {"alpha": f"serial:{board.port}"}) as daemon,
     ):
         wait_for("the board to be recognised", lambda: is_running(daemon), 40.0)
@@ -203,11 +172,11 @@ def test_a_board_at_another_baud_rate_is_found(tmp_path: Path) -> None:
 def test_an_unplugged_board_comes_back_as_another_boot(tmp_path: Path) -> None:
     """A board that is gone and back has the same identity and a new boot, and streams again by itself."""
     with DaemonProcess(tmp_path / "data", {"alpha": f"pty:{tmp_path / 'port'}"}) as daemon:
-        with fake(tmp_path, "n3"):
+        with stock_process(tmp_path, "n3"):
             wait_for("the board to be recognised", lambda: is_running(daemon))
             first = status(daemon)
         wait_for("the loss to be seen", lambda: status(daemon)["state"] == "lost")
-        with fake(tmp_path, "n3", "--boot", "1.5"):
+        with stock_process(tmp_path, "n3", "--boot", "1.5"):
             wait_for("the board to be back", lambda: status(daemon)["state"] == "running", 30.0)
             again = status(daemon)
             assert again["unique_id"] == first["unique_id"]
@@ -217,7 +186,7 @@ def test_an_unplugged_board_comes_back_as_another_boot(tmp_path: Path) -> None:
 
 def test_a_dialect_can_be_forced_and_forbidden(tmp_path: Path) -> None:
     """With dialect=none a stock board is refused, with its name it is taken at its word."""
-    with fake(tmp_path, "s25") as board:
+    with stock_process(tmp_path, "s25") as board:
         with DaemonProcess(tmp_path / "data", {"alpha": f"pty:{board.port}?dialect=none"}) as daemon:
             wait_for("the refusal", lambda: status(daemon)["state"] == "refused")
             assert daemon.stop() == 0
