@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, WebSocket, expect
 
 from helpers.chromium import fits_every_screen
+from helpers.page_frames import PageFrames, wait_in, wait_until_it_moves
 from helpers.page_server import PageProcess
 
 TIME_BASES_MS = [5, 50, 1000, 10_000, 600_000]
@@ -150,3 +153,27 @@ def test_two_devices_in_the_same_panes(scope: Page) -> None:
     expect(scope.get_by_test_id("pane-vm").get_by_text("beta")).to_be_visible()
     scope.get_by_test_id("compare-beta").uncheck()
     expect(scope.get_by_test_id("pane-vm").get_by_text("beta")).to_have_count(0)
+
+
+def test_another_theme_or_size_changes_neither_zoom_nor_what_is_known(page: Page, shared_server: PageProcess) -> None:
+    """All is drawn anew, sharp, from the bins that are there: nothing is watched or fetched again."""
+    frames, said = PageFrames(page), list[dict[str, Any]]()
+
+    def listen(socket: WebSocket) -> None:
+        socket.on("framesent", lambda text: said.append(json.loads(text)))
+
+    page.on("websocket", listen)
+    page.goto(shared_server.address)
+    page.get_by_test_id("time-base").select_option("5000")
+    answered = lambda: sum(text["say"] == "past" for text in frames.texts)  # noqa: E731
+    wait_in(page, "the whole window", lambda: 0 < sum(what["do"] == "past" for what in said) == answered())
+    wait_until_it_moves(page)
+    del said[:]
+    for _ in range(2):
+        page.get_by_role("button", name=re.compile("^(Auto|Light|Dark)$")).click()
+        wait_until_it_moves(page)
+    page.set_viewport_size({"width": 1280, "height": 620})
+    fits = "canvas => canvas.height === Math.round(canvas.clientHeight * devicePixelRatio)"
+    page.wait_for_function(fits, arg=vm(page).element_handle())
+    wait_until_it_moves(page)
+    assert [what for what in said if what["do"] in ("watch", "past")] == []

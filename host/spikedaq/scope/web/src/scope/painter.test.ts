@@ -14,6 +14,7 @@ vi.hoisted(() => {
   Object.assign(globalThis, { localStorage: nowhere, devicePixelRatio: 1 });
 });
 const { Painter } = await import("./painter");
+const { findShades } = await import("./shades");
 
 const WIDTH = 120;
 const HEIGHT = 24;
@@ -154,5 +155,27 @@ describe("Painter", () => {
       if (n > 0) for (const { fake } of moving) expect(fake.nDrawn).toBeLessThan(8);
       else for (const { fake } of moving) expect(fake.nDrawn).toBeGreaterThan(60);
     }
+  });
+});
+
+describe("findShades", () => {
+  it("tells from left to right, so that each has its label where there is room", () => {
+    const device = new Device({ bench: "b", device: "d" }, () => 0.4, false);
+    for (let n = 0; n < 50; n++) device.come(120);
+    const end = device.drawn.end * 8;
+    device.events.take({ kind: "gap", boot: 1, step: end - 400, count: 100, cause: "stopped" });
+    device.drawn.foreign = [{ first: end - 1600, stop: end - 900, mode: "voltage" }];
+    const texts = findShades(pictureOf([device], device.endMs), WIDTH).map(({ text }) => text);
+    expect(texts).toEqual(["voltage clamp: other channels", "100 samples device was stopped"]);
+  });
+
+  it("calls nothing deleted that never was", () => {
+    const device = new Device({ bench: "b", device: "d" }, () => 0.4, false);
+    device.come();
+    device.drawn.keptFrom = 4000;
+    device.drawn.markKnown(0, 500);
+    expect(findShades(pictureOf([device], device.endMs), WIDTH)).toEqual([]);
+    device.drawn.wasDeleted = true;
+    expect(findShades(pictureOf([device], device.endMs), WIDTH).map(({ text }) => text)).toEqual(["no longer kept"]);
   });
 });

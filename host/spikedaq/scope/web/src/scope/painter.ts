@@ -187,6 +187,7 @@ export class Painter {
   }
 
   private paintLabels({ context, width, height }: Pane, shades: readonly Shade[], origin: number, ratio: number): void {
+    if (shades.length === 0) return; // to set a font costs more than a column
     let textFrom = 0;
     context.font = `${11 * ratio}px sans-serif`;
     context.textBaseline = "bottom";

@@ -24,7 +24,7 @@ export interface Shade {
   isBad: boolean;
 }
 
-/** Find them where they are within what is shown. */
+/** Find them where they are within what is shown, from left to right. */
 export function findShades({ followers, axis, shown, uPerColumn, stretches, origin }: Picture, width: number): Shade[] {
   const shades: Shade[] = [];
   followers.forEach((follower, k) => {
@@ -56,5 +56,5 @@ export function findShades({ followers, axis, shown, uPerColumn, stretches, orig
       lacking = store.unknown(lacking[1], end);
     }
   });
-  return shades;
+  return shades.sort((a, b) => a.from - b.from);
 }
