@@ -62,15 +62,22 @@ def growing(daemon: DaemonProcess, session: Path, device: str, *, new: bool = Fa
         return recording.n_samples > 0 and (not new or recording.device_info.boot_id == boot)
 
 
-def on_all_benches(root: Path, kills: int, work: Callable[[Path, random.Random, int], float]) -> float:
-    """Do the work on every bench, each with its share of the kills; return the slowest repair."""
+def on_all_benches(root: Path, kills: int, work: Callable[[Path, random.Random, int], list[float]]) -> list[float]:
+    """Do the work on every bench, each with its share of the kills; return how long each repair took, in seconds."""
     folders = [root / f"bench{k}" for k in range(min(BENCHES, kills))]
     shares = [kills // len(folders) + (k < kills % len(folders)) for k in range(len(folders))]
     for folder in folders:
         folder.mkdir()
     with ThreadPoolExecutor(len(folders)) as pool:
         seeded = [random.Random(SEED + k) for k in range(len(folders))]
-        return max(pool.map(work, folders, seeded, shares))
+        return [seconds for repairs in pool.map(work, folders, seeded, shares) for seconds in repairs]
+
+
+def told(repairs_s: list[float]) -> str:
+    """Say how long repairs took, and whether they take longer the more went before."""
+    first, last = repairs_s[: len(repairs_s) // 4], repairs_s[-max(1, len(repairs_s) // 4) :]
+    medians = f"median of the first quarter {np.median(first or last):.2f} s, of the last {np.median(last):.2f} s"
+    return f"{medians}, 95 % within {np.percentile(repairs_s, 95):.2f} s, slowest {max(repairs_s):.2f} s"
 
 
 def stop(daemon: DaemonProcess, kills: int) -> None:
@@ -89,10 +96,10 @@ def stop(daemon: DaemonProcess, kills: int) -> None:
     wait_for("the last file to be closed", closed, 30.0 + kills)
 
 
-def kill_recorders(root: Path, rng: random.Random, kills: int) -> float:
+def kill_recorders(root: Path, rng: random.Random, kills: int) -> list[float]:
     """Record, killing the recorder again and again, and compare the files with what the device made."""
     truth = root / "alpha.truth"
-    slowest_s = 0.0
+    repairs_s: list[float] = []
     with DaemonProcess(root / "data", {"alpha": f"sim:alpha?preset=0&param.i_clamp=15&truth={truth}"}) as daemon:
         wait_for("the device to run", lambda: daemon.call("list")[0]["state"] == "running")
         daemon.call("record_start", session="killed", roll_s=3)
@@ -104,7 +111,7 @@ def kill_recorders(root: Path, rng: random.Random, kills: int) -> float:
             killed_at = time.monotonic()
             wait_for("another recorder", lambda pid=pid: [p for p in recorder_pids(session) if p != pid], REPAIR_S)
             wait_for("readable files", lambda: growing(daemon, session, "alpha"), REPAIR_S)
-            slowest_s = max(slowest_s, time.monotonic() - killed_at)
+            repairs_s.append(time.monotonic() - killed_at)
         stop(daemon, kills)
         assert daemon.stop() == 0
     produced = read_truth(truth)
@@ -116,14 +123,14 @@ def kill_recorders(root: Path, rng: random.Random, kills: int) -> float:
     manifest = json.loads((session / "alpha" / "manifest.json").read_text())
     assert sum(f["n_samples"] for f in manifest["files"]) == len(steps)
     assert [f for f in verify([session]) if f.is_problem] == []
-    return slowest_s
+    return repairs_s
 
 
-def kill_daemons(root: Path, rng: random.Random, kills: int) -> float:
+def kill_daemons(root: Path, rng: random.Random, kills: int) -> list[float]:
     """Record, killing the daemon again and again, and compare the files with the journal."""
     daemon = DaemonProcess(root / "data", {"alpha": "sim:alpha?preset=0&param.i_clamp=15"})
     session = root / "data" / "recordings" / "killed"
-    slowest_s = 0.0
+    repairs_s: list[float] = []
     with daemon:
         wait_for("the device to run", lambda: daemon.call("list")[0]["state"] == "running")
         daemon.call("record_start", session="killed", roll_s=2)
@@ -140,7 +147,7 @@ def kill_daemons(root: Path, rng: random.Random, kills: int) -> float:
                 lambda n=n_files: len(find_files(session, "alpha")) > n and growing(daemon, session, "alpha", new=True),
                 2 * REPAIR_S,
             )
-            slowest_s = max(slowest_s, time.monotonic() - started_at)
+            repairs_s.append(time.monotonic() - started_at)
         stop(daemon, kills)
         assert daemon.stop() == 0
     found = recorded(session, "alpha")
@@ -157,22 +164,22 @@ def kill_daemons(root: Path, rng: random.Random, kills: int) -> float:
         # Killed runs go up to the last journalled sample; the last run ends where recording was stopped.
         assert found[boot][0][-1] == kept[boot][0][-1], f"boot {boot:08x} is short"
     assert [f for f in verify([session]) if f.is_problem] == []
-    return slowest_s
+    return repairs_s
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(120 + 10 * KILLS)
 def test_recorder_killed_at_random_moments_loses_and_doubles_nothing(tmp_path: Path) -> None:
     """After each kill -9 of the recorder the daemon starts another, and the files hold every journalled sample once."""
-    slowest_s = on_all_benches(tmp_path, KILLS, kill_recorders)
-    print(f"{KILLS} kills of the recorder, seeds from {SEED}; slowest repair {slowest_s:.2f} s")
-    assert slowest_s <= REPAIR_S
+    repairs_s = on_all_benches(tmp_path, KILLS, kill_recorders)
+    print(f"{KILLS} kills of the recorder, seeds from {SEED}; {told(repairs_s)}")
+    assert max(repairs_s) <= REPAIR_S
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(120 + 20 * DAEMON_KILLS)
 def test_daemon_killed_at_random_moments_keeps_every_journalled_sample(tmp_path: Path) -> None:
     """After each kill -9 of the daemon the next start resumes; the files hold what the journal holds, once."""
-    slowest_s = on_all_benches(tmp_path, DAEMON_KILLS, kill_daemons)
-    print(f"{DAEMON_KILLS} kills of the daemon, seeds from {SEED}; slowest return to a new file {slowest_s:.2f} s")
-    assert slowest_s <= REPAIR_S
+    repairs_s = on_all_benches(tmp_path, DAEMON_KILLS, kill_daemons)
+    print(f"{DAEMON_KILLS} kills of the daemon, seeds from {SEED}; to a new file {told(repairs_s)}")
+    assert max(repairs_s) <= REPAIR_S
