@@ -15,6 +15,9 @@ fail() {
 missing() { fail "$1. Install it (Debian: sudo apt-get install nodejs npm)"; }
 command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || missing "Node.js 20 or newer, with npm, is not there"
 node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' || missing "Node.js is $(node --version), 20 or newer is needed"
+# Two at once, as `make -j` may have it, would take the packages from under one another.
+exec 9<.
+if command -v flock >/dev/null 2>&1; then flock 9; fi
 if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   npm ci --loglevel=error --no-progress >/dev/null || fail "npm could not install what it is built with. See above, or go online"
   touch node_modules/.package-lock.json
