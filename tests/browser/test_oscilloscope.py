@@ -87,6 +87,19 @@ def test_a_scale_changes_when_it_is_changed_and_stays_when_it_is_kept(scope: Pag
     expect(summary).to_have_text("-100 … 50")
 
 
+def test_what_is_half_typed_stays_while_the_page_is_drawn_anew(scope: Page) -> None:
+    """Limits and trigger level: somebody types slowly, and what stands around the field changes meanwhile."""
+    limits = scope.get_by_test_id("pane-vm").locator("details.limits")
+    limits.locator("summary").click()
+    top = limits.get_by_label("Top, mV")
+    top.fill("4")
+    scope.get_by_test_id("cursors").click()
+    expect(scope.get_by_test_id("cursor-A")).to_be_visible()
+    expect(top).to_have_value("4")
+    scope.get_by_test_id("pane-vm").get_by_role("button", name="Fit").click()
+    expect(top).not_to_have_value("4")
+
+
 def test_hold_and_scroll_back_by_keys(scope: Page) -> None:
     """Space holds, page up goes back by a screen, End is live again."""
     scope.get_by_test_id("time-base").select_option("1000")

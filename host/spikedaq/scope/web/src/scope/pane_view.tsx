@@ -1,6 +1,7 @@
 /** One channel: its plot, its name, and what sets its scale. */
 import { useEffect, useRef } from "preact/hooks";
 import type { ChannelInfo } from "../trace/follower";
+import { TypedNumber } from "../ui/typed_number";
 import { traceColour } from "./palette";
 import { GUTTER_PX, PanePlot } from "./pane";
 import type { Screen } from "./screen";
@@ -110,16 +111,13 @@ function Limit({ text, value, isRight, set }: { text: string; value: number; isR
   return (
     <label class="row">
       {text}
-      <input
-        type="number"
+      <TypedNumber
         step="any"
         value={digits(value)}
-        onChange={(event) => {
-          const typed = event.currentTarget.valueAsNumber;
-          const ok = Number.isFinite(typed) && isRight(typed);
-          event.currentTarget.setCustomValidity(ok ? "" : "the top must be above the bottom");
-          event.currentTarget.reportValidity();
-          if (ok) set(typed);
+        take={(typed) => {
+          if (!Number.isFinite(typed) || !isRight(typed)) return "the top must be above the bottom";
+          set(typed);
+          return "";
         }}
       />
     </label>

@@ -1,4 +1,5 @@
 /** When a sweep begins. */
+import { TypedNumber } from "../ui/typed_number";
 import { scaling } from "./measure";
 import type { Screen } from "./screen";
 import { durationText, labelOf, trigger, type TriggerSettings, unitOf } from "./settings";
@@ -6,7 +7,7 @@ import { durationText, labelOf, trigger, type TriggerSettings, unitOf } from "./
 export function TriggerBar({ screen }: { screen: Screen }) {
   const now = trigger.value;
   const set = (change: Partial<TriggerSettings>) => {
-    trigger.value = { ...now, ...change };
+    trigger.value = { ...trigger.peek(), ...change };
     screen.arm();
   };
   const channels = screen.channels.value;
@@ -138,18 +139,18 @@ function NumberField({ text, unit, value, step, set, least, most, title, testid 
   return (
     <label class="row" title={title}>
       {text}
-      <input
-        type="number"
+      <TypedNumber
         class="short"
         value={value}
         step={step}
         min={least}
         max={most}
-        data-testid={testid}
-        onChange={(event) => {
-          const typed = event.currentTarget.valueAsNumber;
-          if (Number.isFinite(typed) && typed >= (least ?? -1e9) && typed <= (most ?? 1e9)) set(typed);
-          else event.currentTarget.reportValidity();
+        testid={testid}
+        take={(typed) => {
+          if (!Number.isFinite(typed)) return "a number, please";
+          if (typed < (least ?? -1e9) || typed > (most ?? 1e9)) return `from ${least ?? -1e9} to ${most ?? 1e9}`;
+          set(typed);
+          return "";
         }}
       />
       {unit}
