@@ -93,10 +93,10 @@ def test_what_is_half_typed_stays_while_the_page_is_drawn_anew(scope: Page) -> N
     limits.locator("summary").click()
     top = limits.get_by_label("Top, mV")
     top.fill("4")
-    scope.get_by_test_id("cursors").click()
+    scope.get_by_test_id("cursors").dispatch_event("click")  # a real one would end the typing
     expect(scope.get_by_test_id("cursor-A")).to_be_visible()
     expect(top).to_have_value("4")
-    scope.get_by_test_id("pane-vm").get_by_role("button", name="Fit").click()
+    scope.get_by_test_id("fit-vm").dispatch_event("click")
     expect(top).not_to_have_value("4")
 
 
