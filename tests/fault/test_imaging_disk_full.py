@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 
 from harness import START_S, DaemonProcess, wait_for
+from helpers.small_disk import small_disk
 from spikedaq.formats.imaging_csv import read_imaging_csv
 from spikedaq.scope import imaging_run
 from spikedaq.scope.hub import Hub
@@ -23,17 +23,11 @@ WAIT_S = 3 * START_S
 DISK_BYTES = 6 * 2**20
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+@pytest.fixture(name="small_disk")
+def _small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 6 MB; needs the right to mount."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)]
-    mounted = subprocess.run(command, capture_output=True, check=False)
-    if mounted.returncode != 0:
-        pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    with small_disk(tmp_path / "small", DISK_BYTES) as folder:
+        yield folder
 
 
 @pytest.fixture

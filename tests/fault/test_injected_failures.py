@@ -26,6 +26,7 @@ import zmq
 from harness import free_ports, recorder_pids, wait_for
 from helpers.configured_daemon import ConfiguredDaemon
 from helpers.faulty_device import FaultyDevice
+from helpers.small_disk import small_disk
 from spikedaq.link import find_device_program
 from spikedaq.model import CommandError
 
@@ -339,33 +340,28 @@ def journal_deleted(tmp_path: Path) -> None:
 
 @failure("disk full")
 def disk_full(tmp_path: Path) -> None:
-    disk = tmp_path / "small"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400m", "tmpfs", str(disk)], capture_output=True)
-    if mounted.returncode:
-        pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()}")
-    try:
-        with bench(tmp_path, config="[disk]\nreserve_bytes = 60_000_000\n") as daemon:
-            daemon.running("alpha")
-            daemon.call("record_start", session="s", folder=str(disk))
-            free = shutil.disk_usage(disk).free
-            at = time.monotonic()
-            with (disk / "ballast").open("wb") as ballast:
-                os.posix_fallocate(ballast.fileno(), 0, free - 30_000_000)
-            told("disk full", *daemon.alarm_after(("disk_full",), at))
-            refused(
-                "record on a full disk",
-                daemon,
-                "s.*is being recorded|full",
-                "record_start",
-                session="t",
-                folder=str(disk),
-            )
-            (disk / "ballast").unlink()
-            grows_again(daemon, "disk_full", "file_frozen")
-            daemon.call("record_stop")
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
+    with (
+        small_disk(tmp_path / "small", 400 * 2**20) as disk,
+        bench(tmp_path, config="[disk]\nreserve_bytes = 60_000_000\n") as daemon,
+    ):
+        daemon.running("alpha")
+        daemon.call("record_start", session="s", folder=str(disk))
+        free = shutil.disk_usage(disk).free
+        at = time.monotonic()
+        with (disk / "ballast").open("wb") as ballast:
+            os.posix_fallocate(ballast.fileno(), 0, free - 30_000_000)
+        told("disk full", *daemon.alarm_after(("disk_full",), at))
+        refused(
+            "record on a full disk",
+            daemon,
+            "s.*is being recorded|full",
+            "record_start",
+            session="t",
+            folder=str(disk),
+        )
+        (disk / "ballast").unlink()
+        grows_again(daemon, "disk_full", "file_frozen")
+        daemon.call("record_stop")
 
 
 @failure("session cannot be taken up", quick=True)
