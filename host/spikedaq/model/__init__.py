@@ -24,10 +24,12 @@ from spikedaq.model.errors import (
     LinkOpenError,
     LocalProtocolError,
     ProtocolError,
+    RecordingWarning,
     RemoteProtocolError,
     SpikedaqError,
     StoreError,
 )
+from spikedaq.model.extras import MissingExtraError, require
 from spikedaq.model.names import check_session_name
 from spikedaq.model.session_names import SessionParts, name_part, next_run, parse_session_name, session_name
 from spikedaq.model.stream import MODEL_STEP_MS, Block, BlockFlag, Event, EventKind, Gap, GapCause
@@ -57,10 +59,12 @@ __all__ = [
     "LinkLostError",
     "LinkOpenError",
     "LocalProtocolError",
+    "MissingExtraError",
     "ParameterInfo",
     "ParameterType",
     "PresetInfo",
     "ProtocolError",
+    "RecordingWarning",
     "RemoteProtocolError",
     "SessionParts",
     "SpikedaqError",
@@ -71,5 +75,6 @@ __all__ = [
     "name_part",
     "next_run",
     "parse_session_name",
+    "require",
     "session_name",
 ]

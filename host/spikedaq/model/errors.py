@@ -65,3 +65,7 @@ class DamagedFileError(StoreError):
 
 class DiskFullError(StoreError):
     """There is no room for what is to be written; nothing is wrong with the file itself."""
+
+
+class RecordingWarning(UserWarning):
+    """Something about a recording that its reader should know; the same text is in the recording's ``flags``."""

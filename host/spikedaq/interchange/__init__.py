@@ -1,0 +1,1 @@
+"""Spikes in the files of other tools: loaders and exporters."""

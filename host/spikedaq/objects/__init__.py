@@ -1,0 +1,1 @@
+"""Recordings as the objects of other tools: SpikeInterface, Neo, PyNN-style handling."""

@@ -1,0 +1,1 @@
+"""Recordings as objects, from whatever holds them."""
