@@ -23,6 +23,7 @@ from spikedaq.analysis.phase import (
     v_nullcline_u,
 )
 from spikedaq.analysis.rates import bin_edges_ms, binned_rate_hz, held_rate_hz, kernel_rate_hz
+from spikedaq.analysis.spike_trains import SpikeTrains
 from spikedaq.analysis.spikes import (
     DEFAULT_THRESHOLD_MV,
     ThresholdRange,
@@ -46,6 +47,7 @@ __all__ = [
     "Loops",
     "Raster",
     "SpikeTrain",
+    "SpikeTrains",
     "StepResponse",
     "StimulusStep",
     "StimulusSteps",

@@ -13,6 +13,7 @@ from spikedaq.model.device import (
     Trait,
 )
 from spikedaq.model.errors import (
+    ArgumentError,
     CommandError,
     CommandRejected,
     CommandTimeout,
@@ -37,6 +38,7 @@ from spikedaq.model.texts import duration_text
 
 __all__ = [
     "MODEL_STEP_MS",
+    "ArgumentError",
     "Block",
     "BlockFlag",
     "ChannelInfo",

@@ -55,6 +55,10 @@ class ConfigError(SpikedaqError):
     """A configuration, an argument or a name that cannot be used."""
 
 
+class ArgumentError(ConfigError, ValueError):
+    """An argument that makes no sense, of a function whose callers know it from other tools, where it is ValueError."""
+
+
 class StoreError(SpikedaqError):
     """A recording, journal or folder that cannot be read or written."""
 
