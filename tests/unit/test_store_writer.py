@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -455,3 +457,33 @@ def test_appending_takes_any_view(tmp_path: Path) -> None:
     writer.close("stopped")
     with open_recording(tmp_path / "a.nwb") as recording:
         assert np.array_equal(recording.samples(), np.concatenate([view, view[::2]]))
+
+
+def test_damage_in_the_file_of_a_killed_writer_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    """HDF5 would take a wrong checksum for a write under way and look again for centuries."""
+    writer = new_writer(tmp_path)
+    for k in range(20):
+        writer.append_block(block(k, 1000), CLOCK, 10 + k)
+    writer.flush(force=True)
+    left = bytearray((tmp_path / "a.nwb").read_bytes())
+    writer.close("stopped")
+    (tmp_path / "whole.nwb").write_bytes(left)
+    with open_recording(tmp_path / "whole.nwb") as recording:
+        assert recording.is_live
+        n_samples, samples = recording.n_samples, recording.samples()
+    assert n_samples > 0 and samples.shape == (n_samples, 8)
+    index = left.index(b"EAIB")  # of the chunks of some dataset; every one of them is read at opening or for samples
+    while index >= 0:
+        left[index + 20] ^= 0xFF
+        index = left.find(b"EAIB", index + 1)
+    (tmp_path / "torn.nwb").write_bytes(left)
+    program = (
+        "import pathlib, sys; from spikedaq.store import open_recording\n"
+        "with open_recording(pathlib.Path(sys.argv[1])) as recording: recording.samples()"
+    )
+    # In a process of its own: while HDF5 waits, no time limit of Python's ends it.
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "torn.nwb"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert "StoreError: cannot read" in done.stderr and "checksum" in done.stderr.splitlines()[-1]

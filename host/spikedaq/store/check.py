@@ -23,8 +23,7 @@ from spikedaq.store.meta import meta_from_json
 PIECE_SAMPLES = 1 << 18
 """Read at a time: 2 MiB of timestamps."""
 PATIENCE_S, LEAST_BYTES_PER_S = 30.0, 1e6
-"""HDF5 takes damage in a file that is marked as growing for a write under way, and looks again a hundred times, after
-twice as long each time: for centuries. Reading a whole file takes a tenth of this on a slow computer."""
+"""Damage can make HDF5 read for ever. Reading a whole file takes a tenth of this on a slow computer."""
 Span = tuple[int, int]
 """First step, and the step after the last one."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +21,11 @@ from spikedaq.model import DamagedFileError, DiskFullError, StoreError
 LIBVER = ("v110", "v110")
 # Bytes of chunk cache per dataset. HDF5 2.0 would take 8 MiB for each; one chunk of timestamps is 80 kB at 10 kHz.
 CHUNK_CACHE_BYTES = 1 << 18
+
+READ_ATTEMPTS = 31
+"""How often a growing file's metadata are read whose checksum is wrong, 2 s in all: HDF5 takes that for a write under
+way and waits twice as long each time, from 1 ns on. Its own limit of 100 is for ever, where the writer was killed or
+the power failed and the file is damaged."""
 
 # h5py raises RuntimeError where errno says ENOSPC, OSError for opening, KeyError, ValueError and TypeError for
 # damaged content.
@@ -66,7 +73,21 @@ def open_to_read(path: Path) -> tuple[Any, bool]:
     except OSError as error:
         if "locking flag" in str(error):  # this very process writes it
             return open_file(path, "r"), True
-    return open_file(path, "r", swmr=True, locking=None), True
+    return _open_growing(path), True
+
+
+def _open_growing(path: Path) -> Any:
+    """Open a file that is marked as growing, for reading. What is damaged in it is told within `READ_ATTEMPTS`."""
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
+    access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
+    elements, slots, _, preemption = access.get_cache()
+    access.set_cache(elements, slots, CHUNK_CACHE_BYTES, preemption)
+    # h5py has no call of its own for this. Its modules bring the symbols of their HDF5 along, but for Windows'.
+    limit = getattr(ctypes.CDLL(h5py.h5p.__file__), "H5Pset_metadata_read_attempts", None)
+    if limit is not None:
+        limit(ctypes.c_int64(access.id), ctypes.c_uint(READ_ATTEMPTS))
+    return h5py.File(h5py.h5f.open(os.fsencode(path), h5py.h5f.ACC_RDONLY | h5py.h5f.ACC_SWMR_READ, access))
 
 
 class Growing:
