@@ -1,9 +1,10 @@
-"""Files that appear complete or not at all."""
+"""Files and folders that appear complete or not at all."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -37,6 +38,82 @@ def written_whole(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
                 raise
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror or error}; choose another place with --out") from error
+
+
+@contextmanager
+def made_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Give a name beside ``path``, for libraries that open files by name; what is made there becomes ``path``.
+
+    As in `written_whole`: an exception leaves ``path`` as it was, and the errors are the same.
+    """
+    refuse_existing(path, overwrite=overwrite)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        try:
+            yield partial
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
+            refuse_existing(path, overwrite=overwrite)
+            partial.replace(path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror or error}; choose another place with --out") from error
+
+
+@contextmanager
+def folder_made_whole(path: Path, *, overwrite: bool, is_ours: Callable[[str], bool]) -> Iterator[Path]:
+    """Make a folder beside ``path`` that takes its name when the block ends without an exception.
+
+    Parameters
+    ----------
+    is_ours : callable
+        Whether a file or folder of that name may lie in a folder that is replaced. With one that may not, nothing is
+        replaced: it would be deleted.
+
+    Raises
+    ------
+    StoreError
+        ``path`` exists and ``overwrite`` is false, it holds something else, or it cannot be written.
+    """
+    refuse_folder(path, overwrite=overwrite, is_ours=is_ours)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    old = path.with_name(f".{path.name}.{os.getpid()}.old")
+    try:
+        try:
+            partial.mkdir()
+            yield partial
+            refuse_folder(path, overwrite=overwrite, is_ours=is_ours)
+            if path.exists():
+                path.rename(old)
+            try:
+                partial.rename(path)
+            except OSError:
+                if old.exists():
+                    old.rename(path)
+                raise
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror or error}; choose another place with --out") from error
+
+
+def refuse_folder(path: Path, *, overwrite: bool, is_ours: Callable[[str], bool]) -> None:
+    """Raise StoreError if something is at ``path`` that a folder must not replace; an empty folder may be replaced."""
+    if not path.exists():
+        return
+    if not path.is_dir():
+        raise StoreError(f"{path} is a file; choose another name for the folder")
+    names = sorted(entry.name for entry in path.iterdir())
+    if names and not overwrite:
+        raise StoreError(f"{path} exists; choose another place with --out, or replace it with --overwrite")
+    if strange := [name for name in names if not is_ours(name)]:
+        raise StoreError(
+            f"{path} holds {strange[0]}, which this would delete; choose another place with --out, or move it away"
+        )
 
 
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
