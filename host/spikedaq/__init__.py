@@ -1,6 +1,6 @@
 """Acquisition, recording and sharing of Spikeling data.
 
-`open` reads a recorded session, `connect` gives a live bench.
+`open` reads recordings, `connect` gives a live bench.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from spikedaq.formats import Session
     from spikedaq.inlet import Bench
+    from spikedaq.recording import Recording, Session
 
 try:
     __version__ = version("spikedaq")
@@ -20,11 +20,43 @@ except PackageNotFoundError:  # run from a checkout that was never installed
     __version__ = "0+unknown"
 
 
-def open(*paths: Path | str) -> Session:  # noqa: A001 - as gzip.open and others are called
-    """Open a recorded session: its folder, or files; see `spikedaq.formats.open_session`."""
-    from spikedaq.formats import open_session  # noqa: PLC0415 - importing the package stays cheap
+def open(  # noqa: A001 - as gzip.open and others are called
+    *paths: Path | str, device: str | None = None, mode: str | None = None
+) -> Recording | Session:
+    """Open a recording, also one that is being recorded.
 
-    return open_session(*paths)
+    Parameters
+    ----------
+    *paths : Path or str
+        A recording file, the folder of a device or a session, a pattern (``*``), or several of these of one session;
+        or a file of another kind that docs/reference/recording.md lists.
+    device : str, optional
+        Only this one of a session.
+    mode : {"current", "voltage", "common"}, optional
+        Which samples, where the device changed between current and voltage clamp; ``common``: the channels that both
+        have. Default: those of its first file.
+
+    Returns
+    -------
+    Recording or Session
+        A `spikedaq.recording.Recording` of one device, a `spikedaq.recording.Session` of several. Both have
+        ``devices``, recordings by name.
+
+    Raises
+    ------
+    StoreError
+        Nothing there, recordings of several sessions, or files that cannot be read.
+    """
+    from spikedaq.recording import open_recordings  # noqa: PLC0415 - importing the package stays cheap
+
+    return open_recordings(*paths, device=device, mode=mode)
+
+
+def open_session(*paths: Path | str) -> Session:
+    """Open a recorded session as a mapping of its devices, also where it has one; see `spikedaq.open`."""
+    from spikedaq.recording import open_session as open_all  # noqa: PLC0415 - importing the package stays cheap
+
+    return open_all(*paths)
 
 
 def connect(url: str | None = None, *, key: str | os.PathLike[str] | None = None) -> Bench:

@@ -72,7 +72,7 @@ def test_a_class_on_two_benches(tmp_path: Path) -> None:
             ),
         )
         folders = [daemon.data / "recordings" / "lesson" for daemon in (one, two)]
-        with spikedaq.open(*folders) as growing:
+        with spikedaq.open_session(*folders) as growing:
             before = growing["c"].n_samples
             wait_for("the file to grow as it is read", lambda: growing["c"].n_samples > before >= 15000)
         done = class_(tmp_path, "stop")
@@ -88,7 +88,7 @@ def test_a_class_on_two_benches(tmp_path: Path) -> None:
     # Times are rounded to 2**-20 s.
     assert np.ptp(zeros) <= bound_ns + 2000
     assert bound_ns < 50e6
-    with spikedaq.open(*folders) as session:
+    with spikedaq.open_session(*folders) as session:
         assert list(session) == ["a", "b", "c"]
         assert {len(traces.times_s) for traces in session.read(0.5, 1.0, ["vm"]).values()} <= {4999, 5000, 5001}
     for path in files:

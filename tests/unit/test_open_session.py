@@ -12,8 +12,8 @@ import pytest
 
 import spikedaq
 from helpers.formats_recordings import Maker, device_info, spiking
-from spikedaq.formats.device_recording import MAX_OPEN
-from spikedaq.model import ClampMode, GapCause, StoreError
+from spikedaq.model import ClampMode, ConfigError, GapCause, RecordingWarning, StoreError
+from spikedaq.recording.files import MAX_OPEN
 
 SPIKES, TRIGGERS = 0, 1
 
@@ -28,7 +28,7 @@ def rolled(folder: Path, n_files: int = 3, n: int = 1250, **of: object) -> Maker
 
 def test_rolled_files_are_one_recording(tmp_path: Path) -> None:
     rolled(tmp_path / "demo")
-    with spikedaq.open(tmp_path / "demo") as session:
+    with spikedaq.open_session(tmp_path / "demo") as session:
         assert session.name == "demo"
         assert list(session) == ["alpha"]
         alpha = session["alpha"]
@@ -60,7 +60,7 @@ def test_a_window_is_exact_over_files(
 ) -> None:
     """start <= t < stop, in times as stored."""
     rolled(tmp_path / "demo")
-    traces = spikedaq.open(tmp_path / "demo")["alpha"].read(start_s, stop_s, ["stimulus", "vm"])
+    traces = spikedaq.open_session(tmp_path / "demo")["alpha"].read(start_s, stop_s, ["stimulus", "vm"])
     assert traces.steps.tolist() == list(range(first, after))
     assert traces.channels == ("stimulus", "vm")
     assert traces.units == ("%", "mV")
@@ -70,7 +70,7 @@ def test_a_window_is_exact_over_files(
 
 def test_beyond_the_recording_is_nothing(tmp_path: Path) -> None:
     rolled(tmp_path / "demo")
-    traces = spikedaq.open(tmp_path / "demo")["alpha"].read(7, 8, ["vm"])
+    traces = spikedaq.open_session(tmp_path / "demo")["alpha"].read(7, 8, ["vm"])
     assert traces.values.shape == (0, 1)
     assert traces.units == ("mV",)
 
@@ -81,7 +81,7 @@ def test_benches_of_a_class_are_on_one_clock(tmp_path: Path) -> None:
         maker = Maker(tmp_path / bench / "lesson", session="lesson", bench=bench, later_ns=later_ns)
         maker.open().samples(30_000, spiking(1000)).gap(31_000, 200).samples(31_200, spiking(300))
         maker.event(SPIKES, 30_500, value=30.0).note(3.01, "now").close()
-    session = spikedaq.open(tmp_path)
+    session = spikedaq.open_session(tmp_path)
     assert list(session) == ["one/alpha", "two/alpha"]
     one, two = session.read(3.0, 3.2).values()
     assert one.steps.tolist() == two.steps.tolist() == [*range(30_000, 31_000), *range(31_200, 31_500)]
@@ -92,29 +92,33 @@ def test_benches_of_a_class_are_on_one_clock(tmp_path: Path) -> None:
         (gap,) = device.gaps
         assert (gap.start_s, gap.stop_s) == pytest.approx((3.1, 3.12), abs=2**-19)
         assert gap.gap.cause is GapCause.LOST
-    apart = spikedaq.open(tmp_path / "one" / "lesson", tmp_path / "two" / "lesson" / "alpha")
+    apart = spikedaq.open_session(tmp_path / "one" / "lesson", tmp_path / "two" / "lesson" / "alpha")
     assert list(apart) == list(session)
 
 
-def test_a_change_of_clamp_is_read_where_channels_agree(tmp_path: Path) -> None:
+def test_a_change_of_clamp_is_read_by_mode(tmp_path: Path) -> None:
+    """One recording has one set of channels; what is left out is said."""
     maker = Maker(tmp_path / "demo")
     maker.open().samples(0, spiking(100)).close()
     maker.open(mode=ClampMode.VOLTAGE).samples(100, spiking(100)).close()
-    alpha = spikedaq.open(tmp_path / "demo")["alpha"]
-    assert len(alpha.read(channels=["vm"]).times_s) == 200
-    with pytest.raises(StoreError, match=r"alpha has other channels from .*_0001\.nwb on"):
-        alpha.read()
-    with pytest.raises(StoreError, match=r"alpha has other channels from .*_0001\.nwb on"):
-        alpha.read(start_s=0.005)
-    assert alpha.read(start_s=0.01).channels[1] == "v_command"
-    with pytest.raises(StoreError, match="alpha has no channel v_commando; it has vm, stimulus"):
-        alpha.read(stop_s=0.01, channels=["v_commando"])
+    with pytest.warns(RecordingWarning, match=r"demo_alpha: 1 of 2 files are left out, .* clamp mode; choose by mode="):
+        alpha = spikedaq.open(tmp_path / "demo")
+    assert (alpha.num_frames, alpha.channel_ids[1], len(alpha.flags)) == (100, "stimulus", 1)
+    with pytest.warns(RecordingWarning):
+        clamped = spikedaq.open(tmp_path / "demo", mode="voltage")
+    assert (clamped.num_frames, clamped.channel_ids[1], clamped.segments[0].first_step) == (100, "v_command", 100)
+    both = spikedaq.open(tmp_path / "demo", mode="common")
+    assert (both.num_frames, both.num_segments, both.flags) == (200, 1, ())
+    assert both.channel_ids == ("vm", "syn1_vm", "syn1_i", "syn2_vm", "syn2_i", "trigger")
+    np.testing.assert_array_equal(both.get_traces(), np.tile(spiking(100)[:, [0, 3, 4, 5, 6, 7]], (2, 1)))
+    with pytest.raises(ConfigError, match="demo_alpha has no channel v_commando; it has vm, syn1_vm"):
+        both.read(stop_s=0.01, channels=["v_commando"])
 
 
 def test_many_files_are_not_all_open(tmp_path: Path) -> None:
     rolled(tmp_path / "demo", n_files=12, n=100)
     before = len(os.listdir("/proc/self/fd"))
-    with spikedaq.open(tmp_path / "demo") as session:
+    with spikedaq.open_session(tmp_path / "demo") as session:
         assert len(session["alpha"].read().times_s) == session["alpha"].n_samples == 1200
         assert len(session["alpha"].events) == 12
         assert len(os.listdir("/proc/self/fd")) <= before + MAX_OPEN
@@ -125,28 +129,28 @@ def test_two_boards_of_one_name_are_not_mixed(tmp_path: Path) -> None:
     for folder, unique_id in (("lab1", "aa" * 8), ("lab2", "bb" * 8)):
         rolled(tmp_path / folder / "demo", info=replace(device_info(), unique_id=unique_id))
     with pytest.raises(StoreError, match="are of two boards that are both called alpha on a bench called bench"):
-        spikedaq.open(tmp_path)
-    assert spikedaq.open(tmp_path / "lab1" / "demo")["alpha"].n_samples == 3750
+        spikedaq.open_session(tmp_path)
+    assert spikedaq.open_session(tmp_path / "lab1" / "demo")["alpha"].n_samples == 3750
 
 
 def test_what_recover_is_making_is_not_read(tmp_path: Path) -> None:
     rolled(tmp_path / "demo")
     shutil.copytree(tmp_path / "demo" / "alpha", tmp_path / "demo" / ".rebuild-abc" / "alpha")
-    assert spikedaq.open(tmp_path / "demo")["alpha"].n_samples == 3750
+    assert spikedaq.open_session(tmp_path / "demo")["alpha"].n_samples == 3750
 
 
 def test_what_is_no_session_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="there is no such file or folder"):
-        spikedaq.open(tmp_path / "absent")
+        spikedaq.open_session(tmp_path / "absent")
     with pytest.raises(StoreError, match="there is no recording in"):
-        spikedaq.open(tmp_path)
+        spikedaq.open_session(tmp_path)
     with pytest.raises(StoreError, match="name the folder of a session"):
-        spikedaq.open()
+        spikedaq.open_session()
     rolled(tmp_path / "demo", n_files=1)
     rolled(tmp_path / "other", n_files=1, session="other")
     with pytest.raises(StoreError, match=r"several sessions, open one at a time: demo \(.*other \("):
-        spikedaq.open(tmp_path)
+        spikedaq.open_session(tmp_path)
     shutil.copytree(tmp_path / "demo", tmp_path / "copy")
     with pytest.raises(StoreError, match="the same part of a recording; leave one of the copies out"):
-        spikedaq.open(tmp_path / "demo", tmp_path / "copy")
-    assert len(spikedaq.open(tmp_path / "demo", tmp_path / "demo")) == 1
+        spikedaq.open_session(tmp_path / "demo", tmp_path / "copy")
+    assert len(spikedaq.open_session(tmp_path / "demo", tmp_path / "demo")) == 1

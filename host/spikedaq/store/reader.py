@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -218,14 +219,20 @@ class RecordingFile:
         """Samples in complete blocks."""
         return self._extent.n_samples
 
-    def samples(self, start: int = 0, stop: int | None = None) -> npt.NDArray[np.int16]:
-        """Return raw values as the device sent them, int16 array, shape (stop - start, n_channels)."""
+    def samples(
+        self, start: int = 0, stop: int | None = None, columns: Sequence[int] | None = None
+    ) -> npt.NDArray[np.int16]:
+        """Return raw values as the device sent them, int16 array, shape (stop - start, n_columns).
+
+        ``columns`` are those of some channels, in the order in which they are to stand; nothing else is read.
+        """
         start, stop = self._bounds(start, stop)
-        raw = np.empty((stop - start, len(self._storage)), np.int16)
+        chosen = range(len(self._storage)) if columns is None else columns
+        raw = np.empty((stop - start, len(chosen)), np.int16)
         with translated(self.path, "read"):
-            for k, storage in enumerate(self._storage):
+            for at, k in enumerate(chosen):
                 if stop > start:
-                    raw[:, k] = storage.decode(self._series[k][start:stop])
+                    raw[:, at] = self._storage[k].decode(self._series[k][start:stop])
         return raw
 
     def timestamps(self, start: int = 0, stop: int | None = None) -> npt.NDArray[np.float64]:
