@@ -1,1 +1,26 @@
-"""Spikes in the files of other tools: loaders and exporters."""
+"""Spikes in the files of other tools: loaders and exporters, under the names that users of SpikeLab know."""
+
+from spikedaq.interchange.errors import (
+    ContentError,
+    FlaggedWarning,
+    MissingContentError,
+    MissingFileError,
+    UntrustedError,
+    UnwrittenWarning,
+)
+from spikedaq.interchange.hdf5_export import export_spikedata_to_hdf5
+from spikedaq.interchange.hdf5_load import load_spikedata_from_hdf5
+from spikedaq.interchange.spikelab import from_spikelab, to_spikelab
+
+__all__ = [
+    "ContentError",
+    "FlaggedWarning",
+    "MissingContentError",
+    "MissingFileError",
+    "UntrustedError",
+    "UnwrittenWarning",
+    "export_spikedata_to_hdf5",
+    "from_spikelab",
+    "load_spikedata_from_hdf5",
+    "to_spikelab",
+]
