@@ -6,14 +6,18 @@ is in docs/reference/analysis.md. Everything is in ms.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from spikedaq.analysis.crossings import Directions
+from spikedaq.analysis.foreign_trains import of_neo, of_sorting
 from spikedaq.analysis.rasters import bin_width_ms, count_spikes, spread_spikes
 from spikedaq.analysis.stretches import FloatArray, IntArray
+from spikedaq.analysis.thresholding import ThresholdRule, detect
 from spikedaq.analysis.train_rules import (
     checked_attributes,
     checked_gaps_ms,
@@ -203,6 +207,135 @@ class SpikeTrains:
         trains = spread_spikes(raster, bin_ms, others.get("start_time", 0.0))
         others.setdefault("length", np.asarray(raster).shape[1] * bin_ms)
         return cls(trains, **others)
+
+    @classmethod
+    def from_thresholding(  # noqa: PLR0917 - SpikeLab's order
+        cls,
+        data: npt.ArrayLike,
+        fs_Hz: float = 20e3,  # noqa: N803 - SpikeLab's name
+        threshold_sigma: float = 5.0,
+        filter: bool | Mapping[str, Any] = True,  # noqa: A002 - SpikeLab's name
+        hysteresis: bool | float = True,
+        direction: Directions = "both",
+        *,
+        length: float | None = None,
+        start_time: float | None = None,
+        threshold: float | None = None,
+    ) -> SpikeTrains:
+        """Return the spikes of traces: one unit per channel, each spike in the middle of its sample.
+
+        Parameters
+        ----------
+        data : float array, shape (n_channels, n_samples)
+            NaN is a missing sample: no spike is found on it or right after it.
+        fs_Hz : float
+            Sampling rate.
+        threshold_sigma : float
+            A spike is beyond 0 by so many standard deviations of its channel (of the filtered trace).
+        filter : bool or mapping
+            True: 300 to 6000 Hz, third-order Butterworth, forward and backward; the upper edge is cut to 0.45 of the
+            sampling rate with a warning. A mapping: ``lowcut``, ``highcut`` in Hz, ``order``.
+        hysteresis : bool or float
+            True: the first sample beyond the threshold is a spike. False: each sample beyond it is. A number: the first
+            one, after the trace was back by so much.
+        direction : {"both", "up", "down"}
+            Beyond the threshold upward, downward, or either.
+        length, start_time : float, optional
+            In ms. Default: all samples, from 0.
+        threshold : float, optional
+            A level in the unit of the data, in place of ``threshold_sigma``; a sample at the level is beyond it.
+            With ``both`` the trace crosses it upward or downward.
+
+        Returns
+        -------
+        SpikeTrains
+            ``raw_data`` are the (filtered) traces.
+
+        Warns
+        -----
+        UserWarning
+            No spike was found; a filter's edge was cut; or the threshold is a multiple of the standard deviation, and
+            a channel's mean lies beyond it.
+
+        Raises
+        ------
+        ArgumentError
+            An argument that makes no sense.
+        MissingExtraError
+            A filter is wanted, and SciPy is not installed.
+        """
+        rule = ThresholdRule(threshold, threshold_sigma, direction, hysteresis)
+        found = detect(data, fs_Hz, rule, filter=filter)
+        if not any(len(spikes) for spikes in found.spikes):
+            what = f"threshold {threshold}" if threshold is not None else f"threshold_sigma {threshold_sigma}"
+            warnings.warn(f"no spike was found with {what}, direction {direction}", UserWarning, stacklevel=2)
+        start_ms = 0.0 if start_time is None else start_time
+        sample_ms = _MS_PER_S / fs_Hz
+        return cls(
+            [start_ms + (spikes + 0.5) * sample_ms for spikes in found.spikes],
+            length=found.data.shape[1] * sample_ms if length is None else length,
+            start_time=start_ms,
+            raw_data=found.data,
+            raw_time=fs_Hz / _MS_PER_S,
+        )
+
+    @classmethod
+    def from_neo_spiketrains(cls, spiketrains: Iterable[Any], **others: Any) -> SpikeTrains:
+        """Return Neo spike trains as units, in ms, with their annotations as attributes.
+
+        Parameters
+        ----------
+        spiketrains : iterable of neo.SpikeTrain
+        **others
+            As of the constructor. Default: the window from the first ``t_start`` to the last ``t_stop``, the name and
+            the annotations of each train as its attributes.
+
+        Raises
+        ------
+        ArgumentTypeError
+            Something that is no Neo spike train.
+        ArgumentError
+            As the constructor.
+        """
+        found = of_neo(spiketrains)
+        n_added = (others.get("N") or 0) - len(found["trains"])
+        found["neuron_attributes"] += [{} for _ in range(n_added)]
+        return cls(**(found | others))
+
+    @classmethod
+    def from_sorting(
+        cls,
+        sorting: Any,
+        *,
+        sampling_frequency: float | None = None,
+        unit_ids: Sequence[int | str] | None = None,
+        segment_index: int = 0,
+    ) -> SpikeTrains:
+        """Return the units of one segment of a SpikeInterface sorting.
+
+        Parameters
+        ----------
+        sorting : spikeinterface.BaseSorting
+        sampling_frequency : float, optional
+            In Hz; default: the sorting's. With it times are frame / frequency, whatever times the recording has.
+        unit_ids : sequence of int or str, optional
+            Which units, in which order. Default: all.
+        segment_index : int
+
+        Returns
+        -------
+        SpikeTrains
+            The segment's start counts. All properties are unit attributes; a channel is called ``electrode``, a place
+            ``location``.
+
+        Raises
+        ------
+        ArgumentTypeError
+            Something that is no sorting.
+        ArgumentError
+            Units or a segment that it does not have, or no sampling frequency.
+        """
+        return cls(**of_sorting(sorting, sampling_frequency, unit_ids, segment_index))
 
 
 def _first(attributes: Mapping[str, Any], keys: Sequence[str]) -> Any:

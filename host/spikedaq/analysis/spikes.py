@@ -8,24 +8,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from spikedaq.analysis.stretches import (
-    Breaks,
-    FloatArray,
-    IntArray,
-    as_breaks,
-    as_trace,
-    not_negative,
-    positive,
-    stretch_of,
-)
+from spikedaq.analysis.crossings import CrossingFinder, Direction, Directions
+from spikedaq.analysis.stretches import Breaks, IntArray, as_breaks, as_trace, not_negative, positive
 from spikedaq.model import MODEL_STEP_MS, ConfigError
-
-Direction = Literal["up", "down"]
 
 DEFAULT_THRESHOLD_MV = -20.0
 """The stock software's; with the 30 mV plateau of recordings any threshold in (-30, 30] finds the same spikes."""
@@ -33,6 +23,7 @@ DEFAULT_THRESHOLD_MV = -20.0
 AT_MV = 1e-9
 """A sample this close to a threshold is at it: raw x scale is off its decimal value by some 1e-14 mV."""
 
+_MAX_STEPS = 2.0**53
 # Bounds the memory of a sweep; its speed is the same from 2**14 to 2**18.
 _CHUNK = 1 << 16
 _SUGGESTED_FROM = 200
@@ -46,7 +37,7 @@ def find_spikes(
     vm_mv: npt.ArrayLike,
     *,
     threshold_mv: float,
-    direction: Direction = "up",
+    direction: Directions = "up",
     hysteresis_mv: float = 0.0,
     refractory_ms: float = 0.0,
     step_ms: float = MODEL_STEP_MS,
@@ -61,7 +52,7 @@ def find_spikes(
     threshold_mv : float
         Upward, a spike is the first sample at the threshold or above it, after one below
         ``threshold_mv - hysteresis_mv``; downward the mirror image.
-    direction : {"up", "down"}
+    direction : {"up", "down", "both"}
     hysteresis_mv : float
         How far the potential must have gone back, in mV, before it can cross again.
     refractory_ms : float
@@ -83,43 +74,34 @@ def find_spikes(
         An argument that makes no sense.
     """
     trace = as_trace(vm_mv, "the potential")
-    threshold_mv = _finite(threshold_mv, "the threshold")
-    not_negative(hysteresis_mv, "the hysteresis in mV")
+    finder = spike_finder(
+        threshold_mv=threshold_mv,
+        direction=direction,
+        hysteresis_mv=hysteresis_mv,
+        refractory_ms=refractory_ms,
+        step_ms=step_ms,
+    )
+    return finder.take(trace, breaks)
+
+
+def spike_finder(
+    *,
+    threshold_mv: float,
+    direction: Directions = "up",
+    hysteresis_mv: float = 0.0,
+    refractory_ms: float = 0.0,
+    step_ms: float = MODEL_STEP_MS,
+) -> CrossingFinder:
+    """Return what finds the same spikes as `find_spikes`, piece after piece; arguments as there."""
     refractory = not_negative(refractory_ms, "the refractory time in ms") / positive(step_ms, "the step in ms")
-    # Longer than the trace is as long as the trace.
-    refractory_steps = math.ceil(min(refractory, float(len(trace))) - 1e-9)
-    parted = as_breaks(breaks, len(trace))
-    if _is_down(direction):
-        trace, threshold_mv = -trace, -threshold_mv
-    level = threshold_mv - AT_MV
-    if hysteresis_mv:
-        found = _with_hysteresis(trace, level, level - hysteresis_mv, parted)
-    else:
-        found = np.flatnonzero((trace[1:] >= level) & (trace[:-1] < level)).astype(np.int64) + 1
-        found = found[~np.isin(found, parted)]
-    return _dead_time(found, refractory_steps, parted) if refractory_steps > 1 else found
-
-
-def _with_hysteresis(trace: FloatArray, fire: float, arm: float, breaks: IntArray) -> IntArray:
-    beyond = trace >= fire
-    decided = np.flatnonzero(beyond | (trace < arm)).astype(np.int64)
-    missing = np.flatnonzero(np.isnan(trace)).astype(np.int64)
-    stretch = stretch_of(decided, np.union1d(breaks, missing))
-    fires = beyond[decided]
-    first = fires[1:] & ~fires[:-1] & (stretch[1:] == stretch[:-1])
-    found: IntArray = decided[1:][first]
-    return found
-
-
-def _dead_time(found: IntArray, n_steps: int, breaks: IntArray) -> IntArray:
-    """Leave out what follows a kept spike by less than ``n_steps`` in the same stretch."""
-    kept: list[int] = []
-    free_from, in_stretch = 0, -1
-    for index, stretch in zip(found.tolist(), stretch_of(found, breaks).tolist(), strict=True):
-        if index >= free_from or stretch != in_stretch:
-            kept.append(index)
-            free_from, in_stretch = index + n_steps, stretch
-    return np.array(kept, dtype=np.int64)
+    return CrossingFinder(
+        _finite(threshold_mv, "the threshold"),
+        direction=direction,
+        hysteresis=not_negative(hysteresis_mv, "the hysteresis in mV"),
+        # Longer than any trace is as long as any.
+        refractory=math.ceil(min(refractory, _MAX_STEPS) - 1e-9),
+        at_level=AT_MV,
+    )
 
 
 def threshold_sweep(
@@ -232,7 +214,7 @@ def suggest_threshold(
 
 def _is_down(direction: str) -> bool:
     if direction not in get_args(Direction):
-        raise ConfigError(f"the direction {direction!r} is unknown; it is one of {', '.join(get_args(Direction))}")
+        raise ConfigError(f"the direction {direction!r} is unknown; it is up or down")
     return direction == "down"
 
 
@@ -246,8 +228,10 @@ __all__ = [
     "AT_MV",
     "DEFAULT_THRESHOLD_MV",
     "Direction",
+    "Directions",
     "ThresholdRange",
     "find_spikes",
+    "spike_finder",
     "suggest_threshold",
     "threshold_sweep",
 ]

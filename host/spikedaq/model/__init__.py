@@ -14,6 +14,7 @@ from spikedaq.model.device import (
 )
 from spikedaq.model.errors import (
     ArgumentError,
+    ArgumentTypeError,
     CommandError,
     CommandRejected,
     CommandTimeout,
@@ -39,6 +40,7 @@ from spikedaq.model.texts import duration_text
 __all__ = [
     "MODEL_STEP_MS",
     "ArgumentError",
+    "ArgumentTypeError",
     "Block",
     "BlockFlag",
     "ChannelInfo",

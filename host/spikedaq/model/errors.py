@@ -59,6 +59,10 @@ class ArgumentError(ConfigError, ValueError):
     """An argument that makes no sense, of a function whose callers know it from other tools, where it is ValueError."""
 
 
+class ArgumentTypeError(ConfigError, TypeError):
+    """An argument of the wrong kind, of such a function."""
+
+
 class StoreError(SpikedaqError):
     """A recording, journal or folder that cannot be read or written."""
 
