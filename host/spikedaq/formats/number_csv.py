@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,6 +27,24 @@ _MAX_LINE_BYTES = 1 << 16
 _STEP_NOISE = 1e-3
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Whole lines of a file that hold rows: where they begin, in bytes and in lines, and how many rows they are."""
+
+    offset: int
+    n_bytes: int
+    first_line: int
+    n_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    offset: int
+    n_bytes: int
+    first_line: int
+    lines: list[str]
+
+
 class NumberCsv:
     """One file, open; made by `open_numbers`.
 
@@ -35,19 +54,22 @@ class NumberCsv:
         Its first line.
     names : list of str
         Of its columns, without blanks and quotes.
+    cut_line : int or None
+        Number of the last line, where it has too few fields and was left out; known when all rows were yielded.
     """
 
-    def __init__(self, path: Path, file: BinaryIO, total: int, progress: Progress | None) -> None:
+    def __init__(self, path: Path, pieces: Iterator[_Piece], *, forgiving: bool) -> None:
         self._path = path
-        self._pieces = _pieces(path, file, total, progress)
-        first = next(self._pieces, None)
+        self._forgiving = forgiving
+        self.cut_line: int | None = None
+        self._pieces = pieces
+        first = next(pieces, None)
         if first is None:
             raise StoreError(f"{path} is empty; name a CSV of the Spikeling software or of spikedaq export")
-        number, lines = first
-        self.header = lines[0]
-        self._first = (number + 1, lines[1:])
+        self.header = first.lines[0]
+        self._first = first
         self._separator = next((s for s in (",", ";", "\t") if s in self.header), ",")
-        self.names = [name.strip().strip('"') for name in self.header.split(self._separator)]
+        self.names = [name.strip().strip('"').strip() for name in self.header.split(self._separator)]
 
     def rows(self, time_column: int | None = None) -> Iterator[FloatArray]:
         """Yield the numbers, float64 arrays, shape (n, n_columns), n >= 1; NaN where a field is empty.
@@ -62,21 +84,67 @@ class NumberCsv:
         StoreError
             A line that cannot be, or two columns of one name.
         """
+        for _, rows in self.spans(time_column):
+            yield rows
+
+    def spans(self, time_column: int | None = None) -> Iterator[tuple[Span, FloatArray]]:
+        """Yield the rows as `rows` does, each time with where they are, for `read_span`."""
         if twice := sorted({name for name in self.names if name and self.names.count(name) > 1}):
             raise StoreError(f"{self._path} has two columns called {', '.join(twice)}; take one of them out")
         last = -math.inf
-        number, lines = self._first
-        while True:
+        piece: _Piece | None = self._first
+        while piece is not None:
+            after = next(self._pieces, None)
+            is_first = piece is self._first
+            number, lines = piece.first_line + is_first, piece.lines[is_first:]
             rows = self._quickly(lines, time_column, last)
             if rows is None:
+                if self._forgiving and after is None:
+                    lines = self._without_cut_row(number, lines)
                 rows = self._one_by_one(number, lines, time_column, last)
             if len(rows):
                 last = float(rows[-1, time_column]) if time_column is not None else last
-                yield rows
-            try:
-                number, lines = next(self._pieces)
-            except StopIteration:
-                return
+                yield Span(piece.offset, piece.n_bytes, piece.first_line, len(rows)), rows
+            piece = after
+
+    def read_span(self, span: Span) -> FloatArray:
+        """Return the rows of a span again, float64 array, shape (n_rows, n_columns); also after the file was closed.
+
+        Raises
+        ------
+        StoreError
+            The file is gone, or another one.
+        """
+        remedy = "it was changed since it was opened; open it again"
+        try:
+            if self._path.stat().st_size < span.offset + span.n_bytes:
+                raise StoreError(f"{self._path} is shorter than it was: {remedy}")
+            with self._path.open("rb") as file:
+                file.seek(span.offset)
+                data = file.read(span.n_bytes)
+        except OSError as error:
+            raise StoreError(
+                f"cannot read {self._path}: {error.strerror}; was it moved since it was opened?"
+            ) from error
+        is_first = span.offset == 0
+        lines = _lines(self._path, data, is_first=is_first)[is_first:]
+        number = span.first_line + is_first
+        rows = self._quickly(lines, None, -math.inf)
+        if rows is None:
+            if self.cut_line is not None and number <= self.cut_line < number + len(lines):
+                lines = lines[: self.cut_line - number]
+            rows = self._one_by_one(number, lines, None, -math.inf)
+        if len(rows) != span.n_rows:
+            raise StoreError(f"{self._path}, line {number}: {remedy}")
+        return rows
+
+    def _without_cut_row(self, number: int, lines: list[str]) -> list[str]:
+        """Return the file's last lines without one that ends too early, as after a full disk; note its number."""
+        last = next((k for k in range(len(lines) - 1, -1, -1) if lines[k].strip()), None)
+        if last is None or lines[last].count(self._separator) + 1 >= len(self.names):
+            return lines
+        self.cut_line = number + last
+        return lines[:last]
 
     def _quickly(self, lines: list[str], time_column: int | None, last: float) -> FloatArray | None:
         """Return the rows of some lines; None where anything about them is not plain."""
@@ -125,13 +193,19 @@ class NumberCsv:
 
 
 @contextmanager
-def open_numbers(path: Path, *, progress: Progress | None = None) -> Iterator[NumberCsv]:
+def open_numbers(
+    path: Path, *, progress: Progress | None = None, piece_bytes: int = _PIECE_BYTES, forgiving: bool = False
+) -> Iterator[NumberCsv]:
     """Open a CSV: comma, tab or semicolon (then with decimal comma), LF or CRLF, with or without a mark.
 
     Parameters
     ----------
     progress : callable, optional
         Called with bytes read and bytes in all.
+    piece_bytes : int
+        About as many are read, parsed and yielded at a time.
+    forgiving : bool
+        Leave out a last row with too few fields, and say so in `NumberCsv.cut_line`, instead of refusing it.
 
     Raises
     ------
@@ -141,7 +215,7 @@ def open_numbers(path: Path, *, progress: Progress | None = None) -> Iterator[Nu
     try:
         total = path.stat().st_size
         with path.open("rb") as file:
-            yield NumberCsv(path, file, total, progress)
+            yield NumberCsv(path, _pieces(path, file, total, progress, piece_bytes), forgiving=forgiving)
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror}; check the path and its rights") from error
 
@@ -164,29 +238,37 @@ def grid_steps(times_ms: FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_]]
     return steps, np.abs(exact - steps) < _STEP_NOISE
 
 
-def _pieces(path: Path, file: BinaryIO, total: int, progress: Progress | None) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number of the first line of each piece, and its lines."""
-    rest, number, done = b"", 1, 0
+def _pieces(path: Path, file: BinaryIO, total: int, progress: Progress | None, piece_bytes: int) -> Iterator[_Piece]:
+    """Yield the file in pieces of whole lines."""
+    rest, number, done, offset = b"", 1, 0, 0
     while True:
-        data = file.read(_PIECE_BYTES)
+        data = file.read(piece_bytes)
         done += len(data)
         whole, feed, rest = (rest + data).rpartition(b"\n") if data else (rest, b"", b"")
         if len(rest) > _MAX_LINE_BYTES:
             raise StoreError(f"{path} is no CSV: a line of it has more than {_MAX_LINE_BYTES} bytes")
-        try:
-            text = (whole + feed).decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            raise StoreError(f"{path} is no CSV: it holds bytes that are no text (UTF-8)") from error
-        lines = text.replace("\r\n", "\n").split("\n")
-        if feed:
-            lines.pop()
-        if text:
-            yield number, lines
+        if whole or feed:
+            lines = _lines(path, whole + feed, is_first=offset == 0)
+            n_bytes = len(whole) + len(feed)
+            yield _Piece(offset, n_bytes, number, lines)
             number += len(lines)
+            offset += n_bytes
         if progress is not None:
             progress(done, max(total, done))
         if not data:
             return
+
+
+def _lines(path: Path, data: bytes, *, is_first: bool) -> list[str]:
+    """Return the lines of a piece, without their ends."""
+    try:
+        text = data.decode("utf-8-sig" if is_first else "utf-8")
+    except UnicodeDecodeError as error:
+        raise StoreError(f"{path} is no CSV: it holds bytes that are no text (UTF-8)") from error
+    lines = text.replace("\r\n", "\n").split("\n")
+    if text.endswith("\n"):
+        lines.pop()
+    return lines
 
 
 def _number(path: Path, line: int, field: str) -> float:
