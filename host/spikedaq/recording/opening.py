@@ -14,10 +14,14 @@ from spikedaq.recording.recording import Recording
 from spikedaq.recording.session import Session
 from spikedaq.store import FileMeta, is_file_name, open_recording
 
-OTHER_KINDS: tuple[tuple[str, str], ...] = ()
+OTHER_KINDS: tuple[tuple[str, str], ...] = (
+    ("csv", "spikedaq.recording.source_csv:open_csv"),
+    ("binary", "spikedaq.recording.source_binary:open_binary"),
+)
 """Kinds of files beyond our recordings, in the order in which they are asked: name, and ``module:function``.
 
-The function takes the path as it was given (a text) and returns a `Source`, or None where the path is none of its kind.
+The function takes the path as it was given (a text) and returns a `Source`, or a `Recording` where it brings
+properties; None where the path is none of its kind.
 """
 # What `to_dict` says under ``kind``.
 FILES = "files"
@@ -99,7 +103,7 @@ def _other(path: str) -> Recording | None:
         opener: Callable[[str], Any] = getattr(importlib.import_module(module), function)
         source = opener(path)
         if source is not None:
-            return Recording(source)
+            return source if isinstance(source, Recording) else Recording(source)
     return None
 
 

@@ -64,6 +64,11 @@ class Segment(ABC):
         return np.arange(start, stop, dtype=np.int64) + (self.first_step or 0)
 
     @property
+    def is_even(self) -> bool:
+        """Whether every time is ``t_start_s + k / fs_hz``, so that nobody needs to keep them."""
+        return type(self).times_s is Segment.times_s
+
+    @property
     def t_stop_s(self) -> float:
         """Time of the first sample after it."""
         n = self.n_frames
@@ -114,6 +119,11 @@ class ArraySegment(Segment):
         """Time of its first sample, in seconds."""
         return self._t_start_s if self._times_s is None or not self.n_frames else float(self._times_s[0])
 
+    @property
+    def is_even(self) -> bool:
+        """Whether its times follow from the first one."""
+        return self._times_s is None
+
     def read(self, start: int, stop: int, columns: Sequence[int] | None = None) -> npt.NDArray[Any]:
         """Return raw samples, a copy."""
         piece = self._samples[start:stop]
@@ -146,6 +156,11 @@ class CutSegment(Segment):
         if self._start < self._whole.n_frames:
             return float(self._whole.times_s(self._start, self._start + 1)[0])
         return self._whole.t_stop_s
+
+    @property
+    def is_even(self) -> bool:
+        """Whether its times follow from the first one."""
+        return self._whole.is_even
 
     def read(self, start: int, stop: int, columns: Sequence[int] | None = None) -> npt.NDArray[Any]:
         """Return raw samples."""

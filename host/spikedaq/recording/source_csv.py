@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from spikedaq.formats.number_csv import FloatArray
 from spikedaq.recording.csv_columns import CsvChannel
 from spikedaq.recording.csv_scan import CsvScan, CsvStretch, Progress, scan_csv
+from spikedaq.recording.segments import Channel, FloatArray, Segment
+from spikedaq.recording.source import Source
 
 MAX_SPANS = 4
 """Parsed parts of the file that are kept: whoever reads on, or goes back a little, parses nothing twice."""
@@ -70,40 +71,79 @@ class CsvTable:
         return rows
 
 
-class CsvSegment:
-    """Rows of a CSV without a gap.
+class CsvSegment(Segment):
+    """Rows of a CSV without a gap. Times are as the file counts: since its reference time only in our own exports.
 
     Attributes
     ----------
-    n_frames : int
-    t_start_s : float
-        Time of the first row: as the file counts, which is seconds since its reference only in our own exports.
-    boot_id : int
-        0: nobody knows.
+    fs_hz : float
+    boot_id : None
     first_step : int
         Steps from the file's first row on.
     """
 
-    boot_id = 0
-
     def __init__(self, table: CsvTable, stretch: CsvStretch) -> None:
         self._table = table
-        self._first_row = stretch.first_row
-        self.n_frames = stretch.n_rows
-        self.t_start_s = stretch.t_start_s
+        self._stretch = stretch
+        self.fs_hz = table.scan.sampling_frequency
         self.first_step = stretch.first_step
+
+    @property
+    def n_frames(self) -> int:
+        """Number of rows."""
+        return self._stretch.n_rows
+
+    @property
+    def t_start_s(self) -> float:
+        """Time of its first row, in seconds."""
+        return self._stretch.t_start_s
+
+    @property
+    def is_even(self) -> bool:
+        """Whether its times follow from the first one."""
+        return self._table.scan.is_even
 
     def read(self, start: int, stop: int, columns: Sequence[int] | None = None) -> FloatArray:
         """Return values in the channels' units, float64 array, shape (stop - start, n_columns); NaN where empty."""
         every = [channel.column for channel in self._table.channels]
         wanted = every if columns is None else [every[k] for k in columns]
-        return self._table.rows(self._first_row + start, self._first_row + stop, wanted)
+        first = self._stretch.first_row
+        return self._table.rows(first + start, first + stop, wanted)
 
     def times_s(self, start: int, stop: int) -> FloatArray:
         """Return the rows' times in seconds, float64 array, shape (stop - start,)."""
-        scan = self._table.scan
-        if scan.is_even:
-            even: FloatArray = self.t_start_s + np.arange(start, stop) / scan.sampling_frequency
-            return even
-        at = scan.columns.time_column
-        return self._table.rows(self._first_row + start, self._first_row + stop, [at])[:, 0] * scan.columns.time_unit_s
+        if self.is_even:
+            return super().times_s(start, stop)
+        columns, first = self._table.scan.columns, self._stretch.first_row
+        return self._table.rows(first + start, first + stop, [columns.time_column])[:, 0] * columns.time_unit_s
+
+
+class CsvSource(Source):
+    """A CSV of the stock software, of `spikedaq export`, or of imaging."""
+
+    def __init__(self, path: Path, *, progress: Progress | None = None) -> None:
+        super().__init__()
+        table = CsvTable(path, progress=progress)
+        self.name = path.stem.strip() or path.stem
+        self.channels = tuple(Channel(c.name, c.unit) for c in table.channels)
+        self.channel_ids = tuple(c.name for c in table.channels)
+        self.fs_hz = table.scan.sampling_frequency
+        self.dtype = np.dtype(np.float64)
+        self.segments = table.segments
+        self.flags = table.scan.flags
+        self.paths = [path]
+        self.opened = {"kind": "csv", "path": str(path.absolute())}
+
+
+def open_csv(given: str) -> CsvSource | None:
+    """Return a CSV as what stands behind a recording; None where the path names none.
+
+    Raises
+    ------
+    StoreError
+        It has no time, no membrane potential, no row, or a line that cannot be; the text names it and the remedy.
+    """
+    path = Path(given)
+    if path.suffix.strip().lower() != ".csv" or not path.is_file():
+        return None
+    return CsvSource(path)

@@ -1,0 +1,207 @@
+"""What a saved recording says of itself, in JSON and in SpikeInterface's properties; and how it is one again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from spikedaq.model import StoreError
+from spikedaq.recording.arrays import check_ids
+from spikedaq.recording.properties import Properties, check_probe
+from spikedaq.recording.recording import Recording
+from spikedaq.recording.segments import Channel, Segment
+from spikedaq.recording.source import ArraySource
+
+if TYPE_CHECKING:
+    from spikedaq.recording.source import Source
+
+FORMAT, FORMAT_VERSION = "spikedaq saved", 1
+
+MICROVOLTS = {"V": 1e6, "mV": 1e3, "uV": 1.0, "\u00b5V": 1.0, "nV": 1e-3}
+"""Microvolts per unit; SpikeInterface knows gains to microvolts only, and takes other units as they are."""
+DERIVED = ("gain_to_uV", "offset_to_uV", "gain_to_physical_unit", "offset_to_physical_unit", "physical_unit")
+"""Properties in which SpikeInterface keeps what our channels say."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Saved:
+    """What was found where a recording was saved, by us or by SpikeInterface.
+
+    Attributes
+    ----------
+    path : Path or str
+    opened : dict
+        How to open it again; see `Source.opened`.
+    segments : tuple of Segment
+    channel_ids : tuple of int or str
+    fs_hz : float
+    dtype : numpy dtype
+    properties : dict of str to array, shape (n_channels, ...)
+    annotations : dict
+    probe : dict or None
+        The dict form of a probeinterface ProbeGroup.
+    ours : dict
+        What `described` made, empty where spikedaq did not write it.
+    flags : tuple of str
+    """
+
+    path: Path | str
+    opened: dict[str, Any]
+    segments: tuple[Segment, ...]
+    channel_ids: tuple[int | str, ...]
+    fs_hz: float
+    dtype: np.dtype[Any]
+    properties: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+    annotations: dict[str, Any] = field(default_factory=dict)
+    probe: dict[str, Any] | None = None
+    ours: dict[str, Any] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
+
+    def recording(self) -> Recording:
+        """Return it as a recording.
+
+        Raises
+        ------
+        StoreError
+            What it says cannot be.
+        """
+        flags = list(self.flags)
+        probe = None
+        if self.probe is not None:
+            try:
+                probe = check_probe(self.probe, len(self.channel_ids))
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with a probe, the samples can be read
+                flags.append(f"its probe is left out: {error}")
+        properties = {key: v for key, v in self.properties.items() if not (self.ours and key in DERIVED)}
+        source = self._source(flags)
+        return Recording(
+            source,
+            properties=Properties(source.channel_ids, properties),
+            annotations=self.annotations,
+            probe=probe,
+        )
+
+    def _source(self, flags: Sequence[str]) -> Source:
+        path = Path(self.path)
+        try:
+            known = dict(self.ours)
+            for segment, row in zip(self.segments, known.get("segments", [{}] * len(self.segments)), strict=True):
+                segment.boot_id, segment.first_step = row.get("boot_id"), row.get("first_step")
+            if "channels" in known:
+                channels = [Channel(**row) for row in known["channels"]]
+            else:
+                channels = _channels(self.channel_ids, self.properties)
+            source = ArraySource(
+                self.segments,
+                channels,
+                fs_hz=self.fs_hz,
+                dtype=self.dtype,
+                channel_ids=check_ids(self.channel_ids, len(channels)),
+                name=str(known.get("name") or path.name),
+                opened=self.opened,
+                reference_utc_ns=known.get("reference_utc_ns"),
+                flags=[*known.get("flags", ()), *flags],
+            )
+            source.session, source.bench, source.device = (known.get(key) for key in ("session", "bench", "device"))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            refuse(self.path, f"what it says of itself cannot be ({error})", error)
+        source.paths = [self.path if isinstance(self.path, str) else path]
+        return source
+
+
+def described(recording: Recording) -> dict[str, Any]:
+    """Return what the JSON of a saved recording says; plain values."""
+    from spikedaq import __version__  # noqa: PLC0415 - the package imports this room
+
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "written_by": f"spikedaq {__version__}",
+        "name": recording.name,
+        "session": recording.session,
+        "bench": recording.bench,
+        "device": recording.device,
+        "reference_utc_ns": recording.reference_utc_ns,
+        "channels": [
+            {"name": c.name, "unit": c.unit, "scale": float(c.scale), "offset": float(c.offset)}
+            for c in recording.channels
+        ],
+        "segments": [
+            {"n_frames": s.n_frames, "boot_id": s.boot_id, "first_step": s.first_step} for s in recording.segments
+        ],
+        "made_from": [Path(str(path)).name for path in recording.paths],
+        "flags": list(recording.flags),
+    }
+
+
+def check_described(path: Path | str, found: dict[str, Any], n_frames: Sequence[int]) -> dict[str, Any]:
+    """Return what `described` made, after a look whether it is of these segments.
+
+    Raises
+    ------
+    StoreError
+        Another format, a later version, or other segments: something was cut off or mixed up.
+    """
+    if not found:
+        return found
+    if found.get("format") != FORMAT:
+        refuse(path, f"its format is {found.get('format')!r}, and should be {FORMAT!r}")
+    version = found.get("format_version")
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise StoreError(f"{path} is of a later version of spikedaq ({version}); update spikedaq")
+    rows = found.get("segments")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        refuse(path, "it says nothing of its segments")
+    for k, (n, row) in enumerate(zip(n_frames, rows, strict=False)):
+        if row.get("n_frames") != n:
+            refuse(path, f"segment {k} has {n} frames and should have {row.get('n_frames')}: it was cut off")
+    if len(rows) != len(n_frames):
+        refuse(path, f"it has {len(n_frames)} segments and should have {len(rows)}")
+    return found
+
+
+def derived_properties(recording: Recording) -> dict[str, npt.NDArray[Any]]:
+    """Return the properties by which SpikeInterface knows gains, offsets and units; and those that were set.
+
+    A channel that is no voltage has its gain in its own unit, which ``physical_unit`` names.
+    """
+    channels = recording.channels
+    scales, offsets = np.array([c.scale for c in channels]), np.array([c.offset for c in channels])
+    factors = np.array([MICROVOLTS.get(c.unit, 1.0) for c in channels])
+    derived = {
+        "gain_to_uV": scales * factors,
+        "offset_to_uV": offsets * factors,
+        "gain_to_physical_unit": scales,
+        "offset_to_physical_unit": offsets,
+        "physical_unit": np.array([c.unit for c in channels]),
+        "channel_name": np.array([c.name for c in channels]),
+    }
+    return {**derived, **{key: values for key, values in recording.properties.items() if key not in DERIVED}}
+
+
+def refuse(path: Path | str, what: str, error: Exception | None = None) -> NoReturn:
+    """Raise StoreError: the copy is no good."""
+    raise StoreError(f"{path}: {what}; copy it again, or save it again") from error
+
+
+def _channels(ids: Sequence[int | str], properties: dict[str, npt.NDArray[Any]]) -> list[Channel]:
+    """Return what SpikeInterface's properties say of channels."""
+    names = [str(one) for one in properties.get("channel_name", ids)]
+    n = len(ids)
+    units: Sequence[Any] = [""] * n
+    gains, offsets = np.ones(n), np.zeros(n)
+    if "physical_unit" in properties and "gain_to_physical_unit" in properties:
+        units, gains = properties["physical_unit"].tolist(), properties["gain_to_physical_unit"]
+        offsets = properties.get("offset_to_physical_unit", offsets)
+    elif "gain_to_uV" in properties:
+        units, gains = ["uV"] * n, properties["gain_to_uV"]
+        offsets = properties.get("offset_to_uV", offsets)
+    return [
+        Channel(name, str(unit), float(gain), float(offset))
+        for name, unit, gain, offset in zip(names, units, gains, offsets, strict=True)
+    ]
