@@ -45,7 +45,7 @@ def test_a_stock_file(opened):
     (segment,) = table.segments
     assert [(c.name, c.unit) for c in table.channels][:3] == [("vm", "mV"), ("stimulus", "%"), ("i_total", "a.u.")]
     assert [c.name for c in table.channels] == NAMES
-    assert (segment.n_frames, segment.t_start_s, segment.first_step, segment.boot_id) == (5, 0.0, 0, 0)
+    assert (segment.n_frames, segment.t_start_s, segment.first_step, segment.boot_id) == (5, 0.0, 0, None)
     assert table.scan.sampling_frequency == 10_000.0
     assert segment.read(0, 5)[:, 0].tolist() == [-70, -69, -68, -67, -66]
     assert segment.read(1, 3, [7, 0]).tolist() == [[0, -69], [0, -68]]
