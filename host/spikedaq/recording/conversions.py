@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 CONVERSIONS = {
-    "to_neo": "spikedaq.objects.neo_blocks:to_neo",
-    "to_spikeinterface": "spikedaq.objects.spikeinterface_recording:to_spikeinterface",
+    "to_neo": "spikedaq.objects.neo_block:to_neo",
+    "to_spikeinterface": "spikedaq.objects.spikeinterface_objects:to_spikeinterface",
     "to_dataframe": "spikedaq.recording.tables:to_dataframe",
     "to_xarray": "spikedaq.recording.tables:to_xarray",
     "save": "spikedaq.recording.saving:save",
