@@ -135,16 +135,28 @@ class DaemonProcess:
                 self.kill()
 
 
-def recorder_pids(session_folder: Path) -> list[int]:
-    """Return the processes that record this session, found by their command lines."""
+def module_pids(module: str, *, parent: int | None = None, word: str | os.PathLike[str] = "") -> list[int]:
+    """Return the processes that run ``python -m module``: children of ``parent``, or with ``word`` after it."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
                 words = (entry / "cmdline").read_bytes().split(b"\0")
-                if b"spikedaq.recorder" in words and os.fsencode(session_folder) in words:
+                own = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+                if module.encode() in words and parent in (None, own) and (not word or os.fsencode(word) in words):
                     found.append(int(entry.name))
     return found
+
+
+def recorder_pids(session_folder: Path) -> list[int]:
+    """Return the processes that record this session, found by their command lines."""
+    return module_pids("spikedaq.recorder", word=session_folder)
+
+
+def history_pids(daemon: DaemonProcess) -> list[int]:
+    """Return the history processes of this daemon."""
+    assert daemon.process is not None
+    return module_pids("spikedaq.history", parent=daemon.process.pid)
 
 
 def read_truth(path: Path) -> np.ndarray:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import DaemonProcess, journal_blocks, wait_for
+from harness import DaemonProcess, history_pids, journal_blocks, wait_for
 from spikedaq.bus import DeviceOrder, Message, Unavailable
 from spikedaq.inlet import Bench, Follower, connect
 from spikedaq.model import CommandTimeout
@@ -103,7 +103,8 @@ def test_restarts_and_reboots_leave_no_hole(daemon: DaemonProcess) -> None:
             elif act == "reboot":
                 wait_for("the reboot", lambda: daemon.call("reset", device="alpha", scope="reboot") is None)
             elif act == "history":
-                os.kill(wait_for("the history", lambda: daemon_child(daemon)), signal.SIGKILL)  # type: ignore[arg-type]
+                wait_for("the history", lambda: history_pids(daemon))
+                os.kill(history_pids(daemon)[0], signal.SIGKILL)
                 lossy.losing = 20
             else:
                 lossy.losing = rng.randint(1, 200)
@@ -128,21 +129,6 @@ def test_a_client_that_comes_back_gets_what_it_missed(daemon: DaemonProcess) -> 
 def newest_block(bench: Bench) -> int:
     with bench.history() as history:
         return int(history.extent("alpha")["newest"]["step"])
-
-
-def daemon_child(daemon: DaemonProcess) -> int | None:
-    """Return the daemon's history process."""
-    assert daemon.process is not None
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            except OSError:
-                continue
-            if b"spikedaq.history" in words and parent == daemon.process.pid:
-                return int(entry.name)
-    return None
 
 
 def test_without_a_history_what_is_missing_is_said(daemon: DaemonProcess) -> None:

@@ -24,7 +24,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from harness import DaemonProcess, recorder_pids, wait_for
+from harness import DaemonProcess, history_pids, recorder_pids, wait_for
 from spikedaq.bus import SAMPLES
 from spikedaq.inlet import connect
 from spikedaq.model import SpikedaqError
@@ -108,19 +108,6 @@ class Soak:
         return self.samples / DAY_SAMPLES
 
 
-def history_pid(daemon: DaemonProcess) -> int:
-    """Return the daemon's history process."""
-    assert daemon.process is not None
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-                if b"spikedaq.history" in words and parent == daemon.process.pid:
-                    return int(entry.name)
-    raise AssertionError("the daemon has no history process")
-
-
 @contextlib.contextmanager
 def guests(url: str, device: str) -> Iterator[None]:
     """Have clients come and go for as long as this lasts."""
@@ -176,7 +163,7 @@ def soak(folder: Path, *, n_devices: int, rate_hz: int, seconds: float, period_s
         wait_for("the history", lambda: daemon.call("hello")["history"])  # type: ignore[index]
         daemon.call("record_start", session="soak", timeout_s=60.0)
         (recorder,) = recorder_pids(folder / "data" / "recordings" / "soak")
-        pids = {"daemon": daemon.process.pid, "recorder": recorder, "history": history_pid(daemon)}
+        pids = {"daemon": daemon.process.pid, "recorder": recorder, "history": history_pids(daemon)[0]}
         watched = {name: Watched(name) for name in pids}
         tasks: list[int] = []
         behind: list[int] = []

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import DaemonProcess, wait_for
+from harness import DaemonProcess, history_pids, wait_for
 from spikedaq.bus import SAMPLES, decode_samples
 from spikedaq.inlet import Bench, connect
 
@@ -23,21 +23,6 @@ def daemon(tmp_path: Path) -> Iterator[DaemonProcess]:
         wait_for("the device to run", lambda: process.call("list")[0]["state"] == "running")
         wait_for("the history", lambda: process.call("hello")["history"])
         yield process
-
-
-def history_pid(daemon: DaemonProcess) -> int:
-    """Return the history process of this daemon, found by its parent."""
-    assert daemon.process is not None
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            except OSError:
-                continue
-            if b"spikedaq.history" in words and parent == daemon.process.pid:
-                return int(entry.name)
-    raise AssertionError("the daemon has no history process")
 
 
 def live_and_past(bench: Bench, n: int) -> None:
@@ -73,7 +58,7 @@ def test_what_was_published_a_moment_ago_can_be_fetched(daemon: DaemonProcess) -
 def test_a_killed_history_is_started_again_where_it_was(daemon: DaemonProcess) -> None:
     """Its death is nobody's but its own: the daemon streams on, and the next one answers at the same address."""
     before = daemon.call("hello")["history"]
-    os.kill(history_pid(daemon), signal.SIGKILL)
+    os.kill(history_pids(daemon)[0], signal.SIGKILL)
     with connect(daemon.url) as bench:
         wait_for("another history", lambda: live_and_past(bench, 5) is None)
     assert daemon.call("hello")["history"] == before
@@ -82,6 +67,6 @@ def test_a_killed_history_is_started_again_where_it_was(daemon: DaemonProcess) -
 
 def test_it_ends_with_its_daemon(daemon: DaemonProcess) -> None:
     """Also when the daemon is killed: its standard input ends then."""
-    pid = history_pid(daemon)
+    pid = history_pids(daemon)[0]
     daemon.kill()
     wait_for("the history to end", lambda: not Path(f"/proc/{pid}").exists())

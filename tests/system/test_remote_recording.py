@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import DaemonProcess, journal_blocks, recorder_pids, wait_for
+from harness import DaemonProcess, history_pids, journal_blocks, recorder_pids, wait_for
 from spikedaq.store import find_files, open_recording
 
 DEVICES = {"alpha": "sim:alpha?preset=1&rate=10000&seed=3", "beta": "sim:beta?preset=4&rate=10000&seed=4"}
@@ -164,7 +164,7 @@ def test_it_survives_whatever_is_killed(daemon: DaemonProcess, tmp_path: Path) -
             daemon.start()
         else:
             assert daemon.process is not None
-            pids = history_pids(daemon.process.pid)
+            pids = history_pids(daemon)
             for pid in pids:
                 os.kill(pid, signal.SIGKILL if victim == "history" else signal.SIGSTOP)
             if victim == "pause":
@@ -184,12 +184,12 @@ def test_a_bench_that_is_away_at_the_end_is_told_and_fetched_later(daemon: Daemo
     wait_for("samples", remote.on_disk)
     remote.wait_for_more()
     assert daemon.process is not None
-    for pid in history_pids(daemon.process.pid):
+    for pid in history_pids(daemon):
         os.kill(pid, signal.SIGSTOP)
     # The journals go on, and the copies do not.
     before = journal_samples(daemon)
     wait_for("more in the journals", lambda: journal_samples(daemon) > before + 20_000)
-    pids = history_pids(daemon.process.pid)
+    pids = history_pids(daemon)
     daemon.kill()
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
@@ -249,21 +249,6 @@ def in_journal(daemon: DaemonProcess, device: str) -> Samples:
 def journal_samples(daemon: DaemonProcess) -> int:
     """How many samples the daemon's journals hold."""
     return sum(len(steps) for device in DEVICES for steps, _ in in_journal(daemon, device).values())
-
-
-def history_pids(daemon_pid: int) -> list[int]:
-    """Return the history processes of a daemon."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            except OSError:
-                continue
-            if b"spikedaq.history" in words and parent == daemon_pid:
-                found.append(int(entry.name))
-    return found
 
 
 @pytest.mark.parametrize(

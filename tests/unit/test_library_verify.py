@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 from library_server import make_real_session
 from session_folders import make_session, read_manifest, write_manifest
 
+from harness import module_pids
 from spikedaq.library import Library, LibraryConfig
 from spikedaq.library import checks as checks_module
 from spikedaq.library.checks import MAX_WAITING, RESULT_FILE, Checks
@@ -226,27 +227,12 @@ def test_a_check_ends_with_who_asked_for_it(shelf: Path) -> None:
     async def run() -> None:
         checks = Checks()
         checks.begin(shelf / "demo")
-        await until(lambda: bool(children()))
+        await until(lambda: bool(module_pids("spikedaq.library", parent=os.getpid())))
         await checks.close()
 
     asyncio.run(run())
-    assert children() == []
+    assert module_pids("spikedaq.library", parent=os.getpid()) == []
     assert told(shelf, "demo") == {"state": "never"}
-
-
-def children() -> list[int]:
-    """Checks that are children of this process."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            except OSError:
-                continue
-            if b"spikedaq.library" in words and parent == os.getpid():
-                found.append(int(entry.name))
-    return found
 
 
 def test_notes_that_people_made_are_counted(shelf: Path) -> None:

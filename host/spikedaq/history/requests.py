@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
@@ -18,6 +17,7 @@ from spikedaq.journal import MIN_PIECE_BYTES, head_at, kept_range, read_piece
 from spikedaq.library import LIBRARY_OPERATIONS, Asker, Library, LibraryConfig
 from spikedaq.link import host_now_ns
 from spikedaq.model import CommandRejected, SpikedaqError, check_session_name
+from spikedaq.outlet import check_arguments
 
 MAX_REPLY_BYTES = 3 * 2**18
 """Of payload in one reply; a control message has at most a mebibyte."""
@@ -68,10 +68,7 @@ class Requests:
         if operation is None:
             known = ", ".join((*self._operations, *(LIBRARY_OPERATIONS if self._library is not None else ())))
             raise CommandRejected(f"the history has no operation {op!r}; it has {known}", code="unknown_op")
-        try:
-            inspect.signature(operation).bind(**args)
-        except TypeError as error:
-            raise CommandRejected(f"{op!r} was asked with wrong arguments: {error}", code="bad_arguments") from error
+        check_arguments(op, operation, args)
         return await operation(**args)
 
     async def close(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from spikedaq.library.contents import MAX_PIECE_BYTES, read_contents
 from spikedaq.library.folders import MAX_FOLDERS, check_folder, list_folders
 from spikedaq.library.places import LibraryConfig, Places, plain_name
 from spikedaq.model import CommandRejected, StoreError
+from spikedaq.outlet import check_arguments
 
 LIBRARY_OPERATIONS = {
     "recordings": False, "recording": False, "folders": False, "folder_check": False, "file": False,
@@ -74,10 +74,7 @@ class Library:
         if LIBRARY_OPERATIONS[op] and not who.may_change:
             text = f"the key of {who.who} is for watching, and {op!r} changes something; ask for a controller's key"
             raise CommandRejected(text, code="not_allowed")
-        try:
-            inspect.signature(operation).bind(**args)
-        except TypeError as error:
-            raise CommandRejected(f"{op!r} was asked with wrong arguments: {error}", code="bad_arguments") from error
+        check_arguments(op, operation, args)
         return await operation(**args)
 
     async def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
@@ -48,7 +49,7 @@ def specifications_path() -> Path | None:
 def make_file(path: Path, meta: FileMeta, start_offset: int) -> bool:
     """Create ``path``, which must not exist, and close it again. Returns whether the NWB schema is cached in it."""
     with open_file(path, "x") as file:
-        _put_root(file, meta)
+        _put_recording_root(file, meta)
         _put_general(file, meta, start_offset)
         _put_series(file, meta)
         put_tables(file, meta)
@@ -84,22 +85,29 @@ def utc_text(ns: int) -> str:
     return time.isoformat(timespec="microseconds")
 
 
-def _put_root(file: Any, meta: FileMeta) -> None:
+def put_root(file: Any, groups: Sequence[str], identifier: str, description: str, reference_utc_ns: int) -> None:
+    """Put what the root of every NWB file has, with these groups; ``identifier`` is made unique."""
     typed(file, "NWBFile")
     file.attrs["nwb_version"] = NWB_VERSION
-    for name in ("acquisition", "analysis", "events", "intervals", "stimulus/presentation", "stimulus/templates"):
+    for name in groups:
         file.create_group(name)
-    put_text(file, "identifier", f"{meta.session}/{meta.device}/{meta.number:04d}/{uuid.uuid4()}")
-    put_text(
-        file,
-        "session_description",
-        f"Session {meta.session}, device {meta.device} of bench {meta.bench}, file {meta.number}: "
-        f"a Spikeling, an electronic model neuron, in {meta.mode} clamp, recorded by spikedaq.",
-    )
-    start = utc_text(meta.reference_utc_ns)
+    put_text(file, "identifier", f"{identifier}/{uuid.uuid4()}")
+    put_text(file, "session_description", description)
+    start = utc_text(reference_utc_ns)
     put_text(file, "session_start_time", start)
     put_text(file, "timestamps_reference_time", start)
     file.create_dataset("file_create_date", data=[datetime.now(UTC).isoformat()], dtype=_TEXT)
+
+
+def _put_recording_root(file: Any, meta: FileMeta) -> None:
+    put_root(
+        file,
+        ("acquisition", "analysis", "events", "intervals", "stimulus/presentation", "stimulus/templates"),
+        f"{meta.session}/{meta.device}/{meta.number:04d}",
+        f"Session {meta.session}, device {meta.device} of bench {meta.bench}, file {meta.number}: "
+        f"a Spikeling, an electronic model neuron, in {meta.mode} clamp, recorded by spikedaq.",
+        meta.reference_utc_ns,
+    )
     module = typed(file.create_group("processing/icephys"), "ProcessingModule")
     module.attrs["description"] = "How the samples were received: blocks and clock maps."
 

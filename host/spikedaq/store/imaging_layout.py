@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import uuid
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ import numpy as np
 
 from spikedaq.model import DamagedFileError, StoreError
 from spikedaq.store.closing import OPEN
-from spikedaq.store.create import NWB_VERSION, experimenter_name, put_specifications, put_text, typed, utc_text
+from spikedaq.store.create import experimenter_name, put_root, put_specifications, put_text, typed
 from spikedaq.store.hdf5 import text_dtype
 from spikedaq.store.layout import COMPLETE, ENDING, ENDING_BYTES, META
 
@@ -100,22 +98,15 @@ def meta_from(file: Any, path: Path) -> ImagingMeta:
 
 def put_all(file: Any, meta: ImagingMeta, chunk: int) -> None:
     """Put everything but frames into a new file; ``chunk`` frames make a chunk."""
-    typed(file, "NWBFile")
-    file.attrs["nwb_version"] = NWB_VERSION
-    for name in ("acquisition", "analysis", "intervals", "stimulus/presentation", "stimulus/templates"):
-        file.create_group(name)
-    put_text(file, "identifier", f"{meta.session or meta.bench}/{meta.device}/imaging/{uuid.uuid4()}")
-    put_text(
+    put_root(
         file,
-        "session_description",
+        ("acquisition", "analysis", "intervals", "stimulus/presentation", "stimulus/templates"),
+        f"{meta.session or meta.bench}/{meta.device}/imaging",
         f"SIMULATED imaging, made by spikedaq from the membrane potentials of the Spikeling {meta.device} of bench "
         f"{meta.bench}, session {meta.session or 'none'}. No light, cell or microscope was involved.",
+        meta.reference_utc_ns,
     )
-    start = utc_text(meta.reference_utc_ns)
-    put_text(file, "session_start_time", start)
-    put_text(file, "timestamps_reference_time", start)
     text = h5py.string_dtype("utf-8")
-    file.create_dataset("file_create_date", data=[datetime.now(UTC).isoformat()], dtype=text)
     _put_general(file, meta, text)
     _put_series(file, meta, chunk)
     ending = typed(file.create_dataset(ENDING, shape=(), dtype=text_dtype(ENDING_BYTES)), "ScratchData")
