@@ -6,6 +6,7 @@
 
 #include "board/device.h"
 #include "fuzz.h"
+#include "wire/message_codec.h"
 #include "wire/packed.h"
 
 using fuzz::Require;

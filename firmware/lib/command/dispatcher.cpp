@@ -5,6 +5,7 @@
 #include "command/channels.h"
 #include "neuron/presets.h"
 #include "wire/crc32.h"
+#include "wire/message_codec.h"
 
 namespace spikedaq {
 namespace command {

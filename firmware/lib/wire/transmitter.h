@@ -7,7 +7,7 @@
 
 #include "wire/frame.h"
 #include "wire/history.h"
-#include "wire/messages.h"
+#include "wire/message_codec.h"
 
 namespace spikedaq {
 namespace wire {

@@ -9,6 +9,7 @@
 
 #include "board/device.h"
 #include "wire/crc32.h"
+#include "wire/message_codec.h"
 #include "wire/packed.h"
 
 namespace testing {

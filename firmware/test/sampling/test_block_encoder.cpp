@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "sampling/block_encoder.h"
+#include "wire/message_codec.h"
 #include "wire/packed.h"
 
 using namespace spikedaq;

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "wire/frame.h"
-#include "wire/messages.h"
+#include "wire/message_codec.h"
 #include "wire/transmitter.h"
 
 using namespace spikedaq;

@@ -11,7 +11,7 @@
 #include "wire/cobs.h"
 #include "wire/crc32.h"
 #include "wire/frame.h"
-#include "wire/messages.h"
+#include "wire/message_codec.h"
 #include "wire/packed.h"
 
 using namespace spikedaq;

@@ -1,4 +1,4 @@
-#include "wire/messages.h"
+#include "wire/message_codec.h"
 
 namespace spikedaq {
 namespace wire {
