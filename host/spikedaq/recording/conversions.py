@@ -16,6 +16,7 @@ CONVERSIONS = {
     "to_spikeinterface": "spikedaq.objects.spikeinterface_objects:to_spikeinterface",
     "to_dataframe": "spikedaq.recording.tables:to_dataframe",
     "to_xarray": "spikedaq.recording.tables:to_xarray",
+    "spike_trains": "spikedaq.recording.detection:spike_trains",
     "save": "spikedaq.recording.saving:save",
     "dump": "spikedaq.recording.dumping:dump",
     "load": "spikedaq.recording.dumping:load",

@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from spikedaq.analysis import SpikeTrains
 from spikedaq.model import ConfigError, DeviceInfo
 from spikedaq.recording.arrays import array_source
 from spikedaq.recording.conversions import conversion
@@ -385,6 +386,11 @@ class Recording(Readable):
     def to_spikeinterface(self, **options: Any) -> Any:
         """Return a SpikeInterface recording."""
         return conversion("to_spikeinterface")(self, **options)
+
+    def spike_trains(self, channel_ids: Sequence[int | str] | None = None, **options: Any) -> SpikeTrains:
+        """Return the spikes of some channels; see `spikedaq.recording.detection.spike_trains`."""
+        found: SpikeTrains = conversion("spike_trains")(self, channel_ids, **options)
+        return found
 
     # -- its files
 
