@@ -7,11 +7,21 @@ asked for, because Neo's classes are their bases.
 from typing import Any
 
 from spikedaq.model import require
+from spikedaq.objects.block_files import read_block, write_block
 from spikedaq.objects.neo_block import to_neo
 from spikedaq.objects.registering import register_with_neo
 from spikedaq.objects.spikeinterface_objects import read_spikedaq, to_spikeinterface
 
-__all__ = ["SpikedaqIO", "SpikedaqRawIO", "read_spikedaq", "register_with_neo", "to_neo", "to_spikeinterface"]
+__all__ = [
+    "SpikedaqIO",
+    "SpikedaqRawIO",
+    "read_block",
+    "read_spikedaq",
+    "register_with_neo",
+    "to_neo",
+    "to_spikeinterface",
+    "write_block",
+]
 
 
 def __getattr__(name: str) -> Any:
