@@ -10,6 +10,8 @@ from spikedaq.interchange.errors import (
 )
 from spikedaq.interchange.hdf5_export import export_spikedata_to_hdf5
 from spikedaq.interchange.hdf5_load import load_spikedata_from_hdf5
+from spikedaq.interchange.kilosort_export import export_spikedata_to_kilosort
+from spikedaq.interchange.kilosort_load import load_spikedata_from_kilosort, sampling_rate_of
 from spikedaq.interchange.nwb_export import export_spikedata_to_nwb
 from spikedaq.interchange.nwb_load import load_spikedata_from_nwb
 from spikedaq.interchange.spikelab import from_spikelab, to_spikelab
@@ -22,9 +24,12 @@ __all__ = [
     "UntrustedError",
     "UnwrittenWarning",
     "export_spikedata_to_hdf5",
+    "export_spikedata_to_kilosort",
     "export_spikedata_to_nwb",
     "from_spikelab",
     "load_spikedata_from_hdf5",
+    "load_spikedata_from_kilosort",
     "load_spikedata_from_nwb",
+    "sampling_rate_of",
     "to_spikelab",
 ]

@@ -17,6 +17,7 @@ from spikedaq.interchange.places import PathOrUrl, write_to
 from spikedaq.interchange.plain import to_json
 from spikedaq.interchange.spikelab import as_trains
 from spikedaq.interchange.times import TimeUnit, checked_unit, from_ms, to_ms
+from spikedaq.interchange.window import window_read_back
 from spikedaq.model import ArgumentError
 
 FORMAT_VERSION = 1
@@ -103,7 +104,7 @@ def export_spikedata_to_hdf5(
 
     marks: dict[str, Any] = {"unit": unit, **({"fs_Hz": float(fs_Hz)} if unit == "samples" and fs_Hz else {})}
     values = [from_ms(train, unit, fs_Hz) for train in trains.trains]
-    start_ms, length_ms = _window_read_back(trains, [to_ms(v, unit, fs_Hz) for v in values])
+    start_ms, length_ms = window_read_back(trains, [to_ms(v, unit, fs_Hz) for v in values])
     datasets: _Datasets
     if style == "ragged":
         index = ragged_index([len(v) for v in values])
@@ -137,21 +138,6 @@ def export_spikedata_to_hdf5(
 
 def _joined(values: list[npt.NDArray[Any]], unit: TimeUnit) -> npt.NDArray[Any]:
     return np.concatenate([np.empty(0, np.int64 if unit == "samples" else np.float64), *values])
-
-
-def _window_read_back(trains: SpikeTrains, read_back: list[npt.NDArray[np.float64]]) -> tuple[float, float]:
-    """Return start and length in which all times are once they are converted back.
-
-    SpikeLab allows no rounding: a spike on the edge of the window, in s and back, may be beyond it by 1e-13 ms, and
-    one in samples by half a sample, and the file would be refused.
-    """
-    first = min((float(times[0]) for times in read_back if len(times)), default=trains.start_time)
-    last = max((float(times[-1]) for times in read_back if len(times)), default=trains.end_time)
-    start_ms = min(trains.start_time, first)
-    length_ms = trains.length if start_ms == trains.start_time else trains.end_time - start_ms
-    while start_ms + length_ms < last:
-        length_ms = max(math.nextafter(length_ms, math.inf), last - start_ms)
-    return start_ms, length_ms
 
 
 def _checked_bin(bin_size_ms: float | None) -> float:

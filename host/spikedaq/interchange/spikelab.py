@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from spikedaq.analysis.spike_trains import SpikeTrains
-from spikedaq.model import ArgumentError, require
+from spikedaq.model import ArgumentTypeError, require
 
 # What a SpikeData has, and nothing else that is given to an exporter.
 _OF_SPIKEDATA = ("train", "N", "length", "start_time", "metadata")
@@ -37,11 +37,11 @@ def from_spikelab(spike_data: Any) -> SpikeTrains:
 
     Raises
     ------
-    ArgumentError
+    ArgumentTypeError
         It is no SpikeData.
     """
     if not is_spikedata(spike_data):
-        raise ArgumentError(f"{type(spike_data).__name__} is no SpikeData of SpikeLab")
+        raise ArgumentTypeError(f"{type(spike_data).__name__} is no SpikeData of SpikeLab")
     raw = spike_data.raw_data if getattr(spike_data.raw_data, "size", 0) else None
     return SpikeTrains(
         spike_data.train,
@@ -64,11 +64,11 @@ def as_trains(value: Any) -> SpikeTrains:
 
     Raises
     ------
-    ArgumentError
+    ArgumentTypeError
         It is neither ours nor SpikeLab's.
     """
     if isinstance(value, SpikeTrains):
         return value
     if is_spikedata(value):
         return from_spikelab(value)
-    raise ArgumentError(f"{type(value).__name__} cannot be exported; give SpikeTrains, or a SpikeData of SpikeLab")
+    raise ArgumentTypeError(f"{type(value).__name__} cannot be exported; give SpikeTrains, or a SpikeData of SpikeLab")

@@ -110,6 +110,21 @@ def trains_of(
     )
 
 
+def window_read_back(trains: SpikeTrains, read_back: Sequence[FloatArray]) -> tuple[float, float]:
+    """Return start and length in ms in which all times are once they are read back, ``read_back``, each sorted.
+
+    SpikeLab allows no rounding: a spike on the edge of the window, in s and back, may be beyond it by 1e-13 ms, and
+    one in samples by half a sample, and the file would be refused.
+    """
+    first = min((float(times[0]) for times in read_back if len(times)), default=trains.start_time)
+    last = max((float(times[-1]) for times in read_back if len(times)), default=trains.end_time)
+    start_ms = min(trains.start_time, first)
+    length_ms = trains.length if start_ms == trains.start_time else trains.end_time - start_ms
+    while start_ms + length_ms < last:
+        length_ms = max(math.nextafter(length_ms, math.inf), last - start_ms)
+    return start_ms, length_ms
+
+
 def _checked(content: Content, number: int, train: FloatArray) -> FloatArray:
     """Return a train as one sorted row."""
     times = np.sort(np.asarray(train, dtype=np.float64).ravel())
