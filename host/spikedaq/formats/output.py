@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,20 +87,37 @@ def folder_made_whole(path: Path, *, overwrite: bool, is_ours: Callable[[str], b
             partial.mkdir()
             yield partial
             refuse_folder(path, overwrite=overwrite, is_ours=is_ours)
-            if path.exists():
-                path.rename(old)
-            try:
-                partial.rename(path)
-            except OSError:
-                if old.exists():
-                    old.rename(path)
-                raise
+            _replace_folder(partial, path, old)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
-        shutil.rmtree(old, ignore_errors=True)
+        for left in (partial, old):
+            shutil.rmtree(left, ignore_errors=True)
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror or error}; choose another place with --out") from error
+
+
+def _replace_folder(partial: Path, path: Path, old: Path) -> None:
+    """Give a folder the name of another one, which must not be missed for a moment where the system allows it."""
+    if path.exists() and _exchanged(partial, path):
+        return
+    if path.exists():
+        path.rename(old)
+    try:
+        partial.rename(path)
+    except OSError:
+        if old.exists():
+            old.rename(path)
+        raise
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Exchange two names in one step, which Linux can since 3.15; return whether it was done."""
+    rename = getattr(ctypes.CDLL(None), "renameat2", None) if sys.platform == "linux" else None
+    if rename is None:
+        return False
+    at_cwd, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of renameat2(2)
+    return bool(rename(at_cwd, os.fsencode(one), at_cwd, os.fsencode(other), exchange) == 0)
 
 
 def refuse_folder(path: Path, *, overwrite: bool, is_ours: Callable[[str], bool]) -> None:

@@ -17,6 +17,7 @@ from spikedaq.store import FileMeta, is_file_name, open_recording
 OTHER_KINDS: tuple[tuple[str, str], ...] = (
     ("csv", "spikedaq.recording.source_csv:open_csv"),
     ("binary", "spikedaq.recording.source_binary:open_binary"),
+    ("zarr", "spikedaq.recording.source_zarr:open_zarr"),
 )
 """Kinds of files beyond our recordings, in the order in which they are asked: name, and ``module:function``.
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from spikedaq.model import StoreError
 from spikedaq.recording.arrays import check_ids
+from spikedaq.recording.dumping import plain_annotations
 from spikedaq.recording.properties import Properties, check_probe
 from spikedaq.recording.recording import Recording
 from spikedaq.recording.segments import Channel, Segment
@@ -26,6 +27,8 @@ MICROVOLTS = {"V": 1e6, "mV": 1e3, "uV": 1.0, "\u00b5V": 1.0, "nV": 1e-3}
 """Microvolts per unit; SpikeInterface knows gains to microvolts only, and takes other units as they are."""
 DERIVED = ("gain_to_uV", "offset_to_uV", "gain_to_physical_unit", "offset_to_physical_unit", "physical_unit")
 """Properties in which SpikeInterface keeps what our channels say."""
+ADDED = ("is_filtered", "name")
+"""Annotations that SpikeInterface wants."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,12 +80,16 @@ class Saved:
                 probe = check_probe(self.probe, len(self.channel_ids))
             except Exception as error:  # noqa: BLE001 - whatever is wrong with a probe, the samples can be read
                 flags.append(f"its probe is left out: {error}")
-        properties = {key: v for key, v in self.properties.items() if not (self.ours and key in DERIVED)}
+        # What we wrote for SpikeInterface only is in our own description.
+        derived = {*DERIVED, "channel_name"} if self.ours else set()
+        added = ADDED if self.ours else ()
+        properties = {key: values for key, values in self.properties.items() if key not in derived}
+        annotations = {key: value for key, value in self.annotations.items() if key not in added}
         source = self._source(flags)
         return Recording(
             source,
             properties=Properties(source.channel_ids, properties),
-            annotations=self.annotations,
+            annotations={**annotations, **self.ours.get("annotations", {})},
             probe=probe,
         )
 
@@ -136,7 +143,14 @@ def described(recording: Recording) -> dict[str, Any]:
         ],
         "made_from": [Path(str(path)).name for path in recording.paths],
         "flags": list(recording.flags),
+        # Those that are called as SpikeInterface's own, which stand in its places.
+        "annotations": {key: value for key, value in plain_annotations(recording).items() if key in ADDED},
     }
+
+
+def all_annotations(recording: Recording) -> dict[str, Any]:
+    """Return the annotations as SpikeInterface wants them."""
+    return {"is_filtered": False, "name": recording.name, **plain_annotations(recording)}
 
 
 def check_described(path: Path | str, found: dict[str, Any], n_frames: Sequence[int]) -> dict[str, Any]:
