@@ -1,8 +1,8 @@
 """Measure how fast spikes are found: one hour of one channel at 10 kHz, 36 million samples.
 
 ``make bench DETECT="--minutes 10"``. The limit is 200 times real time for the detector over a trace in memory, at once
-or in pieces as they are read, with hysteresis and refractory time, too. Also measured are a band-pass with a multiple of
-the standard deviation, and a recording file. What was found is compared with how the trace was made.
+or in pieces as they are read, with hysteresis and refractory time, too. Also measured are a band-pass with a multiple
+of the standard deviation, and a recording file. What was found is compared with how the trace was made.
 """
 
 from __future__ import annotations
