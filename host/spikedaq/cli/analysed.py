@@ -1,47 +1,40 @@
-"""What the commands that analyse recordings do alike: read with a progress bar, find spikes, write tables."""
+"""What the commands that analyse recordings do alike: read with a progress bar, find spikes, say what is in doubt."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from spikedaq.analysis import Table
 from spikedaq.cli.common import console
 from spikedaq.formats.found_spikes import NEURON_CHANNELS, Found, SpikeRule, find_in, notes_of
-from spikedaq.formats.output import refuse_existing, written_whole
 from spikedaq.formats.samples import Samples, read_samples
 from spikedaq.model import ClampMode, StoreError
 
 
-def read(arguments: argparse.Namespace, channels: Sequence[str]) -> list[Samples]:
-    """Read what the arguments name, with a progress bar on a terminal."""
-    found: list[Samples] = []
-    with _progress(arguments) as progress:
-        for path in dict.fromkeys(arguments.paths):
-            task = progress.add_task(f"read {path.name}", total=None)
+def read_source(
+    path: Path, channels: Sequence[str], arguments: argparse.Namespace, progress: Progress
+) -> list[Samples]:
+    """Read one source, and show how far that is."""
+    task = progress.add_task(f"read {path.name}", total=None)
 
-            def show(done: int, total: int, task: Any = task) -> None:
-                progress.update(task, completed=done, total=total)
+    def show(done: int, total: int) -> None:
+        progress.update(task, completed=done, total=total)
 
-            span_s = {"start_s": arguments.start, "stop_s": arguments.stop}
-            found += read_samples(path, channels, device=arguments.device, progress=show, **span_s)
-    return found
+    try:
+        span_s = {"start_s": arguments.start, "stop_s": arguments.stop}
+        return read_samples(path, channels, device=arguments.device, progress=show, **span_s)
+    finally:
+        progress.remove_task(task)
 
 
 def find_all(recordings: Sequence[Samples], arguments: argparse.Namespace) -> list[Found]:
-    """Find the spikes of each potential; those at synapses are left out where they have none.
-
-    Raises
-    ------
-    StoreError
-        In none of the recordings can spikes be looked for.
-    """
-    found = [
+    """Find the spikes of each potential; those at synapses are left out where they have none."""
+    return [
         one
         for samples in recordings
         if samples.mode is not ClampMode.VOLTAGE
@@ -51,14 +44,30 @@ def find_all(recordings: Sequence[Samples], arguments: argparse.Namespace) -> li
         # An unplugged jack has a potential, too.
         if channel == "vm" or len(one.spikes)
     ]
-    if not found:
-        where = ", ".join(samples.name for samples in recordings)
-        if all(samples.mode is ClampMode.VOLTAGE for samples in recordings):
-            raise StoreError(
-                f"{where}: recorded in voltage clamp, where a neuron has no spikes; name another recording"
-            )
-        raise StoreError(f"{where}: there is no channel vm with values in it; name another recording")
-    return found
+
+
+def refuse_nothing(found: Sequence[object], recordings: Sequence[Known]) -> None:
+    """Raise StoreError where in none of the recordings spikes can be looked for."""
+    if found or not recordings:
+        return
+    where = ", ".join(one.name for one in recordings)
+    if all(one.mode is ClampMode.VOLTAGE for one in recordings):
+        raise StoreError(f"{where}: recorded in voltage clamp, where a neuron has no spikes; name another recording")
+    raise StoreError(f"{where}: there is no channel vm with values in it; name another recording")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is kept of a recording when its samples are gone."""
+
+    name: str
+    mode: ClampMode
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, name: str, samples: Samples) -> Known:
+        """Keep what is to be said of samples."""
+        return cls(name, samples.mode, tuple(notes_of(samples)))
 
 
 def rule_of(arguments: argparse.Namespace) -> SpikeRule:
@@ -66,57 +75,15 @@ def rule_of(arguments: argparse.Namespace) -> SpikeRule:
     return SpikeRule(arguments.threshold, arguments.falling, arguments.hysteresis, arguments.refractory)
 
 
-def say_notes(recordings: Sequence[Samples]) -> None:
+def say_notes(recordings: Sequence[Known]) -> None:
     """Print on stderr what a reader of the numbers could get wrong."""
-    for samples in recordings:
-        for note in notes_of(samples):
-            print(f"spikedaq: note: {samples.name}: {note}", file=sys.stderr)
+    for one in recordings:
+        for note in one.notes:
+            print(f"spikedaq: note: {one.name}: {note}", file=sys.stderr)
 
 
-def write_tables(
-    arguments: argparse.Namespace, tables: dict[str, list[Table]], recordings: list[Samples]
-) -> list[Path]:
-    """Write the tables of each recording, by name, under ``--out``; return the files, none where it was not given.
-
-    Raises
-    ------
-    StoreError
-        Two recordings of one name; something there must not be replaced, looked at before the first is written; or it
-        cannot be written.
-    """
-    if arguments.out is None:
-        return []
-    names = [samples.name for samples in recordings]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise StoreError(
-            f"there are two recordings called {', '.join(twice)}, and their tables would be, too; "
-            "analyse them one at a time"
-        )
-    files = list(_files(arguments.out, tables, several=len(tables) > 1))
-    for path, _ in files:
-        refuse_existing(path, overwrite=arguments.overwrite)
-    with _progress(arguments) as progress:
-        task = progress.add_task("write", total=sum(table.n_rows for _, table in files))
-        for path, table in files:
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                message = f"cannot make {path.parent}: {error.strerror}; choose another place with --out"
-                raise StoreError(message) from error
-            with written_whole(path, overwrite=arguments.overwrite) as file:
-                for lines in table.lines():
-                    file.write(lines.encode())
-                    progress.update(task, advance=lines.count("\n"))
-    return [path for path, _ in files]
-
-
-def _progress(arguments: argparse.Namespace) -> Progress:
+def progress_bar(arguments: argparse.Namespace) -> Progress:
+    """Return a progress bar, which shows nothing but on a terminal."""
     out = console()
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     return Progress(*columns, console=out, disable=arguments.json or not out.is_terminal, transient=True)
-
-
-def _files(out: Path, tables: dict[str, list[Table]], *, several: bool) -> Iterator[tuple[Path, Table]]:
-    for name, those in tables.items():
-        for table in those:
-            yield (out / name if several else out) / table.name, table

@@ -16,7 +16,7 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="+",
         metavar="PATH",
-        help="a folder of a session or device, a .nwb file, or a nine-column CSV",
+        help="a folder of a session or device, a .nwb file, a nine-column CSV, or a folder with any of these in it",
     )
     parser.add_argument("--device", metavar="NAME", help="only this device of a session")
     parser.add_argument(
@@ -29,7 +29,12 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="write tables there, in a folder for each recording if they are several",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace tables that are already there")
+    parser.add_argument("--overwrite", action="store_true", help="replace tables and figures that are already there")
+    parser.add_argument(
+        "--plot",
+        action="store_true",
+        help="also draw figures, as PNG: beside the tables of --out, else in the current folder",
+    )
     add_json_option(parser)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import math
-from pathlib import Path
+from dataclasses import dataclass, field
+from typing import Any
 
 from rich.table import Table as Screen
 
-from spikedaq.analysis import FiCurve, SpikeTrain, Table
+from spikedaq.analysis import FiCurve, Table
 from spikedaq.analysis.tables import fi_table
-from spikedaq.cli.analysed import find_all, read, say_notes, write_tables
+from spikedaq.cli.analysed import Known, find_all, refuse_nothing, say_notes
+from spikedaq.cli.batch import Batch, Picture, Source
 from spikedaq.cli.common import console, print_json
 from spikedaq.formats.found_spikes import (
     NEURON_CHANNELS,
@@ -21,65 +23,101 @@ from spikedaq.formats.found_spikes import (
     spike_document,
     spike_tables,
 )
+from spikedaq.formats.samples import Samples
 
 
 def report(arguments: argparse.Namespace) -> int:
-    """Find spikes, say what was found, write tables where asked to."""
-    recordings = read(arguments, [*NEURON_CHANNELS, *([arguments.fi] if arguments.fi else [])])
-    every = find_all(recordings, arguments)
-    trains = [one.describe() for one in every]
-    curves = {one.samples.name: curve_of(one, arguments.fi) for one in every if _has_curve(one, arguments.fi)}
-    files: list[Path] = []
-    if arguments.out is not None:
+    """Find spikes, say what was found, write tables and figures where asked to; 1 where a recording failed."""
+    batch, told = Batch.of(arguments), _Told()
+
+    def analyse(source: Source, recordings: list[Samples]) -> None:
+        names = {id(samples): batch.name_of(source, samples) for samples in recordings}
+        told.recordings += [Known.of(names[id(samples)], samples) for samples in recordings]
+        every = find_all(recordings, arguments)
         tables: dict[str, list[Table]] = {}
+        pictures: dict[str, list[Picture]] = {}
         for one in every:
-            tables.setdefault(one.samples.name, []).extend(spike_tables(one))
-        for name, curve in curves.items():
-            tables[name].append(fi_table(curve, unit=STEP_UNITS[arguments.fi]))
-        files = write_tables(arguments, tables, recordings)
+            name = one.samples.name
+            tables.setdefault(name, []).extend(spike_tables(one))
+            if arguments.plot:
+                pictures.setdefault(name, []).append(_picture(one))
+            told.neurons.append(spike_document(one) if arguments.json else _row(names[id(one.samples)], one))
+            if _has_curve(one, arguments.fi):
+                curve = curve_of(one, arguments.fi)
+                told.curves[names[id(one.samples)]] = curve
+                tables[name].append(fi_table(curve, unit=STEP_UNITS[arguments.fi]))
+        batch.write(source, tables, pictures, len(tables))
+
+    batch.run([*NEURON_CHANNELS, *_more_channels(arguments)], analyse)
+    refuse_nothing(told.neurons, told.recordings)
     if arguments.json:
-        print_json(
-            {
-                "neurons": [spike_document(one) for one in every],
-                "fi": {name: curve_document(curve) for name, curve in curves.items()},
-                "files": [str(path) for path in files],
-            }
-        )
-        return 0
-    _show(every, trains)
-    for name, curve in curves.items():
+        curves = {name: curve_document(curve) for name, curve in told.curves.items()}
+        print_json({"neurons": told.neurons, "fi": curves, **batch.document()})
+        return batch.finish()
+    if told.neurons:
+        _show(told.neurons)
+    for name, curve in told.curves.items():
         _show_curve(name, curve, STEP_UNITS[arguments.fi])
-    if arguments.fi and not curves:
+    if arguments.fi and told.neurons and not told.curves:
         print(f"no steps to show: the recording has no channel {arguments.fi} with values in it")
-    say_notes(recordings)
-    for path in files:
+    say_notes(told.recordings)
+    for path in batch.files:
         print(path)
-    return 0
+    return batch.finish()
+
+
+@dataclass(slots=True)
+class _Told:
+    """What is kept of all recordings: their samples are gone by then."""
+
+    recordings: list[Known] = field(default_factory=list)
+    neurons: list[Any] = field(default_factory=list)
+    curves: dict[str, FiCurve] = field(default_factory=dict)
+
+
+def _more_channels(arguments: argparse.Namespace) -> list[str]:
+    wanted = {arguments.fi} if arguments.fi else set()
+    return sorted(wanted | ({"stimulus"} if arguments.plot else set()))
+
+
+def _picture(found: Found) -> Picture:
+    def draw() -> bytes:
+        # Matplotlib is an extra, and slow to load.
+        from spikedaq.formats.figures import spike_figure  # noqa: PLC0415
+
+        return spike_figure(found)
+
+    return Picture(f"spikes{found.suffix}.png", draw)
 
 
 def _has_curve(found: Found, channel: str | None) -> bool:
     return channel is not None and found.channel == "vm" and channel in found.samples.channels
 
 
-def _show(every: list[Found], trains: list[SpikeTrain]) -> None:
+def _row(name: str, one: Found) -> tuple[str, ...]:
+    train = one.describe()
+    return (
+        name,
+        one.neuron,
+        "none found" if one.threshold_mv is None else f"{one.threshold_mv:.4g} mV",
+        str(train.n_spikes),
+        str(len(one.breaks)),
+        f"{train.recorded_ms:.1f} ms",
+        *(_quantity(train.rate_hz, "Hz"), _quantity(train.mean_interval_ms, "ms")),
+        _quantity(train.shortest_interval_ms, "ms"),
+        *(_quantity(value) for value in (train.cv, train.cv2, train.lv)),
+    )
+
+
+def _show(rows: list[tuple[str, ...]]) -> None:
     out = console()
     screen = Screen(box=None, pad_edge=False)
     screen.add_column("recording")
     screen.add_column("neuron")
     for title in ("threshold", "spikes", "gaps", "recorded", "rate", "interval", "shortest", "CV", "CV2", "Lv"):
         screen.add_column(title, justify="right")
-    for one, train in zip(every, trains, strict=True):
-        screen.add_row(
-            one.samples.name,
-            one.neuron,
-            "none found" if one.threshold_mv is None else f"{one.threshold_mv:.4g} mV",
-            str(train.n_spikes),
-            str(len(one.breaks)),
-            f"{train.recorded_ms:.1f} ms",
-            *(_quantity(train.rate_hz, "Hz"), _quantity(train.mean_interval_ms, "ms")),
-            _quantity(train.shortest_interval_ms, "ms"),
-            *(_quantity(value) for value in (train.cv, train.cv2, train.lv)),
-        )
+    for row in rows:
+        screen.add_row(*row)
     out.print(screen)
     out.print("times are of the model: 0.1 ms per step", style="dim")
 
