@@ -21,7 +21,7 @@ except PackageNotFoundError:  # run from a checkout that was never installed
 
 
 def open(  # noqa: A001 - as gzip.open and others are called
-    *paths: Path | str, device: str | None = None, mode: str | None = None
+    *paths: Path | str, device: str | None = None, mode: str | None = None, skip_damaged: bool = False
 ) -> Recording | Session:
     """Open a recording, also one that is being recorded.
 
@@ -35,6 +35,8 @@ def open(  # noqa: A001 - as gzip.open and others are called
     mode : {"current", "voltage", "common"}, optional
         Which samples, where the device changed between current and voltage clamp; ``common``: the channels that both
         have. Default: those of its first file.
+    skip_damaged : bool
+        Leave files out that cannot be read, with a warning and a flag, instead of raising.
 
     Returns
     -------
@@ -49,14 +51,16 @@ def open(  # noqa: A001 - as gzip.open and others are called
     """
     from spikedaq.recording import open_recordings  # noqa: PLC0415 - importing the package stays cheap
 
-    return open_recordings(*paths, device=device, mode=mode)
+    return open_recordings(*paths, device=device, mode=mode, skip_damaged=skip_damaged)
 
 
-def open_session(*paths: Path | str) -> Session:
+def open_session(
+    *paths: Path | str, device: str | None = None, mode: str | None = None, skip_damaged: bool = False
+) -> Session:
     """Open a recorded session as a mapping of its devices, also where it has one; see `spikedaq.open`."""
     from spikedaq.recording import open_session as open_all  # noqa: PLC0415 - importing the package stays cheap
 
-    return open_all(*paths)
+    return open_all(*paths, device=device, mode=mode, skip_damaged=skip_damaged)
 
 
 def connect(url: str | None = None, *, key: str | os.PathLike[str] | None = None) -> Bench:

@@ -13,7 +13,7 @@ import pytest
 import spikedaq
 from helpers.formats_recordings import Maker, device_info, spiking
 from spikedaq.model import ClampMode, ConfigError, GapCause, RecordingWarning, StoreError
-from spikedaq.recording.files import MAX_OPEN
+from spikedaq.recording.rolled import MAX_OPEN
 
 SPIKES, TRIGGERS = 0, 1
 
@@ -128,7 +128,7 @@ def test_many_files_are_not_all_open(tmp_path: Path) -> None:
 def test_two_boards_of_one_name_are_not_mixed(tmp_path: Path) -> None:
     for folder, unique_id in (("lab1", "aa" * 8), ("lab2", "bb" * 8)):
         rolled(tmp_path / folder / "demo", info=replace(device_info(), unique_id=unique_id))
-    with pytest.raises(StoreError, match="are of two boards that are both called alpha on a bench called bench"):
+    with pytest.raises(StoreError, match="are of two boards both called alpha on a bench called bench"):
         spikedaq.open_session(tmp_path)
     assert spikedaq.open_session(tmp_path / "lab1" / "demo")["alpha"].n_samples == 3750
 

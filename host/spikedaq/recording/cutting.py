@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
+import numpy as np
+
+from spikedaq.model import ConfigError
 from spikedaq.recording.segments import Segment, cut
 
 _Row = TypeVar("_Row")
@@ -27,14 +31,30 @@ def by_frames(segments: Sequence[Segment], start: int, stop: int) -> list[Segmen
     return without_empty(parts)
 
 
-def by_times(segments: Sequence[Segment], start_s: float | None, stop_s: float | None) -> list[Segment]:
-    """Return the frames with ``start_s <= t < stop_s``."""
+def by_times(
+    segments: Sequence[Segment], start_s: float | None, stop_s: float | None, *, ordered: bool = False
+) -> list[Segment]:
+    """Return the frames with ``start_s <= t < stop_s``; of ``ordered`` segments only those are asked that may have any.
+
+    Raises
+    ------
+    ConfigError
+        A time that is no number.
+    """
+    if any(time_s is not None and np.isnan(time_s) for time_s in (start_s, stop_s)):
+        raise ConfigError(f"a time is a number of seconds: {start_s} to {stop_s} is none")
+    first, after = 0, len(segments)
+    if ordered and after:
+        if start_s is not None:
+            first = max(bisect_right(segments, start_s, key=_start_s) - 1, 0)
+        if stop_s is not None:
+            after = max(bisect_left(segments, stop_s, key=_start_s), first + 1)
     parts = []
-    for segment in segments:
+    for segment in segments[first:after]:
         n = segment.n_frames
-        first = 0 if start_s is None else segment.frame_at(start_s)
-        after = n if stop_s is None else segment.frame_at(stop_s)
-        parts.append(cut(segment, first, max(first, after)))
+        begin = 0 if start_s is None else segment.frame_at(start_s)
+        end = n if stop_s is None else segment.frame_at(stop_s)
+        parts.append(cut(segment, begin, max(begin, end)))
     return without_empty(parts)
 
 
@@ -59,10 +79,19 @@ def rows_within(rows: Sequence[_Row], spans: Sequence[tuple[float, float]] | Non
         return list(rows)
     if not spans:
         return []
-    if len(times) == 1:
-        return [row for row in rows if any(a <= _time(row, times[0]) < b for a, b in spans)]
-    first, last = min(a for a, _ in spans), max(b for _, b in spans)
-    return [row for row in rows if _time(row, times[0]) < last and _time(row, times[1]) > first]
+    if len(times) == 2:
+        first, last = min(start for start, _ in spans), max(stop for _, stop in spans)
+        return [row for row in rows if _time(row, times[0]) < last and _time(row, times[1]) > first]
+    starts, stops = np.array(sorted(spans)).T
+    of = np.array([_time(row, times[0]) for row in rows])
+    k = np.searchsorted(starts, of, side="right") - 1
+    # Parts of which one reaches beyond the next are rare, and then only of times that go back.
+    is_in = (k >= 0) & (of < np.maximum.accumulate(stops)[np.maximum(k, 0)])
+    return [row for row, kept in zip(rows, is_in.tolist(), strict=True) if kept]
+
+
+def _start_s(segment: Segment) -> float:
+    return segment.t_start_s
 
 
 def _time(row: Any, name: str) -> float:

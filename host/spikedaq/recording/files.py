@@ -1,21 +1,19 @@
-"""Rolled recording files of one device as what stands behind a recording."""
+"""The rolled recording files of one device as what stands behind a recording."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
-from spikedaq.model import ClampMode, RecordingWarning, StoreError
-from spikedaq.recording.segments import Channel, FloatArray, Segment
+from spikedaq.model import ChannelInfo, ClampMode, ConfigError, RecordingWarning, StoreError
+from spikedaq.recording.rolled import FilePart, FilePool, FileSegment, Opener, Piece, Place, scan
+from spikedaq.recording.segments import Channel, Segment
 from spikedaq.recording.source import Source
 from spikedaq.store import (
-    FileMeta,
     RecordingFile,
     StoredEpoch,
     StoredEvent,
@@ -25,94 +23,8 @@ from spikedaq.store import (
     open_recording,
 )
 
-MAX_OPEN = 4
-"""Files kept open at a time: a week of hourly files of twelve boards is more than a process may open."""
-
+MODES = (*(str(mode) for mode in ClampMode), "common")
 _Row = TypeVar("_Row", StoredGap, StoredEvent, StoredParameter, StoredNote, StoredEpoch)
-
-
-class FilePool:
-    """Recording files, opened as they are needed; the least used are closed."""
-
-    def __init__(self, opener: Callable[[Path], RecordingFile] = open_recording, n_open: int = MAX_OPEN) -> None:
-        self._opener = opener
-        self._n_open = n_open
-        self._opened: dict[Path, RecordingFile] = {}
-
-    def get(self, path: Path) -> RecordingFile:
-        """Return an open file."""
-        file = self._opened.pop(path, None) or self._opener(path)
-        self._opened[path] = file  # the newest last
-        while len(self._opened) > self._n_open:
-            self._opened.pop(next(iter(self._opened))).close()
-        return file
-
-    def close(self) -> None:
-        """Close all; they open again when they are asked for."""
-        for file in self._opened.values():
-            file.close()
-        self._opened.clear()
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Consecutive samples of one file."""
-
-    path: Path
-    first_sample: int
-    n: int
-    first_step: int
-    shift_s: float
-    """What its times are to be moved by to count from the recording's reference."""
-    columns: tuple[int, ...]
-    """The file's columns of the recording's channels."""
-
-
-class FileSegment(Segment):
-    """Consecutive samples over one or several rolled files."""
-
-    def __init__(self, pool: FilePool, pieces: Sequence[Piece], boot_id: int, fs_hz: float) -> None:
-        self._pool = pool
-        self._pieces = list(pieces)
-        self._starts = np.cumsum([0, *(piece.n for piece in pieces)])
-        self.boot_id = boot_id
-        self.first_step = pieces[0].first_step
-        self.fs_hz = fs_hz
-
-    @property
-    def n_frames(self) -> int:
-        """Number of samples."""
-        return int(self._starts[-1])
-
-    @property
-    def t_start_s(self) -> float:
-        """Time of its first sample, in seconds."""
-        return float(self.times_s(0, 1)[0])
-
-    def read(self, start: int, stop: int, columns: Sequence[int] | None = None) -> npt.NDArray[Any]:
-        """Return raw samples, int16."""
-        chosen = range(len(self._pieces[0].columns)) if columns is None else columns
-        parts = [
-            self._pool.get(piece.path).samples(first, after, [piece.columns[k] for k in chosen])
-            for piece, first, after in self._within(start, stop)
-        ]
-        return np.concatenate(parts) if parts else np.empty((0, len(chosen)), np.int16)
-
-    def times_s(self, start: int, stop: int) -> FloatArray:
-        """Return the samples' times, in seconds."""
-        parts = [
-            self._pool.get(piece.path).timestamps(first, after) + piece.shift_s
-            for piece, first, after in self._within(start, stop)
-        ]
-        return np.concatenate(parts) if parts else np.empty(0)
-
-    def _within(self, start: int, stop: int) -> list[tuple[Piece, int, int]]:
-        found = []
-        for piece, at in zip(self._pieces, self._starts.tolist(), strict=False):
-            first, after = max(start - at, 0), min(stop - at, piece.n)
-            if first < after:
-                found.append((piece, piece.first_sample + first, piece.first_sample + after))
-        return found
 
 
 class FileSource(Source):
@@ -120,80 +32,200 @@ class FileSource(Source):
 
     Parameters
     ----------
-    files : sequence of (Path, FileMeta)
-        In order.
+    parts : sequence of FilePart
+        What was looked up in each, in order; one at least.
     reference_utc_ns : int
         What times are to count from.
     opened : dict
+    mode : {"current", "voltage", "common"}, optional
+        Which samples, where files are of different clamp modes; ``common``: the channels that all have. Default: those
+        of the first.
+    find : callable, optional
+        Returns the places of files that may have come since; asked while the last one grows.
+    opener : callable
+        Opens one place.
+    flags : sequence of str
+        What is known already.
     """
 
     def __init__(
         self,
-        files: Sequence[tuple[Path, FileMeta]],
+        parts: Sequence[FilePart],
         *,
         reference_utc_ns: int,
         opened: dict[str, Any] | None = None,
         mode: str | None = None,
+        find: Callable[[], Sequence[Place]] | None = None,
+        opener: Opener = open_recording,
+        flags: Sequence[str] = (),
     ) -> None:
         super().__init__()
-        meta = files[0][1]
+        meta = parts[0].meta
         self.name = f"{meta.session}_{meta.device}"
         self.session, self.bench, self.device = meta.session, meta.bench, meta.device
         self.device_info = meta.info
         self.reference_utc_ns = reference_utc_ns
         self.opened = opened
-        self.paths = [path for path, _ in files]
         self.dtype = np.dtype(np.int16)
-        self._files = list(files)
-        self._pool = FilePool()
+        self.ordered = True
+        self._parts = list(parts)
+        self._find = find
+        self._opener = opener
+        self._pool = FilePool(opener)
+        self._seen: set[Place] = set()
+        self._columns: dict[ClampMode, tuple[int, ...]] = {}
+        self._said: dict[str, str] = {}
+        for text in flags:
+            self.flag(text)
         self._choose(mode)
-        self.refresh()
+        self._look_for_holes()
+        self._arrange()
+
+    # -- what is read of it
 
     def _choose(self, mode: str | None) -> None:
-        """Choose files of one set of channels, and say what is left out."""
-        kinds = {meta.mode: meta.channels for _, meta in self._files}
+        """Choose one set of channels at one rate, and say what that leaves out."""
+        if mode is not None and mode not in MODES:
+            raise ConfigError(f"mode is one of {', '.join(MODES)}, not {mode!r}")
+        first = next((p for p in self._parts if mode in (None, "common", str(p.meta.mode))), None)
+        if first is None:
+            modes = ", ".join(dict.fromkeys(str(part.meta.mode) for part in self._parts))
+            raise ConfigError(f"{self.name} has no samples in {mode} clamp, only in {modes} clamp; choose another mode")
+        self._first, self._mode = first.meta, mode
+        infos = list(first.meta.channels)
         if mode == "common":
-            every = list(kinds.values())
-            infos = [channel for channel in every[0] if all(channel in others for others in every[1:])]
-            self._kept = self._files
-        else:
-            wanted = ClampMode(mode) if mode else self._files[0][1].mode
-            infos = list(kinds.get(wanted, ()))
-            self._kept = [(path, meta) for path, meta in self._files if meta.mode is wanted]
-        if not infos:
-            raise StoreError(f"{self.device} has no samples of mode {mode}; it has {', '.join(kinds)}")
-        if left := len(self._files) - len(self._kept):
-            self._flag(
-                f"{left} of {len(self._files)} files are left out, since they are of another clamp mode; "
-                "choose by mode='current', 'voltage', or 'common' for the channels that all have"
-            )
+            infos = [c for c in infos if all(c in part.meta.channels for part in self._parts)]
+            if not infos:
+                raise StoreError(f"the files of {self.name} have no channel in common; choose a mode")
+        self._infos: list[ChannelInfo] = infos
         self.channels = tuple(Channel(c.name, c.unit, c.scale, c.offset) for c in infos)
         self.channel_ids = tuple(c.name for c in infos)
-        self.fs_hz = 1e6 / self._kept[0][1].step_us
-        self._columns = {m: tuple(channels.index(c) for c in infos if c in channels) for m, channels in kinds.items()}
+        self.fs_hz = 1e6 / first.meta.step_us
+        self._say_left_out()
 
-    def _flag(self, text: str) -> None:
-        self.flags = (*self.flags, text)
-        warnings.warn(f"{self.name}: {text}", RecordingWarning, stacklevel=2)
+    def _say_left_out(self) -> None:
+        n, own_us = len(self._parts), self._first.step_us
+        left = [part.meta for part in self._parts if not self._is_kept(part)]
+        if n_others := sum(meta.step_us == own_us for meta in left):
+            self.flag(
+                f"{n_others} of {n} files are left out, since their channels are others, as in another clamp mode; "
+                "choose by mode='current', 'voltage', or 'common' for the channels that all have",
+                "channels",
+            )
+        if paces := sorted({meta.step_us for meta in left} - {own_us}):
+            self.flag(
+                f"{len(left) - n_others} of {n} files are left out, since they are of another pace: "
+                f"{', '.join(map(str, paces))} us between samples, not {own_us}; open those files by name",
+                "pace",
+            )
+
+    def _is_kept(self, part: FilePart) -> bool:
+        if part.meta.step_us != self._first.step_us:
+            return False
+        if self._mode == "common":
+            return all(channel in part.meta.channels for channel in self._infos)
+        return part.meta.channels == self._first.channels
+
+    def _look_for_holes(self) -> None:
+        """Say which files are missing between others, and where times go back from one to the next."""
+        for before, after in zip(self._parts, self._parts[1:], strict=False):
+            absent = after.meta.number - before.meta.number - 1
+            if absent > 0:
+                which = f"file {before.meta.number + 1} is" if absent == 1 else f"{absent} files are"
+                self.flag(f"{which} missing between {_name(before.place)} and {_name(after.place)}")
+            if before.span_s is None or after.span_s is None:
+                continue
+            back_s = before.span_s[1] + self._shift_s(before) - after.span_s[0] - self._shift_s(after)
+            if back_s >= 0:
+                self.ordered = False
+                self.flag(
+                    f"time goes back: {_name(after.place)} begins {back_s:.6f} s before {_name(before.place)} ends; "
+                    "its order is that of the files"
+                )
+
+    def _arrange(self) -> None:
+        """Put the stretches of all files together where they follow one another."""
+        self._reference_utc_ns = self.reference_utc_ns
+        found: list[tuple[tuple[int, int, int], int, list[Piece]]] = []
+        for part in self._parts:
+            if not self._is_kept(part):
+                continue
+            columns = tuple(part.meta.channels.index(channel) for channel in self._infos)
+            shift_s, host_ns = self._shift_s(part), part.meta.reference_host_ns
+            for k, run in enumerate(part.runs):
+                start_s = part.span_s[0] + shift_s if part.span_s is not None and k == 0 else None
+                piece = Piece(part.place, run.first_sample, run.n_samples, shift_s, columns, start_s)
+                here, after = run.first_step, run.first_step + run.n_samples
+                if k == 0 and found and found[-1][0] == (run.boot_id, host_ns, here):
+                    _, first_step, pieces = found.pop()
+                    found.append(((run.boot_id, host_ns, after), first_step, [*pieces, piece]))
+                else:
+                    found.append(((run.boot_id, host_ns, after), here, [piece]))
+        segments: list[Segment] = [
+            FileSegment(
+                self._pool,
+                pieces,
+                boot_id=boot_id,
+                first_step=first_step,
+                fs_hz=self.fs_hz,
+                is_backwards=self._told_backwards,
+            )
+            for (boot_id, _, _), first_step, pieces in found
+        ]
+        self.segments = tuple(segments)
+        self.paths = [part.place for part in self._parts]
+        self.is_live = any(part.is_live for part in self._parts)
+
+    def _shift_s(self, part: FilePart) -> float:
+        """Return what a file's times are to be moved by to count from the recording's reference."""
+        return (part.meta.reference_utc_ns - (self.reference_utc_ns or 0)) / 1e9
+
+    def flag(self, text: str, topic: str | None = None) -> None:
+        """Say something that a reader must know, once; of one topic, the newest is kept."""
+        known = self._said.get(topic or text)
+        self._said[topic or text] = text
+        self.flags = tuple(self._said.values())
+        if known is None:
+            warnings.warn(f"{self.name}: {text}", RecordingWarning, stacklevel=2)
+
+    def _told_backwards(self, place: Place, time_s: float) -> None:
+        self.flag(f"time goes back within {_name(place)}, after {time_s:.6f} s; check it with spikedaq verify")
+
+    # -- growth
 
     def refresh(self) -> None:
-        """Look how far its files have grown."""
-        assert self.reference_utc_ns is not None  # noqa: S101
-        found: list[tuple[int, int, list[Piece]]] = []
-        for path, meta in self._kept:
-            file = self._pool.get(path)
-            file.refresh()
-            self.is_live = file.is_live
-            shift_s = (meta.reference_utc_ns - self.reference_utc_ns) / 1e9
-            for first, n, step, boot_id in _runs(file):
-                piece = Piece(path, first, n, step, shift_s, self._columns[meta.mode])
-                pieces = [*found.pop()[2], piece] if found and found[-1][:2] == (boot_id, step) else [piece]
-                found.append((boot_id, step + n, pieces))
-        self.segments = tuple(FileSegment(self._pool, pieces, boot, self.fs_hz) for boot, _, pieces in found)
+        """Look how far growing files have come, and whether there are new ones."""
+        if self._reference_utc_ns != self.reference_utc_ns:
+            self._arrange()
+        if not self.is_live:
+            return
+        parts = []
+        for part in self._parts:
+            if part.is_live:
+                self._pool.close(part.place)
+                parts.append(scan(part.place, self._opener))
+            else:
+                parts.append(part)
+        known = {part.place for part in parts} | self._seen
+        for place in self._find() if self._find is not None else ():
+            if place in known:
+                continue
+            new = scan(place, self._opener)
+            own = new.meta.info.unique_id == parts[0].meta.info.unique_id and new.meta.bench == self.bench
+            if own and (new.meta.session, new.meta.device) == (self.session, self.device):
+                parts.append(new)
+            else:
+                self._seen.add(place)
+        self._parts = sorted(parts, key=lambda part: part.meta.number)
+        self._say_left_out()
+        self._look_for_holes()
+        self._arrange()
 
     def close(self) -> None:
         """Close its files; they are opened again when something is asked."""
         self._pool.close()
+
+    # -- what else they hold
 
     @property
     def gaps(self) -> list[StoredGap]:
@@ -221,28 +253,15 @@ class FileSource(Source):
         return self._rows(lambda file: file.epochs, "start_s", "stop_s", "time_s")
 
     def _rows(self, of: Callable[[RecordingFile], list[_Row]], *times: str) -> list[_Row]:
+        self.refresh()
         rows: list[_Row] = []
-        for path, meta in self._files:
-            file = self._pool.get(path)
-            if file.is_live:
-                file.refresh()
-            shift_s = (meta.reference_utc_ns - (self.reference_utc_ns or 0)) / 1e9
-            for row in of(file):
+        for part in self._parts:
+            shift_s = self._shift_s(part)
+            for row in self._pool.reading(part.place, of):
                 moved: dict[str, Any] = {name: getattr(row, name) + shift_s for name in times} if shift_s else {}
                 rows.append(replace(row, **moved) if moved else row)
         return rows
 
 
-def _runs(file: RecordingFile) -> list[tuple[int, int, int, int]]:
-    """Return first sample, number of samples, first step and boot of each stretch without a gap."""
-    blocks = file.blocks
-    if not len(blocks):
-        return []
-    nexts = blocks["first_step"] + blocks["n_samples"]
-    breaks = np.flatnonzero((blocks["first_step"][1:] != nexts[:-1]) | np.diff(blocks["boot_id"]).astype(bool)) + 1
-    firsts = [0, *breaks.tolist()]
-    samples = [*blocks["first_sample"][firsts].tolist(), file.n_samples]
-    return [
-        (samples[k], samples[k + 1] - samples[k], int(blocks["first_step"][at]), int(blocks["boot_id"][at]))
-        for k, at in enumerate(firsts)
-    ]
+def _name(place: Place) -> str:
+    return str(place).replace("\\", "/").rsplit("/", 1)[-1]

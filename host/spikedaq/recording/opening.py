@@ -11,8 +11,9 @@ from typing import Any
 from spikedaq.model import ConfigError, StoreError
 from spikedaq.recording.files import FileSource
 from spikedaq.recording.recording import Recording
+from spikedaq.recording.rolled import FilePart, Opener, Place, scan
 from spikedaq.recording.session import Session
-from spikedaq.store import FileMeta, is_file_name, open_recording
+from spikedaq.store import is_file_name, open_recording
 
 OTHER_KINDS: tuple[tuple[str, str], ...] = (
     ("csv", "spikedaq.recording.source_csv:open_csv"),
@@ -24,25 +25,25 @@ OTHER_KINDS: tuple[tuple[str, str], ...] = (
 The function takes the path as it was given (a text) and returns a `Source`, or a `Recording` where it brings
 properties; None where the path is none of its kind.
 """
-# What `to_dict` says under ``kind``.
 FILES = "files"
-"""Rolled recording files."""
+"""What `Recording.opened` has under ``kind`` for rolled recording files."""
 
 
-def open_recordings(*paths: Path | str, device: str | None = None, mode: str | None = None) -> Recording | Session:
+def open_recordings(*paths: Path | str, device: str | None = None, **options: Any) -> Recording | Session:
     """Open a recording; see `spikedaq.open`."""
     if not paths:
         raise StoreError("name a recording: a file, or the folder of a session or device")
-    given = [str(path) for path in paths]
-    if len(given) == 1 and (other := _other(given[0])) is not None:
-        if device is not None:
-            raise ConfigError(f"{given[0]} names no device; leave device out")
+    if len(paths) == 1 and (other := _other(str(paths[0]))) is not None:
+        if device is not None or any(value for value in options.values()):
+            raise ConfigError(f"{paths[0]} is no recording of a session; leave device and other options out")
         return other
-    session = open_session(*given, device=device, mode=mode)
+    session = open_session(*paths, device=device, **options)
     return next(iter(session.values())) if len(session) == 1 else session
 
 
-def open_session(*paths: Path | str, device: str | None = None, mode: str | None = None) -> Session:
+def open_session(
+    *paths: Path | str, device: str | None = None, mode: str | None = None, skip_damaged: bool = False
+) -> Session:
     """Open a recorded session, also one that is being recorded.
 
     Parameters
@@ -50,11 +51,8 @@ def open_session(*paths: Path | str, device: str | None = None, mode: str | None
     *paths : Path or str
         A session's folder, a device's folder in it, or a file; or several of them, or a folder above them, where a
         session was recorded on several benches and copied together; or a pattern (``*``, ``?``, ``**``).
-    device : str, optional
-        Only this one: its name, or ``bench/device``.
-    mode : {"current", "voltage", "common"}, optional
-        Which samples, where the device changed between current and voltage clamp; ``common``: the channels that both
-        have. Default: those of its first file.
+    device, mode, skip_damaged
+        As `spikedaq.open` has them.
 
     Raises
     ------
@@ -63,38 +61,98 @@ def open_session(*paths: Path | str, device: str | None = None, mode: str | None
     """
     if not paths:
         raise StoreError("name the folder of a session, or several of one session")
-    found: dict[tuple[str, str, str], dict[int, tuple[Path, FileMeta]]] = {}
-    sessions: dict[str, Path] = {}
-    for file in dict.fromkeys(file.resolve() for path in paths for file in _files(str(path))):
-        with open_recording(file) as recording:
-            meta = recording.meta
-        sessions.setdefault(meta.session, file.parent)
+    given = [str(path) for path in paths]
+
+    def find() -> list[Place]:
+        return list(dict.fromkeys(file.resolve() for one in given for file in _files(one)))
+
+    parts, damaged = scan_all(find(), skip_damaged=skip_damaged)
+    return session_of(parts, device=device, mode=mode, find=find, flags=damaged)
+
+
+def scan_all(
+    places: Sequence[Place], *, skip_damaged: bool = False, opener: Opener = open_recording
+) -> tuple[list[FilePart], list[str]]:
+    """Look up what files are; return what was found, and what is to be said of those that cannot be read.
+
+    Raises
+    ------
+    StoreError
+        One cannot be read, and such are not to be skipped; or none can.
+    """
+    parts, damaged = [], []
+    for place in places:
+        try:
+            parts.append(scan(place, opener))
+        except StoreError as error:
+            if len(places) == 1:
+                raise
+            if not skip_damaged:
+                raise type(error)(f"{error}; or open the other files with skip_damaged=True") from error
+            damaged.append(f"left out, since it cannot be read: {error}")
+    if not parts:
+        raise StoreError("; ".join(damaged))
+    return parts, damaged
+
+
+def session_of(
+    parts: Sequence[FilePart],
+    *,
+    device: str | None = None,
+    mode: str | None = None,
+    find: Callable[[], Sequence[Place]] | None = None,
+    opener: Opener = open_recording,
+    kind: str = FILES,
+    flags: Sequence[str] = (),
+) -> Session:
+    """Put files together to the recordings of a session; see `open_session`."""
+    found: dict[tuple[str, str, str], dict[int, FilePart]] = {}
+    sessions: dict[str, Place] = {}
+    for part in parts:
+        meta = part.meta
+        sessions.setdefault(meta.session, _folder(part.place))
         files = found.setdefault((meta.session, meta.bench, meta.device), {})
-        first, known = next(iter(files.values()), (file, meta))
-        if known.info.unique_id != meta.info.unique_id:
+        first = next(iter(files.values()), part)
+        if first.meta.info.unique_id != meta.info.unique_id:
             raise StoreError(
-                f"{first.parent} and {file.parent} are of two boards that are both called {meta.device} on a bench "
-                f"called {meta.bench}; open them apart, and give the benches names of their own"
+                f"{_folder(first.place)} and {_folder(part.place)} are of two boards both called {meta.device} "
+                f"on a bench called {meta.bench}; open them apart, and give the benches names of their own"
             )
         if other := files.get(meta.number):
-            raise StoreError(f"{file} and {other[0]} are the same part of a recording; leave one of the copies out")
-        files[meta.number] = (file, meta)
+            raise StoreError(
+                f"{part.place} and {other.place} are the same part of a recording; leave one of the copies out"
+            )
+        files[meta.number] = part
     if len(sessions) > 1:
         which = ", ".join(f"{name} ({folder})" for name, folder in sorted(sessions.items()))
         raise StoreError(f"these are recordings of several sessions, open one at a time: {which}")
-    every = [meta for files in found.values() for _, meta in files.values()]
-    reference_utc_ns = min(meta.reference_utc_ns for meta in every)
+    reference_utc_ns = min(part.meta.reference_utc_ns for part in parts)
     recordings = []
     for (_, bench, name), files in sorted(found.items()):
-        if device is None or device in (name, f"{bench}/{name}"):
-            ordered = [one for _, one in sorted(files.items())]
-            opened = {"kind": FILES, "paths": [str(path) for path, _ in ordered], "mode": mode}
-            recordings.append(
-                Recording(FileSource(ordered, reference_utc_ns=reference_utc_ns, opened=opened, mode=mode))
+        if device is not None and device not in (name, f"{bench}/{name}"):
+            continue
+        ordered = [part for _, part in sorted(files.items())]
+        opened = {"kind": kind, "paths": [str(part.place) for part in ordered], "mode": mode}
+        recordings.append(
+            Recording(
+                FileSource(
+                    ordered,
+                    reference_utc_ns=reference_utc_ns,
+                    opened=opened,
+                    mode=mode,
+                    find=find,
+                    opener=opener,
+                    flags=flags,
+                )
             )
+        )
     if not recordings:
-        raise StoreError(f"no device {device} here; there are {', '.join(sorted({m.device for m in every}))}")
+        raise StoreError(f"there is no device {device} here, only {', '.join(sorted(name for _, _, name in found))}")
     return Session(next(iter(sessions)), reference_utc_ns, recordings)
+
+
+def _folder(place: Place) -> Place:
+    return place.parent if isinstance(place, Path) else place.rsplit("/", 1)[0]
 
 
 def _other(path: str) -> Recording | None:

@@ -21,8 +21,11 @@ ITERATED_FRAMES = 1 << 17
 class Readable:
     """The reading half of `spikedaq.recording.Recording`: segments, channels, samples."""
 
-    def __init__(self, source: Source, segments: Sequence[Segment] | None, columns: Sequence[int]) -> None:
+    def __init__(
+        self, source: Source, segments: Sequence[Segment] | None, columns: Sequence[int], *, ordered: bool = True
+    ) -> None:
         self._source = source
+        self._in_order = ordered
         self._fixed = None if segments is None else tuple(segments)
         self._columns = tuple(columns)
 
@@ -138,6 +141,11 @@ class Readable:
 
     # -- for those that build on it
 
+    @property
+    def _ordered(self) -> bool:
+        """Whether each segment begins after the one before it."""
+        return self._in_order and self._source.ordered
+
     def _segment(self, index: int | None) -> Segment:
         segments = self.segments
         if index is None:
@@ -172,7 +180,7 @@ class Readable:
         self, start_s: float | None, stop_s: float | None, channel_ids: Sequence[int | str] | None
     ) -> Traces:
         columns = self._chosen(channel_ids)
-        parts = [part for part in by_times(self.segments, start_s, stop_s) if part.n_frames]
+        parts = [part for part in by_times(self.segments, start_s, stop_s, ordered=self._ordered) if part.n_frames]
         spans = [(part, part.n_frames) for part in parts]
         chosen = [self._source.channels[k] for k in columns]
         return Traces(

@@ -48,8 +48,10 @@ class Recording(Readable):
         properties: Properties | None = None,
         annotations: Mapping[str, Any] | None = None,
         probe: Probe | None = None,
+        ordered: bool = True,
     ) -> None:
-        super().__init__(source, segments, range(len(source.channels)) if columns is None else columns)
+        chosen = range(len(source.channels)) if columns is None else columns
+        super().__init__(source, segments, chosen, ordered=ordered)
         self.made_by = tuple(made_by)
         self.annotations: dict[str, Any] = dict(annotations or {})
         self._properties = properties or Properties(self.channel_ids)
@@ -260,7 +262,7 @@ class Recording(Readable):
     def time_slice(self, start_s: float | None = None, stop_s: float | None = None) -> Self:
         """Return the samples with ``start_s <= t < stop_s``; segments that none of it is in are left out."""
         done = {"do": "time_slice", "start_s": start_s, "stop_s": stop_s}
-        return self._part(done, segments=by_times(self.segments, start_s, stop_s))
+        return self._part(done, segments=by_times(self.segments, start_s, stop_s, ordered=self._ordered))
 
     def select_segments(self, segment_indices: int | Sequence[int]) -> Self:
         """Return some segments, in that order."""
@@ -268,7 +270,7 @@ class Recording(Readable):
         if not indices or len(set(indices)) != len(indices):
             raise ConfigError(f"{self.name}: name at least one segment, and each once")
         done = {"do": "select_segments", "segment_indices": indices}
-        return self._part(done, segments=[self._segment(k) for k in indices])
+        return self._part(done, segments=[self._segment(k) for k in indices], ordered=indices == sorted(indices))
 
     def split_by(self, property: str = "group") -> dict[Any, Self]:  # noqa: A002 - as SpikeInterface calls it
         """Return a recording for each value of a property (also ``unit`` and ``name``), by value, in order of channels.
@@ -296,7 +298,12 @@ class Recording(Readable):
         return recording
 
     def _part(
-        self, done: dict[str, Any], *, segments: list[Segment] | None = None, places: list[int] | None = None
+        self,
+        done: dict[str, Any],
+        *,
+        segments: list[Segment] | None = None,
+        places: list[int] | None = None,
+        ordered: bool = True,
     ) -> Self:
         chosen = list(range(self.num_channels)) if places is None else places
         return type(self)(
@@ -307,6 +314,7 @@ class Recording(Readable):
             properties=self._properties.of(chosen),
             annotations=self.annotations,
             probe=None if self._probe is None else rewired(self._probe, chosen),
+            ordered=self._in_order and ordered,
         )
 
     # -- what users attach

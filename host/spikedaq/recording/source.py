@@ -40,6 +40,8 @@ class Source:
         What a reader must know.
     is_live : bool
         It may still grow.
+    ordered : bool
+        Each segment begins after the one before it: one may be found by its time without asking all.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Source:
     device_info: DeviceInfo | None = None
     reference_utc_ns: int | None = None
     is_live: bool = False
+    ordered: bool = False
 
     def __init__(self) -> None:
         self.paths: list[Path | str] = []

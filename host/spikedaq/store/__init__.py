@@ -18,6 +18,7 @@ from spikedaq.store.reader import (
     open_recording,
 )
 from spikedaq.store.repair import RepairResult, repair
+from spikedaq.store.runs import Run
 from spikedaq.store.writer import RecordingWriter
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "RecordingFile",
     "RecordingWriter",
     "RepairResult",
+    "Run",
     "StoredEpoch",
     "StoredEvent",
     "StoredGap",

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,11 @@ class ChannelStorage:
 
 def channel_storages(channels: Sequence[ChannelInfo]) -> list[ChannelStorage]:
     """Return how to store each channel, under names that HDF5 and NWB take, no two alike."""
+    return list(_storages(tuple(channels)))
+
+
+@lru_cache(maxsize=32)
+def _storages(channels: tuple[ChannelInfo, ...]) -> tuple[ChannelStorage, ...]:
     storages: list[ChannelStorage] = []
     for index, channel in enumerate(channels):
         storage = channel_storage(channel)
@@ -64,7 +70,7 @@ def channel_storages(channels: Sequence[ChannelInfo]) -> list[ChannelStorage]:
         if any(s.name == name for s in storages):
             name = f"{name}_{index}"
         storages.append(replace(storage, name=name))
-    return storages
+    return tuple(storages)
 
 
 def channel_storage(channel: ChannelInfo) -> ChannelStorage:

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,8 @@ def meta_to_json(meta: FileMeta, start_offset: int) -> str:
     return json.dumps(document, ensure_ascii=False, indent=1, default=str)
 
 
+# A recording's files are opened over and over, and each has some 10 kB of it.
+@lru_cache(maxsize=64)
 def meta_from_json(text: str, path: Path) -> tuple[FileMeta, int]:
     """Return the meta and the journal offset at which the file starts.
 

@@ -11,9 +11,19 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from spikedaq.model import ChannelInfo, ClampMode, ClockMap, DeviceInfo, EventKind, Gap, GapCause, StoreError
+from spikedaq.model import (
+    ChannelInfo,
+    ClampMode,
+    ClockMap,
+    DamagedFileError,
+    DeviceInfo,
+    EventKind,
+    Gap,
+    GapCause,
+    StoreError,
+)
 from spikedaq.store.closing import read_ending
-from spikedaq.store.extent import empty, read_extent, read_rows, series_datasets
+from spikedaq.store.extent import empty, read_extent, read_rows
 from spikedaq.store.hdf5 import open_to_read, translated
 from spikedaq.store.layout import (
     BLOCKS,
@@ -30,6 +40,9 @@ from spikedaq.store.layout import (
     channel_storages,
 )
 from spikedaq.store.repair import read_meta
+from spikedaq.store.runs import Run, find_runs
+
+_TIMES = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +157,10 @@ class RecordingFile:
         with translated(path, "read", "repair it or rebuild it from the journal"):
             self.meta, self._start_offset = read_meta(file, path)
             self._storage = channel_storages(self.meta.channels)
-            self._names = [s.name for s in self._storage]
-            self._series = series_datasets(file, self._names)
+        self._series: dict[int, Any] = {}
+        self._blocks: npt.NDArray[Any] | None = None
+        self._runs: list[Run] | None = None
         self._extent = empty(self._start_offset)
-        self._blocks = np.empty(0, BLOCKS.dtype)
         self.refresh()
 
     def __enter__(self) -> Self:
@@ -165,12 +178,14 @@ class RecordingFile:
     def refresh(self) -> int:
         """Look how far a growing file has come. Returns the samples that can be read."""
         with translated(self.path, "read", "repair it or rebuild it from the journal"):
-            self._extent = read_extent(self._file)
+            extent = read_extent(self._file)
+            if extent == self._extent:
+                return extent.n_samples
+            self._extent, self._blocks, self._runs = extent, None, None
             if self.is_live:
-                for dataset in self._series:
+                for dataset in self._series.values():
                     dataset.refresh()
-            self._blocks = self._rows(BLOCKS)
-        return self._extent.n_samples
+        return extent.n_samples
 
     # -- what it is
 
@@ -232,14 +247,14 @@ class RecordingFile:
         with translated(self.path, "read"):
             for at, k in enumerate(chosen):
                 if stop > start:
-                    raw[:, at] = self._storage[k].decode(self._series[k][start:stop])
+                    raw[:, at] = self._storage[k].decode(self._piece(k, start, stop))
         return raw
 
     def timestamps(self, start: int = 0, stop: int | None = None) -> npt.NDArray[np.float64]:
         """Return the samples' times, seconds since the reference time, float64 array."""
         start, stop = self._bounds(start, stop)
         with translated(self.path, "read"):
-            times: npt.NDArray[np.float64] = self._series[-1][start:stop]
+            times: npt.NDArray[np.float64] = self._piece(_TIMES, start, stop)
         return times
 
     def steps(self, start: int = 0, stop: int | None = None) -> npt.NDArray[np.int64]:
@@ -248,10 +263,32 @@ class RecordingFile:
         index = np.arange(start, stop, dtype=np.int64)
         if not len(index):
             return index
-        first = self._blocks["first_sample"]
-        block = np.searchsorted(first, index, side="right") - 1
-        steps: npt.NDArray[np.int64] = self._blocks["first_step"][block] + (index - first[block])
+        runs = self.runs
+        first = np.array([run.first_sample for run in runs], np.int64)
+        run = np.searchsorted(first, index, side="right") - 1
+        steps: npt.NDArray[np.int64] = np.array([run.first_step for run in runs], np.int64)[run] + (index - first[run])
         return steps
+
+    @property
+    def runs(self) -> list[Run]:
+        """Stretches without a gap."""
+        if self._runs is None:
+            with translated(self.path, "read", "repair it or rebuild it from the journal"):
+                self._runs = find_runs(self._file, self._extent)
+        return self._runs
+
+    def _piece(self, k: int, start: int, stop: int) -> Any:
+        """Return what is stored of channel ``k``, or of the times."""
+        dataset = self._series.get(k)
+        if dataset is None:
+            name = self._storage[max(k, 0)].name
+            dataset = self._file[f"acquisition/{name}/{'timestamps' if k == _TIMES else 'data'}"]
+            self._series[k] = dataset
+        if dataset.shape[0] < stop:
+            raise DamagedFileError(
+                f"{self.path}: {dataset.name} ends before sample {stop}; rebuild it from the journal"
+            )
+        return dataset[start:stop]
 
     def _bounds(self, start: int, stop: int | None) -> tuple[int, int]:
         n = self.n_samples
@@ -267,6 +304,8 @@ class RecordingFile:
     @property
     def blocks(self) -> npt.NDArray[Any]:
         """Block table, a structured array with the columns of ``/processing/icephys/blocks``."""
+        if self._blocks is None:
+            self._blocks = self._rows(BLOCKS)
         return self._blocks
 
     @property
