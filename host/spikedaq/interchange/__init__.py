@@ -12,8 +12,16 @@ from spikedaq.interchange.hdf5_export import export_spikedata_to_hdf5
 from spikedaq.interchange.hdf5_load import load_spikedata_from_hdf5
 from spikedaq.interchange.kilosort_export import export_spikedata_to_kilosort
 from spikedaq.interchange.kilosort_load import load_spikedata_from_kilosort, sampling_rate_of
+from spikedaq.interchange.neo_trains import export_spikedata_to_neo, load_spikedata_from_neo, to_neo_block
 from spikedaq.interchange.nwb_export import export_spikedata_to_nwb
 from spikedaq.interchange.nwb_load import load_spikedata_from_nwb
+from spikedaq.interchange.pickles import export_to_pickle, load_from_pickle, load_spikedata_from_pickle
+from spikedaq.interchange.sorted_npz import load_spikedata_from_spikelab_sorted_npz
+from spikedaq.interchange.sortings import (
+    load_spikedata_from_spikeinterface,
+    load_spikedata_from_spikeinterface_recording,
+    to_spikeinterface_sorting,
+)
 from spikedaq.interchange.spikelab import from_spikelab, to_spikelab
 
 __all__ = [
@@ -25,11 +33,21 @@ __all__ = [
     "UnwrittenWarning",
     "export_spikedata_to_hdf5",
     "export_spikedata_to_kilosort",
+    "export_spikedata_to_neo",
     "export_spikedata_to_nwb",
+    "export_to_pickle",
     "from_spikelab",
+    "load_from_pickle",
     "load_spikedata_from_hdf5",
     "load_spikedata_from_kilosort",
+    "load_spikedata_from_neo",
     "load_spikedata_from_nwb",
+    "load_spikedata_from_pickle",
+    "load_spikedata_from_spikeinterface",
+    "load_spikedata_from_spikeinterface_recording",
+    "load_spikedata_from_spikelab_sorted_npz",
     "sampling_rate_of",
+    "to_neo_block",
+    "to_spikeinterface_sorting",
     "to_spikelab",
 ]
