@@ -1,5 +1,11 @@
 """Spikes in the files of other tools: loaders and exporters, under the names that users of SpikeLab know."""
 
+from spikedaq.interchange.csv_tables import (
+    AveragedTraces,
+    export_spikes_to_csv,
+    load_averages_from_csv,
+    load_spikes_from_csv,
+)
 from spikedaq.interchange.errors import (
     ContentError,
     FlaggedWarning,
@@ -10,6 +16,8 @@ from spikedaq.interchange.errors import (
 )
 from spikedaq.interchange.hdf5_export import export_spikedata_to_hdf5
 from spikedaq.interchange.hdf5_load import load_spikedata_from_hdf5
+from spikedaq.interchange.hdf5_raw import load_spikedata_from_hdf5_raw_thresholded
+from spikedaq.interchange.ibl import load_spikedata_from_ibl, query_ibl_probes
 from spikedaq.interchange.kilosort_export import export_spikedata_to_kilosort
 from spikedaq.interchange.kilosort_load import load_spikedata_from_kilosort, sampling_rate_of
 from spikedaq.interchange.neo_trains import export_spikedata_to_neo, load_spikedata_from_neo, to_neo_block
@@ -25,6 +33,7 @@ from spikedaq.interchange.sortings import (
 from spikedaq.interchange.spikelab import from_spikelab, to_spikelab
 
 __all__ = [
+    "AveragedTraces",
     "ContentError",
     "FlaggedWarning",
     "MissingContentError",
@@ -35,10 +44,14 @@ __all__ = [
     "export_spikedata_to_kilosort",
     "export_spikedata_to_neo",
     "export_spikedata_to_nwb",
+    "export_spikes_to_csv",
     "export_to_pickle",
     "from_spikelab",
+    "load_averages_from_csv",
     "load_from_pickle",
     "load_spikedata_from_hdf5",
+    "load_spikedata_from_hdf5_raw_thresholded",
+    "load_spikedata_from_ibl",
     "load_spikedata_from_kilosort",
     "load_spikedata_from_neo",
     "load_spikedata_from_nwb",
@@ -46,6 +59,8 @@ __all__ = [
     "load_spikedata_from_spikeinterface",
     "load_spikedata_from_spikeinterface_recording",
     "load_spikedata_from_spikelab_sorted_npz",
+    "load_spikes_from_csv",
+    "query_ibl_probes",
     "sampling_rate_of",
     "to_neo_block",
     "to_spikeinterface_sorting",
