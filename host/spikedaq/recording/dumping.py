@@ -37,9 +37,7 @@ def to_dict(recording: Recording) -> dict[str, Any]:
         "opened": recording.opened,
         "reference_utc_ns": recording.reference_utc_ns,
         "made_by": list(recording.made_by),
-        "properties": {
-            key: {"dtype": values.dtype.str, "values": values.tolist()} for key, values in recording.properties.items()
-        },
+        "properties": plain_properties(recording),
         "annotations": plain_annotations(recording),
         "probe": recording.probe,
     }
@@ -50,6 +48,11 @@ def to_dict(recording: Recording) -> dict[str, Any]:
 def plain_annotations(recording: Recording) -> dict[str, Any]:
     """Return the annotations of a recording as plain values; ConfigError where one is none."""
     return {key: _plain(f"annotation {key!r}", value) for key, value in recording.annotations.items()}
+
+
+def plain_properties(recording: Recording) -> dict[str, Any]:
+    """Return the properties of a recording as plain values."""
+    return {key: {"dtype": values.dtype.str, "values": values.tolist()} for key, values in recording.properties.items()}
 
 
 def from_dict(described: Mapping[str, Any], *, base_folder: Path | str | None = None) -> Recording:

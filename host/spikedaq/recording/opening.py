@@ -19,6 +19,7 @@ OTHER_KINDS: tuple[tuple[str, str], ...] = (
     ("csv", "spikedaq.recording.source_csv:open_csv"),
     ("binary", "spikedaq.recording.source_binary:open_binary"),
     ("zarr", "spikedaq.recording.source_zarr:open_zarr"),
+    ("nwb", "spikedaq.recording.source_nwb:open_nwb"),
 )
 """Kinds of files beyond our recordings, in the order in which they are asked: name, and ``module:function``.
 

@@ -19,6 +19,7 @@ from spikedaq.store.reader import (
 )
 from spikedaq.store.repair import RepairResult, repair
 from spikedaq.store.runs import Run
+from spikedaq.store.series import SeriesFile, SeriesInfo
 from spikedaq.store.writer import RecordingWriter
 
 __all__ = [
@@ -35,6 +36,8 @@ __all__ = [
     "RecordingWriter",
     "RepairResult",
     "Run",
+    "SeriesFile",
+    "SeriesInfo",
     "StoredEpoch",
     "StoredEvent",
     "StoredGap",
