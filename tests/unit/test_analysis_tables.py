@@ -57,7 +57,8 @@ def test_one_row_per_spike_with_nothing_where_nothing_is_known():
     spikes = np.array([1, 3, 5])
     loops = find_loops([2, 4], 6, steps=steps, length=2)
     intervals = inter_spike_intervals_ms(spikes, times_ms, breaks=[4])
-    table = tables.spike_table(spikes, steps=steps, times_ms=times_ms, intervals_ms=intervals, loops=loops, step_ms=0.1)
+    of_spikes = {"steps": steps[spikes], "times_ms": times_ms[spikes]}
+    table = tables.spike_table(spikes, **of_spikes, intervals_ms=intervals, loops=loops, step_ms=0.1)
     lines = list(csv.DictReader(io.StringIO(text(table))))
     assert [line["time (ms)"] for line in lines] == ["0.1", "0.3", "1.5"]
     assert [line["step"] for line in lines] == ["1", "3", "15"]
@@ -66,7 +67,12 @@ def test_one_row_per_spike_with_nothing_where_nothing_is_known():
     assert [line["loop"] for line in lines] == ["", "0", "1"]
     assert [line["time in loop (ms)"] for line in lines] == ["", "0.1", "0.1"]
     empty = tables.spike_table(
-        spikes[:0], steps=steps, times_ms=times_ms, intervals_ms=np.empty(0), loops=find_loops([], 6), step_ms=0.1
+        spikes[:0],
+        steps=steps[:0],
+        times_ms=times_ms[:0],
+        intervals_ms=np.empty(0),
+        loops=find_loops([], 6),
+        step_ms=0.1,
     )
     assert empty.n_rows == 0
     assert text(empty).count("\n") == 1

@@ -131,18 +131,40 @@ def find_loops(
         An argument that makes no sense.
     """
     at = as_indices(rises, n_samples, "the first samples of loops")
+    counted = np.arange(n_samples) if steps is None else np.asarray(steps, dtype=np.int64)
+    if counted.shape != (n_samples,):
+        raise ConfigError(f"there are {len(counted)} steps for {n_samples} samples; give one for each")
+    breaks = np.flatnonzero(np.diff(counted) != 1).astype(np.int64) + 1
+    return loops_between(at, counted[at], breaks, n_samples, length=length, tolerance=tolerance)
+
+
+def loops_between(
+    at: IntArray,
+    steps: IntArray,
+    breaks: IntArray,
+    n_samples: int,
+    *,
+    length: int | None = None,
+    tolerance: int = 0,
+) -> Loops:
+    """Do what `find_loops` does, of what is left when the samples are gone.
+
+    Parameters
+    ----------
+    at, steps : int64 arrays, shape (n_rises,)
+        First samples of loops, and the model's steps of them.
+    breaks : int64 array
+        Samples before which others are missing, rising.
+    n_samples, length, tolerance
+        As there.
+    """
     if length is not None and length < 1:
         raise ConfigError(f"the length of a loop is {length} samples; it must be 1 or more")
     if tolerance < 0:
         raise ConfigError(f"the tolerance is {tolerance} samples; it must be 0 or more")
-    counted = np.arange(n_samples) if steps is None else np.asarray(steps, dtype=np.int64)
-    if counted.shape != (n_samples,):
-        raise ConfigError(f"there are {len(counted)} steps for {n_samples} samples; give one for each")
-    distances = np.diff(counted[at])
+    distances = np.diff(steps)
     usual = length if length is not None else _most_common(distances[distances > 0], tolerance)
     used = max(usual - tolerance, 1) if usual else 0
-    # How many gaps and reboots lie before each sample.
-    jumps = np.concatenate([[0], np.cumsum(np.diff(counted) != 1)]) if n_samples else np.zeros(0, np.int64)
     stops = np.concatenate([at[1:], [n_samples]]).astype(np.int64) if len(at) else at
     loops: list[Loop] = []
     for number, (start, stop) in enumerate(zip(at.tolist(), stops.tolist(), strict=True)):
@@ -150,8 +172,9 @@ def find_loops(
         size = min(stop - start, usual) if is_last and usual else stop - start
         fault = _fault(size, usual, used, tolerance, is_last=is_last)
         # A gap right after a whole loop took nothing of it.
-        end = start + size - (fault is None)
-        if usual and jumps[min(end, n_samples - 1)] != jumps[start]:
+        end = min(start + size - (fault is None), n_samples - 1)
+        first, last = np.searchsorted(breaks, (start, end), side="right")
+        if usual and first != last:
             fault = LoopFault.GAP
         loops.append(Loop(number, start, size, fault))
     return Loops(used, tuple(loops))

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from spikedaq.analysis.stretches import (
     Breaks,
     FloatArray,
+    IntArray,
     as_breaks,
     as_indices,
     as_trace,
@@ -60,6 +61,31 @@ def held_rate_hz(
     held = np.zeros(n_samples)
     held[at[0] : at[-1]] = np.repeat(rates, lengths)
     return held
+
+
+def held_rate_at(spikes: IntArray, at: IntArray, *, step_ms: float = MODEL_STEP_MS, breaks: IntArray) -> FloatArray:
+    """Return what `held_rate_hz` would on some samples, without one value for each.
+
+    Parameters
+    ----------
+    spikes, breaks : int64 arrays
+        Indices of samples, rising.
+    at : int64 array, of any shape
+        Samples.
+
+    Returns
+    -------
+    float64 array of that shape
+        In Hz.
+    """
+    rates = np.zeros(at.shape)
+    after = np.searchsorted(spikes, at, side="right")
+    between = (after > 0) & (after < len(spikes))
+    if between.any():
+        low, high = spikes[after[between] - 1], spikes[after[between]]
+        known = stretch_of(low, breaks) == stretch_of(high, breaks)
+        rates[between] = np.where(known, _MS_PER_S / ((high - low) * step_ms), 0.0)
+    return rates
 
 
 def bin_edges_ms(start_ms: float, stop_ms: float, bin_ms: float) -> FloatArray:

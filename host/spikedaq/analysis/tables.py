@@ -140,8 +140,8 @@ def spike_table(
     ----------
     spikes : int64 array, shape (n_spikes,)
         Indices of samples.
-    steps, times_ms : arrays, shape (n_samples,)
-        The model's step and time of each sample.
+    steps, times_ms : arrays, shape (n_spikes,)
+        The model's step and time of each spike.
     intervals_ms : float64 array, shape (n_spikes - 1,)
         As of `inter_spike_intervals_ms`; a row has the time since the spike before, nothing where that is not known.
     loops : Loops, optional
@@ -152,7 +152,7 @@ def spike_table(
     before = np.concatenate([[np.nan], intervals_ms]) if len(spikes) else np.empty(0)
     header = ["spike", "sample", "step", "time (ms)", "interval (ms)", "rate (Hz)"]
     with np.errstate(divide="ignore"):
-        columns: list[Any] = [np.arange(len(spikes)), spikes, steps[spikes], times_ms[spikes], before, 1000.0 / before]
+        columns: list[Any] = [np.arange(len(spikes)), spikes, steps, times_ms, before, 1000.0 / before]
     if loops is not None:
         numbers, offsets_ms = _places(spikes, loops, step_ms)
         header += ["loop", "time in loop (ms)"]

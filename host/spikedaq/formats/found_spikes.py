@@ -71,7 +71,7 @@ class Found:
     @property
     def suffix(self) -> str:
         """What is added to the names of its own tables: nothing for the neuron of the board."""
-        return "" if self.channel == "vm" else f"_{self.channel}"
+        return suffix_of(self.channel)
 
     def describe(self) -> SpikeTrain:
         """Sum them up."""
@@ -84,6 +84,11 @@ class Found:
     def held_rate_hz(self) -> npt.NDArray[np.float64]:
         """Return the rate held between spikes, float64 array, shape (n_samples,)."""
         return held_rate_hz(self.spikes, self.samples.n_samples, breaks=self.breaks)
+
+
+def suffix_of(channel: str) -> str:
+    """Return what tells the files of a potential from those of the board's own."""
+    return "" if channel == "vm" else f"_{channel}"
 
 
 def find_in(samples: Samples, channel: str, rule: SpikeRule) -> Found:
@@ -130,8 +135,8 @@ def spike_tables(found: Found) -> list[Table]:
         stock_rate_table(found.held_rate_hz(), neuron=found.neuron),
         spike_table(
             found.spikes,
-            steps=samples.steps,
-            times_ms=samples.times_ms,
+            steps=samples.steps[found.spikes],
+            times_ms=samples.times_ms[found.spikes],
             intervals_ms=found.intervals_ms(),
             step_ms=MODEL_STEP_MS,
             name=f"spikes{found.suffix}.csv",

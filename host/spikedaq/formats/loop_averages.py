@@ -30,7 +30,7 @@ from spikedaq.analysis.tables import (
     stock_means_table,
     stock_raster_table,
 )
-from spikedaq.formats.found_spikes import NEURON_CURRENTS, Found, notes_of
+from spikedaq.formats.found_spikes import NEURON_CHANNELS, NEURON_CURRENTS, Found, notes_of, suffix_of
 from spikedaq.formats.samples import Samples
 from spikedaq.model import MODEL_STEP_MS, ConfigError
 
@@ -46,6 +46,30 @@ class LoopRule:
 
     length_ms: float | None = None
     tolerance_ms: float = 0.0
+
+    @property
+    def length(self) -> int | None:
+        """The same in samples.
+
+        Raises
+        ------
+        ConfigError
+            It is less than a step.
+        """
+        length = None if self.length_ms is None else _n_steps(self.length_ms)
+        if length == 0:
+            raise ConfigError(f"a loop of {self.length_ms} ms is shorter than a step of {MODEL_STEP_MS} ms")
+        return length
+
+    @property
+    def tolerance(self) -> int:
+        """The same in samples."""
+        return _n_steps(self.tolerance_ms)
+
+
+def _n_steps(length_ms: float) -> int:
+    # More steps than there are samples, and a float has, are as good as any.
+    return round(min(length_ms / MODEL_STEP_MS, float(_MAX_STEPS)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,10 +89,14 @@ class Averaged:
     @property
     def peak(self) -> tuple[float, float]:
         """The highest mean rate, in Hz, and where in the loop it is first reached, in ms; NaN without spikes."""
-        mean = self.averages["rate (Hz)"].mean
-        if not self.n_used or not mean.any():
-            return math.nan, math.nan
-        return float(mean.max()), float(np.argmax(mean)) * MODEL_STEP_MS
+        return peak_of(self.averages["rate (Hz)"], self.n_used)
+
+
+def peak_of(rate: Average, n_used: int) -> tuple[float, float]:
+    """Return the peak of a mean rate over so many loops; see `Averaged.peak`."""
+    if not n_used or not rate.mean.any():
+        return math.nan, math.nan
+    return float(rate.mean.max()), float(np.argmax(rate.mean)) * MODEL_STEP_MS
 
 
 def loops_of(samples: Samples, rule: LoopRule) -> Loops:
@@ -79,17 +107,8 @@ def loops_of(samples: Samples, rule: LoopRule) -> Loops:
     ConfigError
         A rule that makes no sense.
     """
-
-    def n_steps(length_ms: float) -> int:
-        # More steps than there are samples, and a float has, are as good as any.
-        return round(min(length_ms / MODEL_STEP_MS, float(_MAX_STEPS)))
-
-    length = None if rule.length_ms is None else n_steps(rule.length_ms)
-    if length == 0:
-        raise ConfigError(f"a loop of {rule.length_ms} ms is shorter than a step of {MODEL_STEP_MS} ms")
     rises = trigger_rises(samples.channels["trigger"])
-    tolerance = n_steps(rule.tolerance_ms)
-    return find_loops(rises, samples.n_samples, steps=samples.steps, length=length, tolerance=tolerance)
+    return find_loops(rises, samples.n_samples, steps=samples.steps, length=rule.length, tolerance=rule.tolerance)
 
 
 def average_over(found: Found, loops: Loops) -> Averaged:
@@ -118,53 +137,68 @@ def before_table(found: Found, around: TriggeredAverage) -> Table:
 
 def average_tables(one: Averaged) -> list[Table]:
     """Return the tables of averages: the stock software's two, our own, and with the board's neuron the loops."""
-    found, samples, loops = one.found, one.found.samples, one.loops
-    of = one.averages
-    current = of.get(f"{NEURON_CURRENTS[found.channel]} (a.u.)")
+    found, samples = one.found, one.found.samples
+    spikes = spike_table(
+        found.spikes,
+        steps=samples.steps[found.spikes],
+        times_ms=samples.times_ms[found.spikes],
+        intervals_ms=found.intervals_ms(),
+        loops=one.loops,
+        step_ms=MODEL_STEP_MS,
+        name=f"spikes{found.suffix}.csv",
+    )
+    return loop_tables(found.channel, one.loops, one.raster, one.averages, spikes)
+
+
+def loop_tables(
+    channel: str, loops: Loops, places: Raster, averages: Mapping[str, Average], spikes: Table
+) -> list[Table]:
+    """Return the tables of one neuron's averages, with that of its spikes among them."""
+    neuron, suffix = NEURON_CHANNELS[channel], suffix_of(channel)
+    current = averages.get(f"{NEURON_CURRENTS[channel]} (a.u.)")
     tables = [
         stock_means_table(
-            of["rate (Hz)"].mean,
-            of[f"{found.channel} (mV)"].mean,
+            averages["rate (Hz)"].mean,
+            averages[f"{channel} (mV)"].mean,
             None if current is None else current.mean,
-            neuron=found.neuron,
+            neuron=neuron,
         ),
-        stock_raster_table(one.raster, neuron=found.neuron),
-        average_table(of, step_ms=MODEL_STEP_MS, name=f"averages{found.suffix}.csv"),
-        spike_table(
-            found.spikes,
-            steps=samples.steps,
-            times_ms=samples.times_ms,
-            intervals_ms=found.intervals_ms(),
-            loops=loops,
-            step_ms=MODEL_STEP_MS,
-            name=f"spikes{found.suffix}.csv",
-        ),
+        stock_raster_table(places, neuron=neuron),
+        average_table(averages, step_ms=MODEL_STEP_MS, name=f"averages{suffix}.csv"),
+        spikes,
     ]
-    if found.channel == "vm":
+    if channel == "vm":
         tables.append(loop_table(loops, step_ms=MODEL_STEP_MS))
     return tables
 
 
 def average_document(one: Averaged) -> dict[str, Any]:
     """Return the numbers of averages, as ``spikedaq average --json`` prints them."""
-    samples = one.found.samples
-    peak_hz, at_ms = one.peak
+    found, samples = one.found, one.found.samples
     return {
         "recording": samples.name,
         "path": str(samples.path),
         "device": samples.device,
-        "neuron": one.found.neuron,
-        "channel": one.found.channel,
-        "threshold_mv": one.found.threshold_mv,
-        "n_loops": len(one.loops.every),
-        "n_used": one.n_used,
-        "left_out": {str(fault): n for fault, n in one.loops.faults.items()},
-        "length_ms": one.loops.length * MODEL_STEP_MS,
-        "n_spikes": len(one.found.spikes),
-        "n_spikes_in_loops": len(one.raster.offsets),
+        "neuron": found.neuron,
+        "channel": found.channel,
+        "threshold_mv": found.threshold_mv,
+        **loop_document(one.loops, one.raster, one.peak),
+        "n_spikes": len(found.spikes),
+        "notes": notes_of(samples),
+    }
+
+
+def loop_document(loops: Loops, places: Raster, peak: tuple[float, float]) -> dict[str, Any]:
+    """Return the numbers of loops, and of the spikes in them."""
+    peak_hz, at_ms = peak
+    return {
+        "n_loops": len(loops.every),
+        "n_used": len(loops.starts),
+        "left_out": {str(fault): n for fault, n in loops.faults.items()},
+        "length_ms": loops.length * MODEL_STEP_MS,
+        "n_spikes_in_loops": len(places.offsets),
         "peak_rate_hz": peak_hz,
         "peak_at_ms": at_ms,
-        "notes": notes_of(samples),
     }
 
 
