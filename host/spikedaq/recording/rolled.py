@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -161,16 +161,14 @@ class FileSegment(Segment):
         parts = []
         for piece, first, after in self._within(start, stop):
             own = [piece.columns[k] for k in chosen]
-            parts.append(
-                self._pool.reading(piece.place, partial(RecordingFile.samples, start=first, stop=after, columns=own))
-            )
+            parts.append(self._pool.reading(piece.place, methodcaller("samples", first, after, own)))
         return parts[0] if len(parts) == 1 else np.concatenate([np.empty((0, len(chosen)), np.int16), *parts])
 
     def times_s(self, start: int, stop: int) -> FloatArray:
         """Return the samples' times, in seconds, shape (stop - start,)."""
         parts = []
         for piece, first, after in self._within(start, stop):
-            times = self._pool.reading(piece.place, partial(RecordingFile.timestamps, start=first, stop=after))
+            times = self._pool.reading(piece.place, methodcaller("timestamps", first, after))
             if len(back := np.flatnonzero(times[1:] < times[:-1])):
                 self._is_backwards(piece.place, float(times[back[0]]))
             parts.append(times + piece.shift_s)
