@@ -145,7 +145,8 @@ def test_neos_own_objects_are_read():
         assert [t.tolist() for t in found.trains] == [[-500.0, 250.0], []]
         assert (found.start_time, found.length) == (-1000.0, 3000.0)
         assert found.neuron_attributes[0] == {"name": "a", "cell": 7}
-    cut = load_spikedata_from_neo(block, length_ms=600.0)
+    with quiet():
+        cut = load_spikedata_from_neo(block, length_ms=600.0)
     assert ([t.tolist() for t in cut.trains], cut.metadata["n_after_length"]) == ([[-500.0], []], 1)
     with pytest.raises(ContentError, match="1 segments"):
         load_spikedata_from_neo(block, segment_index=1)

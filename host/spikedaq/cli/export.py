@@ -1,4 +1,4 @@
-"""`spikedaq export`: a recording as CSV."""
+"""`spikedaq export`: a recording as CSV, or its spikes in the files of other tools."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from spikedaq.cli import export_spikes
 from spikedaq.cli.common import console, gaps_text, print_json
 
 
 def add_commands(commands: Any) -> None:
     """Add this module's command."""
-    parser = commands.add_parser("export", help="write a recording as the stock nine-column CSV")
-    parser.add_argument("recording", type=Path, help="a folder of a session or device, or one .nwb file")
+    parser = commands.add_parser(
+        "export", help="write a recording as the stock nine-column CSV, or its spikes for other tools"
+    )
+    parser.add_argument("recording", type=place, help="a folder of a session or device, or one .nwb file")
     parser.add_argument(
-        "--out", type=Path, metavar="PATH", help="a folder, or NAME.csv for one device (default: beside the recording)"
+        "--out", type=place, metavar="PATH", help="a folder, or NAME.csv for one device (default: beside the recording)"
     )
     parser.add_argument("--device", metavar="NAME", help="only this device of a session")
     parser.add_argument(
@@ -35,11 +38,19 @@ def add_commands(commands: Any) -> None:
     )
     parser.add_argument("--overwrite", action="store_true", help="replace CSV files that are already there")
     parser.add_argument("--json", action="store_true", help="print the files' names as JSON")
+    export_spikes.add_options(parser)
     parser.set_defaults(run=run_export)
+
+
+def place(text: str) -> Path | str:
+    """Read a path; a URL stays as it is."""
+    return text if "://" in text else Path(text)
 
 
 def run_export(arguments: argparse.Namespace) -> int:
     """Export one recording."""
+    if arguments.to is not None:
+        return export_spikes.run(arguments)
     # HDF5 and numpy take 0.3 s to load; the other commands do without.
     from spikedaq.formats import export_csv  # noqa: PLC0415
 

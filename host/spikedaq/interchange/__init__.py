@@ -14,6 +14,7 @@ from spikedaq.interchange.errors import (
     UntrustedError,
     UnwrittenWarning,
 )
+from spikedaq.interchange.formats import FORMATS, load_spikes, save_spikes
 from spikedaq.interchange.hdf5_export import export_spikedata_to_hdf5
 from spikedaq.interchange.hdf5_load import load_spikedata_from_hdf5
 from spikedaq.interchange.hdf5_raw import load_spikedata_from_hdf5_raw_thresholded
@@ -33,6 +34,7 @@ from spikedaq.interchange.sortings import (
 from spikedaq.interchange.spikelab import from_spikelab, to_spikelab
 
 __all__ = [
+    "FORMATS",
     "AveragedTraces",
     "ContentError",
     "FlaggedWarning",
@@ -59,9 +61,11 @@ __all__ = [
     "load_spikedata_from_spikeinterface",
     "load_spikedata_from_spikeinterface_recording",
     "load_spikedata_from_spikelab_sorted_npz",
+    "load_spikes",
     "load_spikes_from_csv",
     "query_ibl_probes",
     "sampling_rate_of",
+    "save_spikes",
     "to_neo_block",
     "to_spikeinterface_sorting",
     "to_spikelab",

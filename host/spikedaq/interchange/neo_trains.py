@@ -13,6 +13,7 @@ from spikedaq.interchange.errors import ContentError
 from spikedaq.interchange.pickles import imported_names, refuse_untrusted
 from spikedaq.interchange.places import PathOrUrl, absolute, read_from, write_to
 from spikedaq.interchange.spikelab import as_trains
+from spikedaq.interchange.window import cut_at
 from spikedaq.model import ArgumentError, ArgumentTypeError, require
 
 _WRITERS = {".nix": "NixIO", ".h5": "NixIO", ".mat": "NeoMatlabIO"}
@@ -35,7 +36,7 @@ def load_spikedata_from_neo(
     segment_index : int
         Of a block, or of the first block of a file.
     length_ms : float, optional
-        Later spikes are left out. Default: to the last ``t_stop``.
+        Later spikes are left out and counted. Default: to the last ``t_stop``.
     trust : bool
         Say that you know who made a file that is a pickle; reading it can run code.
 
@@ -69,19 +70,7 @@ def load_spikedata_from_neo(
             f"{type(source).__name__} has no spike trains; give a Block, a Segment or a list of them"
         )
     found = SpikeTrains.from_neo_spiketrains(trains, metadata=metadata)
-    if length_ms is None:
-        return found
-    stop_ms = found.start_time + length_ms
-    kept = [train[train <= stop_ms] for train in found.trains]
-    if n_left_out := sum(map(len, found.trains)) - sum(map(len, kept)):
-        found.metadata["n_after_length"] = n_left_out
-    return SpikeTrains(
-        kept,
-        length=length_ms,
-        start_time=found.start_time,
-        neuron_attributes=found.neuron_attributes,
-        metadata=found.metadata,
-    )
+    return cut_at(found, length_ms)
 
 
 def to_neo_block(sd: SpikeTrains | Any) -> Any:

@@ -218,7 +218,7 @@ def _columns_of(trains: SpikeTrains) -> dict[str, list[Any]]:
         if kinds == {int, float}:
             plain, kinds = [float(value) for value in plain if value is not None], {float}
         if len(kinds) == 1 and kinds <= {int, float, str, bool} and "/" not in name and ":" not in name:
-            column = {"name": "unit_name"}.get(name, name)
+            column = "unit_name" if name == "name" or (name == "unit_id" and kinds == {str}) else name
             if column not in _OWN_COLUMNS and column not in columns:
                 columns[column] = plain
     return columns

@@ -14,7 +14,11 @@ from spikedaq.interchange.electrodes import distinct_ids
 from spikedaq.interchange.errors import UnwrittenWarning
 from spikedaq.interchange.spikelab import as_trains
 from spikedaq.interchange.times import checked_fs_hz, from_ms
+from spikedaq.interchange.window import window_read_back
 from spikedaq.model import ArgumentError, ArgumentTypeError, require
+
+_WINDOW = ("shift_ms", "start_time_ms", "length_ms")
+"""Annotations of our sortings: what was added to times, and the window before that."""
 
 
 def load_spikedata_from_spikeinterface(
@@ -26,13 +30,28 @@ def load_spikedata_from_spikeinterface(
 ) -> SpikeTrains:
     """Return the units of one segment of a sorting; see `SpikeTrains.from_sorting`.
 
+    Of a sorting that `to_spikeinterface_sorting` made the window comes back, too.
+
     Raises
     ------
     ArgumentTypeError, ArgumentError
         No sorting (TypeError, too); units or a segment that it does not have (ValueError, too).
     """
-    return SpikeTrains.from_sorting(
+    found = SpikeTrains.from_sorting(
         sorting, sampling_frequency=sampling_frequency, unit_ids=unit_ids, segment_index=segment_index
+    )
+    annotation = getattr(sorting, "get_annotation", lambda _: None)
+    shift_ms, start_ms, length_ms = (annotation(key) for key in _WINDOW)
+    if shift_ms is None or start_ms is None or length_ms is None:
+        return found
+    trains = [train - shift_ms for train in found.trains]
+    start_ms, length_ms = window_read_back(SpikeTrains([], start_time=start_ms, length=length_ms), trains)
+    return SpikeTrains(
+        trains,
+        start_time=start_ms,
+        length=length_ms,
+        neuron_attributes=found.neuron_attributes,
+        metadata=found.metadata,
     )
 
 
@@ -111,13 +130,20 @@ def to_spikeinterface_sorting(sd: SpikeTrains | Any, *, fs_Hz: float) -> Any:  #
     if shift_ms:
         message = f"the window starts at {trains.start_time:g} ms, and samples count from there: they cannot be below 0"
         warnings.warn(message, UnwrittenWarning, stacklevel=2)
-    units = {i: from_ms(train + shift_ms, "samples", fs_hz) for i, train in zip(distinct_ids(trains), trains.trains,
-                                                                                strict=True)}  # fmt: skip
+    samples = [from_ms(train + shift_ms, "samples", fs_hz) for train in trains.trains]
+    units = dict(zip(_unit_ids(trains), samples, strict=True))
     sorting = core.NumpySorting.from_unit_dict([units], fs_hz)
     for key, values in _properties(trains).items():
         sorting.set_property(key, values)
-    sorting.annotate(start_time_ms=trains.start_time, length_ms=trains.length, shift_ms=shift_ms)
+    sorting.annotate(**dict(zip(_WINDOW, (shift_ms, trains.start_time, trains.length), strict=True)))
     return sorting
+
+
+def _unit_ids(trains: SpikeTrains) -> Sequence[int | str]:
+    """Return the units' own names where each has one and they differ, else numbers."""
+    names = [one.get("unit_id") for one in trains.neuron_attributes or ()]
+    texts = [name for name in names if isinstance(name, str)]
+    return texts if texts and len(set(texts)) == trains.N else distinct_ids(trains)
 
 
 def _properties(trains: SpikeTrains) -> dict[str, Any]:

@@ -110,6 +110,26 @@ def trains_of(
     )
 
 
+def cut_at(trains: SpikeTrains, length_ms: float | None) -> SpikeTrains:
+    """Return spike trains with a window of that length; later spikes are left out, counted and flagged.
+
+    Raises
+    ------
+    ArgumentError
+        A length that cannot be.
+    """
+    if length_ms is None:
+        return trains
+    content = Content(
+        str(trains.metadata.get("source_file", "the spike trains")),
+        trains.trains,
+        trains.start_time,
+        attributes=trains.neuron_attributes,
+        metadata=dict(trains.metadata),
+    )
+    return trains_of(content, length_ms=length_ms)
+
+
 def window_read_back(trains: SpikeTrains, read_back: Sequence[FloatArray]) -> tuple[float, float]:
     """Return start and length in ms in which all times are once they are read back, ``read_back``, each sorted.
 
