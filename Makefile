@@ -103,6 +103,7 @@ bench: $(VENV)/.dev $(VENV)/.installed
 	$(PY) tests/perf/closed_loop.py $(CLOSED_LOOP)
 	$(PY) tests/perf/scope.py $(SCOPE)
 	$(PY) tests/perf/page.py $(PAGE)
+	$(PY) tests/perf/reading.py $(READING)
 	$(PY) tests/perf/detect.py $(DETECT)
 
 # Faster than any board, for as long as wished: SOAK="--minutes 60".

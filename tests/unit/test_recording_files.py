@@ -81,6 +81,8 @@ def test_windows_of_a_triggered_recording_are_segments(folder: Path) -> None:
     assert in_segments(recording.time_slice(0.05995, 0.20095)) == [(600, 100, 7), (1000, 100, 7), (2000, 10, 7)]
     assert in_segments(recording.time_slice(0.10495, 0.19995)) == [(1050, 50, 7)]
     assert in_segments(recording.time_slice(0.08, 0.09)) == [(700, 0, 7)]
+    turned = recording.select_segments([2, 0])
+    assert in_segments(turned.time_slice(0.05995, 0.20095)) == [(2000, 10, 7), (600, 100, 7)]
 
 
 def test_what_happened_goes_with_the_part(folder: Path) -> None:
