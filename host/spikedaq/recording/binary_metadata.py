@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -42,11 +43,11 @@ def read_json(path: Path) -> dict[str, Any]:
 def read_properties(folder: Path, n_channels: int, flags: list[str]) -> dict[str, npt.NDArray[Any]]:
     """Return a folder's properties, arrays of shape (n_channels, ...); flag what cannot be. Nothing is unpickled."""
     found: dict[str, npt.NDArray[Any]] = {}
-    for path in sorted(folder.glob("*.npy")) if folder.is_dir() else ():
+    for path in sorted(folder.glob("*.npy"), key=str) if folder.is_dir() else ():
         if path.stem == "contact_vector":  # how older versions kept the probe, which is beside it in full
             continue
         try:
-            values = np.load(path, allow_pickle=False)
+            values = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
         except (OSError, ValueError) as error:
             why = "it would have to be unpickled" if "allow_pickle" in str(error) else str(error)
             flags.append(f"property {path.stem} is left out: {why}")

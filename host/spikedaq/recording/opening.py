@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from spikedaq.formats.remote import S3Path, is_url, place_of, there
 from spikedaq.model import ConfigError, StoreError
 from spikedaq.recording.files import FileSource
 from spikedaq.recording.recording import Recording
 from spikedaq.recording.rolled import FilePart, Opener, Place, scan
 from spikedaq.recording.session import Session
-from spikedaq.store import is_file_name, open_recording
+from spikedaq.store import RecordingFile, is_file_name, open_recording
 
 OTHER_KINDS: tuple[tuple[str, str], ...] = (
     ("csv", "spikedaq.recording.source_csv:open_csv"),
@@ -63,12 +64,47 @@ def open_session(
     if not paths:
         raise StoreError("name the folder of a session, or several of one session")
     given = [str(path) for path in paths]
+    if urls := [one for one in given if is_url(one)]:
+        if len(urls) != len(given):
+            raise StoreError(f"{', '.join(given)}: some are in S3 and some are not; open what is in one place")
+        parts, damaged = scan_all(remote_files(urls), skip_damaged=skip_damaged, opener=open_remote)
+        return session_of(parts, device=device, mode=mode, opener=open_remote, flags=damaged)
 
     def find() -> list[Place]:
         return list(dict.fromkeys(file.resolve() for one in given for file in _files(one)))
 
     parts, damaged = scan_all(find(), skip_damaged=skip_damaged)
     return session_of(parts, device=device, mode=mode, find=find, flags=damaged)
+
+
+def remote_files(urls: Sequence[str]) -> list[Place]:
+    """Return the addresses of the recording files that are at or below some addresses in S3, or that a pattern names.
+
+    Raises
+    ------
+    StoreError
+        There are none, or nobody is let in.
+    """
+    found: list[Place] = []
+    for url in urls:
+        path = S3Path(url)
+        if any(sign in path.name for sign in "*?["):
+            files = [one for one in path.parent.glob(path.name) if is_file_name(one.name)]
+        elif there(path).is_file():
+            files = [path]
+        else:
+            depth = len(str(path).split("/"))
+            below = [one for one in path.glob("**/*.nwb") if is_file_name(one.name)]
+            files = [one for one in below if not any(part.startswith(".") for part in str(one).split("/")[depth:])]
+        if not files:
+            raise StoreError(f"there is no recording at {path}; name the prefix of a session, or a file")
+        found += [str(one) for one in files]
+    return list(dict.fromkeys(found))
+
+
+def open_remote(url: Place) -> RecordingFile:
+    """Open a recording file in S3, which is read in ranges as it is needed."""
+    return open_recording(place_of(str(url)))
 
 
 def scan_all(

@@ -94,7 +94,6 @@ class Saved:
         )
 
     def _source(self, flags: Sequence[str]) -> Source:
-        path = Path(self.path)
         try:
             known = dict(self.ours)
             for segment, row in zip(self.segments, known.get("segments", [{}] * len(self.segments)), strict=True):
@@ -109,7 +108,7 @@ class Saved:
                 fs_hz=self.fs_hz,
                 dtype=self.dtype,
                 channel_ids=check_ids(self.channel_ids, len(channels)),
-                name=str(known.get("name") or path.name),
+                name=str(known.get("name") or str(self.path).rstrip("/").rpartition("/")[2]),
                 opened=self.opened,
                 reference_utc_ns=known.get("reference_utc_ns"),
                 flags=[*known.get("flags", ()), *flags],
@@ -117,7 +116,7 @@ class Saved:
             source.session, source.bench, source.device = (known.get(key) for key in ("session", "bench", "device"))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             refuse(self.path, f"what it says of itself cannot be ({error})", error)
-        source.paths = [self.path if isinstance(self.path, str) else path]
+        source.paths = [self.path]
         return source
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from spikedaq.formats.remote import folder_sent_whole, is_url, sent_whole
 from spikedaq.model import ConfigError, StoreError
 from spikedaq.recording.copying import Progress, check_jobs
 from spikedaq.recording.opening import open_recordings
@@ -26,6 +27,8 @@ FORMATS: Mapping[str, str] = {
     "zarr": "spikedaq.recording.save_zarr:save_zarr",
 }
 """Name of a format to ``module:function``, which returns where it has written."""
+_LAST = ("binary.json", "spikedaq.json", ".zattrs", ".zgroup", ".zmetadata")
+"""What makes a folder a recording."""
 
 
 def save(
@@ -44,13 +47,15 @@ def save(
     recording : Recording
     path : Path or str
         A folder for ``binary``; for ``zarr`` one that ends in ``.zarr``, which is added; a ``.nwb`` file for ``nwb``.
+        Or ``s3://bucket/key``: it is written here first, in the folder for temporary files, and put there whole.
     format : {"binary", "nwb", "zarr"}
     n_jobs : int
         Processes that read and write at a time; -1: one per processor. NWB is written by one.
     progress : bool or callable, optional
         True shows a bar on stderr; a function is called with frames written and frames in all.
     overwrite : bool
-        Replace what is there, when all is written. Whatever stops the work before leaves the old as it was.
+        Replace what is there, when all is written. Whatever stops the work before leaves the old as it was. In S3 no
+        folder is replaced.
 
     Returns
     -------
@@ -76,11 +81,25 @@ def save(
     # What still grows is written as it is now.
     fixed = recording.frame_slice(0, recording.num_frames) if recording.is_live else recording
     with shown(progress, f"saving {recording.name}") as report:
-        written = writer(fixed, Path(path), n_jobs=n_jobs, progress=report, overwrite=overwrite)
+        options = {"n_jobs": n_jobs, "progress": report}
+        if not is_url(path):
+            written = str(writer(fixed, Path(path), overwrite=overwrite, **options))
+        else:
+            written = _ending(str(path), format)
+            sent = (
+                sent_whole(written, overwrite=overwrite) if format == "nwb" else folder_sent_whole(written, last=_LAST)
+            )
+            with sent as local:
+                writer(fixed, local, overwrite=False, **options)
     opened: Any = open_recordings(written)
     if not isinstance(opened, Recording):
         raise StoreError(f"{written} was written and reads as several devices; please report this")
     return opened
+
+
+def _ending(url: str, format: str) -> str:  # noqa: A002 - as `save` calls it
+    url = url.strip().rstrip("/")
+    return url if format != "zarr" or url.endswith(".zarr") else f"{url}.zarr"
 
 
 @contextmanager

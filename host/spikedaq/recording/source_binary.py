@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from spikedaq.formats.remote import place_of, read_range
 from spikedaq.model import StoreError
 from spikedaq.recording.binary_metadata import read_annotations, read_json, read_probe, read_properties
 from spikedaq.recording.recording import Recording
@@ -17,6 +19,8 @@ from spikedaq.recording.segments import FloatArray, Segment
 
 DESCRIPTION = "binary.json"
 OURS = "spikedaq.json"
+_HEADER_BYTES = 1 << 12
+"""More than numpy's header of one row ever has."""
 
 
 class BinarySegment(Segment):
@@ -56,7 +60,7 @@ class BinarySegment(Segment):
         self._n_frames, self.rest = divmod(max(_size(path) - offset, 0), dtype.itemsize * n_channels)
         self._t_start_s = t_start_s
         if times is not None:
-            n_times = len(self._time_map(times))
+            n_times = self._look_at_times(times)
             if n_times < self.n_frames:
                 raise StoreError(f"{times} has {n_times} times and {path.name} {self.n_frames} frames; copy both again")
             if self.n_frames:
@@ -79,32 +83,47 @@ class BinarySegment(Segment):
 
     def read(self, start: int, stop: int, columns: Sequence[int] | None = None) -> npt.NDArray[Any]:
         """Return raw values, an array of the file's dtype, shape (stop - start, n_columns)."""
-        wanted: Any = slice(None) if columns is None else list(columns)
-        if not self.n_frames:
-            return np.empty((0, self._n_channels), self._dtype)[:, wanted]
-        shape = (self.n_frames, self._n_channels)
-        try:
-            mapped: Any = np.memmap(
-                self.path, self._dtype, "r", self._offset, shape if self._time_axis == 0 else shape[::-1]
-            )
-        except (OSError, ValueError) as error:
-            raise StoreError(f"cannot read {self.path}: {error}; was it changed since it was opened?") from error
-        mapped = mapped if self._time_axis == 0 else mapped.T
-        return np.array(mapped[start:stop, wanted], order="C")
+        wanted = range(self._n_channels) if columns is None else columns
+        n, width = stop - start, self._dtype.itemsize
+        if self._time_axis == 0:
+            data = self._bytes(self.path, self._offset + start * self._n_channels * width, n * self._n_channels * width)
+            frames = np.frombuffer(data, self._dtype).reshape(n, self._n_channels)
+            return np.array(frames if columns is None else frames[:, list(wanted)], order="C")
+        found = np.empty((n, len(wanted)), self._dtype)
+        for at, k in enumerate(wanted):
+            data = self._bytes(self.path, self._offset + (k * self._n_frames + start) * width, n * width)
+            found[:, at] = np.frombuffer(data, self._dtype)
+        return found
 
     def times_s(self, start: int, stop: int) -> FloatArray:
         """Return the frames' times in seconds, float64 array, shape (stop - start,)."""
         if self._times is None:
             return super().times_s(start, stop)
-        return np.array(self._time_map(self._times)[start:stop], dtype=np.float64)
+        return np.frombuffer(self._bytes(self._times, self._times_offset + 8 * start, 8 * (stop - start)), "<f8").copy()
 
-    def _time_map(self, path: Path) -> Any:
+    def _bytes(self, path: Path, offset: int, n_bytes: int) -> bytes:
         try:
-            if path.suffix == ".npy":  # before 0.105
-                return np.load(path, mmap_mode="r", allow_pickle=False)
-            return np.memmap(path, "<f8", "r") if _size(path) else np.empty(0)
-        except (OSError, ValueError) as error:
-            raise StoreError(f"cannot read {path}: {error}; copy it again") from error
+            data = read_range(path, offset, n_bytes)
+        except OSError as error:
+            raise StoreError(f"cannot read {path}: {error.strerror}; was it moved since it was opened?") from error
+        if len(data) != n_bytes:
+            raise StoreError(f"{path} is shorter than it was: it was changed since it was opened; open it again")
+        return data
+
+    def _look_at_times(self, path: Path) -> int:
+        """Return how many times a file has, and note where they begin: at its first byte, or after numpy's header."""
+        self._times_offset = 0
+        if path.suffix == ".npy":  # before 0.105, and ours
+            try:
+                head = io.BytesIO(self._bytes(path, 0, min(_HEADER_BYTES, _size(path))))
+                np.lib.format.read_magic(head)
+                shape, _, dtype = np.lib.format.read_array_header_1_0(head)
+            except ValueError as error:
+                raise StoreError(f"{path} is no array of numpy ({error}); copy it again") from error
+            if dtype != np.dtype("<f8") or len(shape) != 1:
+                raise StoreError(f"{path} has {dtype} of shape {shape}, and times are a row of float64; copy it again")
+            self._times_offset = head.tell()
+        return (_size(path) - self._times_offset) // 8
 
 
 def open_binary(given: str) -> Recording | None:
@@ -115,7 +134,7 @@ def open_binary(given: str) -> Recording | None:
     StoreError
         A file of it is missing, damaged, or says what cannot be.
     """
-    path = Path(given)
+    path = place_of(given)
     return read_binary_folder(path).recording() if (path / DESCRIPTION).is_file() else None
 
 

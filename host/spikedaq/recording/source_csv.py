@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from spikedaq.formats.remote import place_of
 from spikedaq.recording.csv_columns import CsvChannel
 from spikedaq.recording.csv_scan import CsvScan, CsvStretch, Progress, scan_csv
 from spikedaq.recording.segments import Channel, FloatArray, Segment
@@ -143,7 +144,7 @@ def open_csv(given: str) -> CsvSource | None:
     StoreError
         It has no time, no membrane potential, no row, or a line that cannot be; the text names it and the remedy.
     """
-    path = Path(given)
+    path = place_of(given)
     if path.suffix.strip().lower() != ".csv" or not path.is_file():
         return None
     return CsvSource(path)

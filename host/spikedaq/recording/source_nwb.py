@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from spikedaq.formats.remote import place_of
 from spikedaq.model import StoreError
 from spikedaq.recording.recording import Recording
 from spikedaq.recording.saved import FORMAT, Saved, check_described, refuse
@@ -100,7 +100,7 @@ def open_nwb(given: str) -> Recording | None:
     StoreError
         It has no series of samples, or is damaged.
     """
-    path = Path(given)
+    path = place_of(given)
     if path.suffix != ".nwb" or not path.is_file():
         return None
     try:

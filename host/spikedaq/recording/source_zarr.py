@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from spikedaq.formats.remote import S3Path, place_of
 from spikedaq.model import StoreError, require
 from spikedaq.recording.recording import Recording
 from spikedaq.recording.saved import Saved, check_described, refuse
@@ -85,10 +86,11 @@ def open_zarr(given: str) -> Recording | None:
     MissingExtraError
         Zarr is not installed.
     """
-    path = Path(given)
+    path = place_of(given)
     if not path.is_dir() or not ((path / ".zgroup").is_file() or path.suffix == ".zarr"):
         return None
-    return read_zarr(str(path), {"kind": "zarr", "path": str(path.absolute())}).recording()
+    store = path.mapping() if isinstance(path, S3Path) else None
+    return read_zarr(str(path), {"kind": "zarr", "path": str(path.absolute())}, store).recording()
 
 
 def read_zarr(where: str, opened: dict[str, Any], store: Mapping[str, bytes] | None = None) -> Saved:
@@ -106,7 +108,10 @@ def read_zarr(where: str, opened: dict[str, Any], store: Mapping[str, bytes] | N
     zarr = require("zarr", "zarr")
     flags: list[str] = []
     try:
-        root = zarr.open_group(where if store is None else store, mode="r")
+        # Where a file is a request, all descriptions at once.
+        at_once = store is not None and ".zmetadata" in store
+        opener = zarr.open_consolidated if at_once else zarr.open_group
+        root = opener(where if store is None else store, mode="r")
         attributes = root.attrs.asdict()
         if "channel_ids" not in root or "num_segments" not in attributes:
             refuse(where, "it is Zarr, and no recording of SpikeInterface or spikedaq")

@@ -66,7 +66,12 @@ def open_file(path: Path, mode: str, *, swmr: bool = False, locking: bool | None
 
 
 def open_to_read(path: Path) -> tuple[Any, bool]:
-    """Open plainly, or as a growing file. Returns the file and whether it is marked as growing."""
+    """Open plainly, or as a growing file. Returns the file and whether it is marked as growing.
+
+    What is no path of this computer opens itself for reading in ranges, and does not grow.
+    """
+    if not isinstance(path, Path):
+        return h5py.File(path.open("rb"), "r", rdcc_nbytes=CHUNK_CACHE_BYTES), False
     try:
         # HDF5's usual locks: within one process all who have a file open must agree, and other libraries use them.
         return open_file(path, "r", locking=None), False

@@ -122,12 +122,17 @@ class StoredEpoch:
 def open_recording(path: Path) -> RecordingFile:
     """Open a recording file for reading, also while it is being written or after its writer was killed.
 
+    Parameters
+    ----------
+    path : Path
+        Or an object that stands for a file elsewhere: with ``is_file()``, ``open("rb")`` and its address as text.
+
     Raises
     ------
     StoreError
         Absent, not permitted, not a recording of spikedaq, or of a later version.
     """
-    path = Path(path)
+    path = Path(path) if isinstance(path, str) else path
     if not path.is_file():
         raise StoreError(f"cannot open {path}: there is no such file")
     with translated(path, "open", "if its writer was killed, repair it"):

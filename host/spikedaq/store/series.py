@@ -73,7 +73,7 @@ class SeriesFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = Path(path)
+        self.path = path
         with translated(path, "open", _REMEDY):
             self._file, _ = open_to_read(self.path)
         try:
