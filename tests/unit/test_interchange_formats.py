@@ -120,7 +120,7 @@ def test_export_writes_the_spikes_of_each_device(session, tmp_path, capsys):
     ]
     names = {"spike_times_dataset": "spike_times", "spike_times_index_dataset": "spike_times_index"}
     found = lab.load_spikedata_from_hdf5(str(session / "demo_beta_spikes.h5"), **names)
-    assert np.round(np.diff(found.train[0]), 6).tolist() == [20.0, 20.0, 20.0]
+    assert np.round(np.diff(found.train[0]), 3).tolist() == [20.0, 20.0, 20.0], "host time, of a clock that is not ours"
     ours = load_spikes(session / "demo_beta_spikes.h5")
     assert (ours.metadata["session"], ours.neuron_attributes[0]["unit_id"]) == ("demo", "vm")
     status, _, err = run(capsys, "export", session, "--to", "hdf5")
