@@ -101,9 +101,9 @@ def describe_spikes(
     spikes: npt.ArrayLike, n_samples: int, *, step_ms: float = MODEL_STEP_MS, breaks: Breaks = None
 ) -> SpikeTrain:
     """Sum up the spikes of a trace of ``n_samples`` samples; arguments as in `held_rate_hz`."""
-    times_ms = np.arange(n_samples) * positive(step_ms, "the step in ms")
     at = as_indices(spikes, n_samples, "spikes")
-    intervals = inter_spike_intervals_ms(at, times_ms, breaks=breaks)
+    intervals = np.diff(at) * positive(step_ms, "the step in ms")
+    intervals[np.diff(stretch_of(at, as_breaks(breaks, n_samples))) != 0] = np.nan
     known = _known(intervals)
     recorded_ms = n_samples * step_ms
     some = len(known) > 0

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import math
 from pathlib import Path
+from typing import Any
 
-from spikedaq.cli.common import add_json_option
+from spikedaq.cli.common import add_json_option, add_url_option
+from spikedaq.model import ConfigError
 
 
 def add_reading_options(parser: argparse.ArgumentParser) -> None:
@@ -14,9 +16,10 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "paths",
         type=Path,
-        nargs="+",
+        nargs="*",
         metavar="PATH",
-        help="a folder of a session or device, a .nwb file, a nine-column CSV, or a folder with any of these in it",
+        help="a folder of a session or device, a .nwb file, a nine-column CSV, or a folder with any of these in it; "
+        "with --live names of devices, none for all",
     )
     parser.add_argument("--device", metavar="NAME", help="only this device of a session")
     parser.add_argument(
@@ -36,6 +39,21 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
         help="also draw figures, as PNG: beside the tables of --out, else in the current folder",
     )
     add_json_option(parser)
+    live: Any = parser.add_argument_group("of a running bench")
+    live.add_argument("--live", action="store_true", help="follow a bench until Ctrl-C, which sums up")
+    live.add_argument("--seconds", type=positive_number, metavar="N", help="end after this long")
+    live.add_argument("--every", type=positive_number, default=1.0, metavar="S", help="show numbers this often (1)")
+    add_url_option(live)
+
+
+def check_reading_options(arguments: argparse.Namespace) -> None:
+    """Raise ConfigError where options do not go together."""
+    if arguments.live:
+        return
+    if not arguments.paths:
+        raise ConfigError("name a recording or a folder of recordings, or --live for a running bench")
+    if given := [f"--{name}" for name in ("seconds", "url", "key") if getattr(arguments, name) is not None]:
+        raise ConfigError(f"{given[0]} is of a running bench; add --live, or leave it out")
 
 
 def add_spike_options(parser: argparse.ArgumentParser) -> None:

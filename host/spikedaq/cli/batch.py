@@ -207,6 +207,21 @@ class Batch:
                     )
 
 
+def write_all(arguments: argparse.Namespace, tables: dict[str, list[Table]]) -> list[Path]:
+    """Write tables by the names of what they are of, under ``--out``; return the files, none where it was not given.
+
+    Raises
+    ------
+    StoreError
+        Something there must not be replaced, looked at before the first is written; or it cannot be written.
+    """
+    if arguments.out is None:
+        return []
+    batch = Batch(arguments, [Source(Path())])
+    batch.write(batch.sources[0], tables, {}, len(tables))
+    return batch.files
+
+
 def _names(path: Path, device: str | None) -> list[str]:
     if path.suffix.lower() == ".csv":
         return [path.stem.strip() or path.stem]

@@ -1,0 +1,201 @@
+"""What `spikedaq spikes --live` and `spikedaq average --live` show of a running bench, and say in the end."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.live import Live
+from rich.table import Table as Screen
+
+from spikedaq.analysis import Table
+from spikedaq.cli.analysed import rule_of
+from spikedaq.cli.batch import write_all
+from spikedaq.cli.common import console, print_json
+from spikedaq.formats.found_spikes import NEURON_CHANNELS
+from spikedaq.formats.live_analysis import LiveAnalysis
+from spikedaq.formats.live_recording import LiveRecording
+from spikedaq.formats.loop_averages import LoopRule, left_out
+from spikedaq.inlet import connect
+from spikedaq.model import MODEL_STEP_MS, ConfigError, StoreError
+
+_POLL_S = 0.05
+
+
+def run_live(arguments: argparse.Namespace, loop_rule: LoopRule | None = None) -> int:
+    """Follow a bench until Ctrl-C or for ``--seconds``; then sum up and write tables where asked to."""
+    _refuse_recordings_options(arguments)
+    devices = [str(path) for path in arguments.paths] + ([arguments.device] if arguments.device else [])
+    with (
+        connect(arguments.url, key=arguments.key) as bench,
+        LiveAnalysis(bench, devices, rule_of(arguments), loop_rule) as analysis,
+    ):
+        with _interruptible() as is_over:
+            _follow(arguments, analysis, f"bench {bench.name}, {bench.client.url}; Ctrl-C ends and sums up", is_over)
+        return _sum_up(arguments, analysis)
+
+
+@contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """Give a function that says whether Ctrl-C was pressed: between two pieces, not in the middle of one.
+
+    A second Ctrl-C ends at once, whatever is going on.
+    """
+    pressed = False
+
+    def press(*_: object) -> None:
+        nonlocal pressed
+        if pressed:
+            raise KeyboardInterrupt
+        pressed = True
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield lambda: pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _refuse_recordings_options(arguments: argparse.Namespace) -> None:
+    for name in ("start", "stop", "fi", "sta", "plot"):
+        if getattr(arguments, name, None) not in (None, False):
+            raise ConfigError(
+                f"--{name} is of a recording; leave it out with --live, or record, and look at the recording"
+            )
+    if arguments.threshold is None:
+        raise ConfigError("--threshold auto needs the whole recording; with --live give the threshold in mV")
+
+
+def _follow(arguments: argparse.Namespace, analysis: LiveAnalysis, title: str, is_over: Callable[[], bool]) -> None:
+    out = console()
+    end_s = None if arguments.seconds is None else time.monotonic() + arguments.seconds
+    told: dict[tuple[str, str], int] = {}
+
+    def run(show: Callable[[], None]) -> None:
+        next_s = time.monotonic() + arguments.every
+        while not is_over() and (end_s is None or time.monotonic() < end_s):
+            analysis.poll(_POLL_S)
+            if time.monotonic() >= next_s:
+                show()
+                next_s = max(next_s + arguments.every, time.monotonic())
+
+    if arguments.json:
+        run(lambda: _print_lines(analysis, told))
+    elif out.is_terminal:
+        with Live(console=out, auto_refresh=False, transient=True) as live:
+            run(lambda: live.update(_screen(analysis, title), refresh=True))
+    else:
+        run(lambda: _print_texts(analysis))
+
+
+def _print_lines(analysis: LiveAnalysis, told: dict[tuple[str, str], int]) -> None:
+    """Print one JSON document for each neuron: its numbers so far, and the spikes since the last one."""
+    for recording in analysis.recordings:
+        for channel in recording.neurons:
+            key, n = (recording.name, channel), recording.n_spikes(channel)
+            new_ms = recording.new_spikes_ms(channel, told.get(key, 0))
+            told[key] = n
+            print_json({**_numbers(recording, channel), "new_spike_times_ms": new_ms})
+
+
+def _numbers(recording: LiveRecording, channel: str) -> dict[str, Any]:
+    n, n_spikes = recording.n_samples, recording.n_spikes(channel)
+    numbers: dict[str, Any] = {
+        "recording": recording.name,
+        "device": recording.device,
+        "neuron": NEURON_CHANNELS[channel],
+        "channel": channel,
+        "n_samples": n,
+        "n_gaps": len(recording.breaks),
+        "n_spikes": n_spikes,
+        "rate_hz": n_spikes * 1000.0 / (n * MODEL_STEP_MS) if n else None,
+        "recent_rate_hz": recording.recent_rate_hz(channel),
+    }
+    if recording.loop_rule is not None:
+        n_loops, length, n_used = recording.usual_loop()
+        numbers |= {"n_loops": n_loops, "length_ms": length * MODEL_STEP_MS, "n_used": n_used}
+    return numbers
+
+
+def _print_texts(analysis: LiveAnalysis) -> None:
+    for recording in analysis.recordings:
+        for channel in recording.neurons:
+            one = _numbers(recording, channel)
+            loops = (
+                f", {one['n_used']} of {one['n_loops']} loops of {one['length_ms']:g} ms" if "n_loops" in one else ""
+            )
+            rate = "-" if one["rate_hz"] is None else f"{one['rate_hz']:.4g}"
+            print(
+                f"{recording.name} {one['neuron']}: {one['n_spikes']} spikes, {rate} Hz, "
+                f"now {one['recent_rate_hz']:.4g} Hz, {one['n_gaps']} gaps{loops}",
+                flush=True,
+            )
+
+
+def _screen(analysis: LiveAnalysis, title: str) -> Screen:
+    screen = Screen(box=None, pad_edge=False, title=title, title_style="dim", title_justify="left")
+    for name in ("recording", "neuron"):
+        screen.add_column(name)
+    with_loops = any(recording.loop_rule is not None for recording in analysis.recordings)
+    for name in ("spikes", "rate", "now", "recorded", "gaps", *(("loops", "used", "length") if with_loops else ())):
+        screen.add_column(name, justify="right")
+    for recording in analysis.recordings:
+        for channel in recording.neurons:
+            one = _numbers(recording, channel)
+            screen.add_row(
+                recording.name,
+                one["neuron"],
+                str(one["n_spikes"]),
+                "-" if one["rate_hz"] is None else f"{one['rate_hz']:.4g} Hz",
+                f"{one['recent_rate_hz']:.4g} Hz",
+                f"{one['n_samples'] * MODEL_STEP_MS / 1000:.1f} s",
+                str(one["n_gaps"]),
+                *((str(one["n_loops"]), str(one["n_used"]), f"{one['length_ms']:g} ms") if with_loops else ()),
+            )
+    if not analysis.recordings:
+        screen.caption = "waiting for the first samples ..."
+    return screen
+
+
+def _sum_up(arguments: argparse.Namespace, analysis: LiveAnalysis) -> int:
+    recordings = [recording for recording in analysis.recordings if recording.n_samples]
+    if not recordings:
+        raise StoreError(f"no sample in current clamp came from {', '.join(analysis.devices)}; see spikedaq status")
+    documents: list[dict[str, Any]] = []
+    tables: dict[str, list[Table]] = {}
+    reasons: dict[str, str] = {}
+    for recording in recordings:
+        loops = recording.loops()
+        for channel in recording.neurons:
+            mine = tables.setdefault(recording.name, [])
+            if recording.loop_rule is None:
+                documents.append(recording.document(channel))
+                mine += recording.spike_tables(channel)
+                continue
+            averages = recording.averages(channel, loops)
+            documents.append(recording.loop_document(channel, loops, averages))
+            reasons[recording.name] = left_out(loops)
+            if len(loops.starts):
+                mine += recording.loop_tables(channel, loops, averages)
+    files = write_all(arguments, {name: those for name, those in tables.items() if those})
+    if arguments.json:
+        print_json({"summary": True, "neurons": documents, "files": [str(path) for path in files]})
+        return 0
+    for one in documents:
+        what = f"{one['n_spikes']} spikes"
+        if "n_loops" in one:
+            left = reasons[one["recording"]]
+            what += f", {one['n_used']} of {one['n_loops']} loops of {one['length_ms']:g} ms used, left out: {left}"
+        else:
+            what += f" in {one['recorded_ms'] / 1000:.1f} s, {one['n_gaps']} gaps"
+            what += f", {one['rate_hz']:.4g} Hz, CV {one['cv']:.4g}"
+        print(f"{one['recording']} {one['neuron']}: {what}")
+    if analysis.unavailable:
+        print(f"{analysis.unavailable} stretches of samples could not be had any more; they are gaps")
+    for path in files:
+        print(path)
+    return 0
