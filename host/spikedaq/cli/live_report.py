@@ -66,6 +66,10 @@ def _refuse_recordings_options(arguments: argparse.Namespace) -> None:
             raise ConfigError(
                 f"--{name} is of a recording; leave it out with --live, or record, and look at the recording"
             )
+    out = arguments.out
+    if out is not None and not arguments.overwrite and out.is_dir() and any(out.iterdir()):
+        # Rather than after an hour of following.
+        raise StoreError(f"{out} is not empty; choose another place with --out, or replace it with --overwrite")
     if arguments.threshold is None:
         raise ConfigError("--threshold auto needs the whole recording; with --live give the threshold in mV")
 
