@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 # Pages whose examples need a recording and nothing else; test_closed_loop.py and test_library_daemon.py do theirs,
 # which need a daemon.
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/how-to/*.md"), *ROOT.glob("docs/tutorials/*.md")])
+PAGES.append(ROOT / "docs" / "reference" / "recording.md")
 PAGES.remove(ROOT / "docs" / "how-to" / "closed-loop.md")
 PAGES.remove(ROOT / "docs" / "how-to" / "fetch-recordings.md")
 EVERY_PAGE = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "protocol" / "README.md"])

@@ -253,10 +253,11 @@ class FileSource(Source):
         return self._rows(lambda file: file.epochs, "start_s", "stop_s", "time_s")
 
     def _rows(self, of: Callable[[RecordingFile], list[_Row]], *times: str) -> list[_Row]:
-        self.refresh()
         rows: list[_Row] = []
         for part in self._parts:
             shift_s = self._shift_s(part)
+            if part.is_live:
+                self._pool.close(part.place)  # opened anew, it shows what has come
             for row in self._pool.reading(part.place, of):
                 moved: dict[str, Any] = {name: getattr(row, name) + shift_s for name in times} if shift_s else {}
                 rows.append(replace(row, **moved) if moved else row)
