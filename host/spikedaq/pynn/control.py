@@ -13,6 +13,7 @@ from spikedaq.pynn.resets import note_text
 from spikedaq.pynn.runs import Boundary
 
 _POLL_S = 0.02
+_FETCH_S = 1.0
 PATIENCE_S = 10.0
 """How long samples may be late: longer than a link takes to come back after a replug."""
 
@@ -37,7 +38,8 @@ def run(devices: Sequence[DeviceData], duration_ms: float, patience_s: float = P
     if not duration_ms >= 0:
         raise ConfigError(f"a run takes 0 ms or more, not {duration_ms!r}")
     ends = {device: device.clock.time_s(now_ns(device.connection)) + duration_ms / 1000 for device in live}
-    give_up_s = time.monotonic() + duration_ms / 1000 + patience_s
+    over_s = time.monotonic() + duration_ms / 1000
+    give_up_s = over_s + patience_s
     waiting = list(live)
     while waiting:
         for device in list(waiting):
@@ -48,7 +50,8 @@ def run(devices: Sequence[DeviceData], duration_ms: float, patience_s: float = P
             names = ", ".join(device.label for device in waiting)
             raise CommandTimeout(f"no samples come from {names}; look at spikedaq status", code="no_data")
         if waiting:
-            time.sleep(_POLL_S)
+            # Fetched now and then, so that the journal need not hold all of it.
+            time.sleep(min(max(over_s - time.monotonic(), _POLL_S), _FETCH_S))
 
 
 def reset(devices: Sequence[DeviceData], annotations: Mapping[str, Any] | None, *, model: bool) -> None:

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from spikedaq.bus import EVENTS, SAMPLES, Message, decode_mode, decode_samples
-from spikedaq.inlet import Bench
-from spikedaq.model import ClampMode, RemoteProtocolError
+from spikedaq.inlet import Bench, HistoryClient
+from spikedaq.model import ClampMode, RemoteProtocolError, SpikedaqError
 from spikedaq.pynn.device import DeviceData
 from spikedaq.pynn.memory import DEFAULT_MEMORY_BYTES, HeldBlock, Memory
 from spikedaq.pynn.runs import Boundary
@@ -66,6 +66,7 @@ class LiveDevice(DeviceData):
         self._anchor: HeldBlock | None = None
         self.begins_s = clock.time_s(now_ns(bench))
         self.closes: list[Bench] = []
+        self._history: HistoryClient | None = None
 
     @property
     def channels(self) -> tuple[Channel, ...]:
@@ -93,13 +94,20 @@ class LiveDevice(DeviceData):
         after, since_ns = self._position, None
         if after is None:
             since_ns = self.clock.host_ns(self.begins_s)
-        with self.connection.history() as history:
-            reading = history.read(self.device, after=after, t_ns=since_ns)
+        if self._history is None:
+            self._history = self.connection.history()
+        try:
+            reading = self._history.read(self.device, after=after, t_ns=since_ns)
             holes = 0
             for message in reading:
                 self._take(message)
                 holes = reading.holes
-            self.unavailable += holes if after is not None else 0
+        except SpikedaqError:
+            # The history may have been started again, elsewhere; the next call asks where.
+            self._history.close()
+            self._history = None
+            raise
+        self.unavailable += holes if after is not None else 0
         self.dropped_samples, self.dropped_spikes = self.memory.dropped_samples, self.memory.dropped_spikes
 
     def _take(self, message: Message) -> None:
@@ -164,6 +172,9 @@ class LiveDevice(DeviceData):
 
     def close(self) -> None:
         """End the connections that were made for it."""
+        if self._history is not None:
+            self._history.close()
+            self._history = None
         for bench in self.closes:
             bench.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from spikedaq.model import ConfigError
+from spikedaq.model import ConfigError, RecordingWarning
 from spikedaq.pynn.block import find_runs, make_block
 from spikedaq.pynn.control import PATIENCE_S, live_devices, reset, run
 from spikedaq.pynn.device import DeviceData
@@ -193,6 +194,7 @@ class Handle:
         chosen = [device.selection.chosen(variables, _possible(device), device.label) for device in self._devices]
         for device in self._devices:
             device.refresh()
+            _warn(device)
         about = self._annotations()
         about.update(self.annotations)
         about.update(annotations or {})
@@ -352,6 +354,23 @@ class Handle:
 
 
 _COUNTERS = ("dropped_samples", "dropped_spikes", "unavailable")
+
+
+def _warn(device: DeviceData) -> None:
+    """Say what is not there and should be."""
+    if device.dropped_samples or device.dropped_spikes:
+        warnings.warn(
+            f"{device.label}: {device.dropped_samples} samples and {device.dropped_spikes} spikes were let go, the "
+            "oldest first; call get_data(clear=True) more often, or connect with a larger memory_bytes",
+            RecordingWarning,
+            stacklevel=3,
+        )
+    if device.unavailable:
+        warnings.warn(
+            f"{device.label}: {device.unavailable} times the journal had deleted what came before it was fetched",
+            RecordingWarning,
+            stacklevel=3,
+        )
 
 
 def _possible(device: DeviceData) -> list[str]:
