@@ -105,6 +105,7 @@ bench: $(VENV)/.dev $(VENV)/.installed
 	$(PY) tests/perf/page.py $(PAGE)
 	$(PY) tests/perf/reading.py $(READING)
 	$(PY) tests/perf/detect.py $(DETECT)
+	$(PY) tests/perf/export.py $(EXPORT)
 
 # Faster than any board, for as long as wished: SOAK="--minutes 60".
 soak: $(VENV)/.dev $(VENV)/.installed

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from spikedaq.formats.output import made_whole
 from spikedaq.model import ConfigError, require
-from spikedaq.recording.copying import PIECE_BYTES, Progress
+from spikedaq.recording.copying import Progress
 from spikedaq.recording.dumping import plain_properties
 from spikedaq.recording.saved import MICROVOLTS, all_annotations, described
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from spikedaq.recording.segments import Channel
 
 _CHUNK_FRAMES = 1 << 15
+_PIECE_FRAMES = 1 << 17
+"""Frames of one channel in memory at a time: whole chunks."""
 _LARGEST_FACTOR = (1 << 15) - 1
 """Times an int16 it still fits an int32."""
 _POWERS = (1.0, 1e-3, 1e-6, 1e-9)
@@ -221,12 +223,12 @@ class _Form:
 
 
 def _pieces(recording: Recording, channel: int | str, form: _Form) -> Iterator[npt.NDArray[Any]]:
-    for _, _, raw in recording.pieces(PIECE_BYTES // 8, [channel]):
+    for _, _, raw in recording.pieces(_PIECE_FRAMES, [channel]):
         yield form.apply(raw[:, 0])
 
 
 def _times(recording: Recording) -> Iterator[npt.NDArray[np.float64]]:
-    n = PIECE_BYTES // 8
+    n = _PIECE_FRAMES
     for segment in recording.segments:
         for start in range(0, segment.n_frames, n):
             yield segment.times_s(start, min(start + n, segment.n_frames))
