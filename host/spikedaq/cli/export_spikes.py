@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from spikedaq.cli.analysis_options import not_negative, positive_number, threshold_mv
 from spikedaq.cli.common import console, print_json
@@ -89,7 +89,9 @@ def run(arguments: argparse.Namespace) -> int:
             with told() as notes:
                 trains = _spikes_of(recording, name, arguments)
                 options = options_of(arguments, chosen.options, recording.sampling_frequency)
-                save_spikes(trains, targets[name], format=chosen.name, overwrite=arguments.overwrite, **options)
+                with working(arguments) as doing:
+                    doing(f"write {targets[name]}")
+                    save_spikes(trains, targets[name], format=chosen.name, overwrite=arguments.overwrite, **options)
             written.append({"file": str(targets[name]), "device": name, **described(trains), "notes": notes})
     report(arguments, chosen.name, written)
     return 0
@@ -114,6 +116,16 @@ def told() -> Iterator[list[str]]:
         warnings.simplefilter("always", UserWarning)
         yield notes
     notes.extend(dict.fromkeys(str(one.message) for one in caught if issubclass(one.category, UserWarning)))
+
+
+@contextmanager
+def working(arguments: argparse.Namespace) -> Iterator[Callable[[str], None]]:
+    """Show on a terminal what is being done, and that it goes on; nothing where it is no terminal."""
+    out = console()
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=out, disable=arguments.json or not out.is_terminal, transient=True) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda what: progress.update(task, description=what)
 
 
 def described(trains: SpikeTrains) -> dict[str, Any]:

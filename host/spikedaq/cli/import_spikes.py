@@ -11,7 +11,7 @@ from rich.table import Table as Screen
 
 from spikedaq.cli.analysis_options import positive_number
 from spikedaq.cli.common import add_json_option, console, print_json, printable
-from spikedaq.cli.export_spikes import TARGETS, UNITS, add_target_options, described, options_of, told
+from spikedaq.cli.export_spikes import TARGETS, UNITS, add_target_options, described, options_of, told, working
 from spikedaq.model import ConfigError
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ def run_import(arguments: argparse.Namespace) -> int:
     target = None
     if arguments.out is not None:
         target = FORMATS[arguments.to] if arguments.to else format_of_target(arguments.out)
-    with told() as notes:
+    with told() as notes, working(arguments) as doing:
+        doing(f"read {arguments.source}")
         trains = load_spikes(arguments.source, format=source.name, **_reading(arguments, source.name))
         trains = cut_at(trains, arguments.length)
         if target is not None:
@@ -77,6 +78,7 @@ def run_import(arguments: argparse.Namespace) -> int:
             if target.name in ("kilosort", "spikeinterface") and fs_hz is None and arguments.fs_hz is None:
                 raise ConfigError(f"{target} counts samples, and {arguments.source} says no sampling rate; give --fs")
             options = options_of(arguments, target.options, fs_hz)
+            doing(f"write {arguments.out}")
             save_spikes(trains, arguments.out, format=target.name, overwrite=arguments.overwrite, **options)
     _report(arguments, trains, source.name, None if target is None else target.name, notes)
     return 0
@@ -87,6 +89,8 @@ def _reading(arguments: argparse.Namespace, source: str) -> dict[str, Any]:
     options: dict[str, Any] = {}
     if source in ("pickle", "spikelab-npz") or (source == "neo" and arguments.trust):
         options["trust"] = arguments.trust
+        if source == "pickle":
+            options["allow_remote"] = True  # who types the address knows that it is one
     if arguments.source_unit is not None:
         if source not in ("hdf5", "kilosort"):
             raise ConfigError(f"--source-unit is of hdf5 and kilosort, and {arguments.source} is {source}")

@@ -113,7 +113,10 @@ def format_of_source(source: PathOrUrl) -> SpikeFormat:
         It is of no format that is known.
     """
     if is_url(source):
-        return format_of_target(source) if not str(source).lower().endswith(".npz") else FORMATS["spikelab-npz"]
+        # What is in it is not looked at: it would have to be fetched.
+        suffix = Path(str(source).rstrip("/")).suffix.lower()
+        named = [one for one in FORMATS.values() if suffix in one.suffixes]
+        return named[0] if named else FORMATS["kilosort"]
     with read_from(source, "file or folder") as path:
         if path.is_dir():
             names = {entry.name for entry in path.iterdir()}

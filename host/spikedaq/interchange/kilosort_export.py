@@ -15,7 +15,7 @@ from spikedaq.analysis.spike_trains import SpikeTrains
 from spikedaq.interchange.electrodes import Electrode, ElectrodeTable, electrodes_of
 from spikedaq.interchange.errors import UnwrittenWarning
 from spikedaq.interchange.phy_folder import OWN_FILE, is_ours, params_text, table_text
-from spikedaq.interchange.places import PathOrUrl, write_folder_to
+from spikedaq.interchange.places import PathOrUrl, below, write_folder_to
 from spikedaq.interchange.plain import to_json
 from spikedaq.interchange.spikelab import as_trains
 from spikedaq.interchange.times import TimeUnit, checked_fs_hz, checked_unit, from_ms, to_ms
@@ -140,7 +140,7 @@ def export_spikedata_to_kilosort(
             UnwrittenWarning,
             stacklevel=2,
         )
-    return str(Path(folder) / spike_times_file), str(Path(folder) / spike_clusters_file)
+    return below(folder, spike_times_file), below(folder, spike_clusters_file)
 
 
 def _checked_ids(cluster_ids: Sequence[int] | None, n_units: int) -> npt.NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ def load_spikedata_from_neo(
         Something else.
     """
     metadata: dict[str, Any] = {"source_format": "Neo"}
-    if isinstance(source, str | Path):
+    if isinstance(source, str | os.PathLike):
         with read_from(source) as path:
             source_name = absolute(source)
             segment = _segment_of(_read(path, trust=trust), segment_index, source_name)

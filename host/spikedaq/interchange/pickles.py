@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from spikedaq.analysis.spike_trains import SpikeTrains
+from spikedaq.formats.remote import Access
 from spikedaq.interchange.errors import ContentError, FlaggedWarning, UntrustedError
-from spikedaq.interchange.places import PathOrUrl, RemoteAccess, is_url, read_from, write_to
+from spikedaq.interchange.places import PathOrUrl, is_url, read_from, write_to
 from spikedaq.interchange.spikelab import from_spikelab, is_spikedata, to_spikelab
 from spikedaq.model import ArgumentError, ArgumentTypeError
 
@@ -77,7 +78,7 @@ def export_to_pickle(
         data = pickle.dumps(obj, protocol=pickle.HIGHEST_PROTOCOL if protocol is None else protocol)
     except (pickle.PicklingError, ValueError, TypeError, AttributeError) as error:
         raise ArgumentError(f"it cannot be pickled: {error}; look at its metadata and neuron_attributes") from error
-    access = RemoteAccess(aws_access_key_id, aws_secret_access_key, aws_session_token, region_name)
+    access = Access(aws_access_key_id, aws_secret_access_key, aws_session_token, region_name)
     if not is_url(filepath):
         Path(filepath).parent.mkdir(parents=True, exist_ok=True)
     with write_to(filepath, overwrite=overwrite, access=access) as path:
@@ -114,7 +115,7 @@ def load_spikedata_from_pickle(
     ContentError
         It is damaged, or holds something else (ValueError, too).
     """
-    access = RemoteAccess(aws_access_key_id, aws_secret_access_key, aws_session_token, region_name)
+    access = Access(aws_access_key_id, aws_secret_access_key, aws_session_token, region_name)
     found = _load(filepath, allow_remote=allow_remote, access=access, trust=trust)
     if isinstance(found, SpikeTrains):
         return found
@@ -142,7 +143,7 @@ def load_from_pickle(
     UntrustedError, ContentError
         As there.
     """
-    access = RemoteAccess(aws_access_key_id, aws_secret_access_key, aws_session_token, region_name)
+    access = Access(aws_access_key_id, aws_secret_access_key, aws_session_token, region_name)
     found = _load(filepath, allow_remote=allow_remote, access=access, trust=trust)
     if not isinstance(found, SpikeTrains) and not type(found).__module__.startswith("spikelab."):
         raise ContentError(f"{filepath} holds a {type(found).__name__}, nothing of ours or of SpikeLab")
@@ -182,7 +183,7 @@ def imported_names(data: bytes) -> list[str]:
     return list(names)
 
 
-def _load(filepath: PathOrUrl, *, allow_remote: bool, access: RemoteAccess, trust: bool) -> Any:
+def _load(filepath: PathOrUrl, *, allow_remote: bool, access: Access, trust: bool) -> Any:
     if is_url(filepath):
         if not allow_remote:
             raise ArgumentError(f"{filepath} is on another computer, and a pickle can run code; give allow_remote=True")
