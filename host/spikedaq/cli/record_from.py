@@ -16,6 +16,7 @@ from spikedaq.bus import FileStatus
 from spikedaq.cli import record_stimulus
 from spikedaq.cli.common import bytes_text, gaps_text, positive_seconds, print_json
 from spikedaq.daemon.log_setup import set_up_logging
+from spikedaq.daemon.memory import give_memory_back
 from spikedaq.inlet import Bench, connect
 from spikedaq.model import CommandRejected, StoreError
 from spikedaq.remote import Progress, RemoteRecording, RemoteSession, SessionEndedError, find_unfinished
@@ -90,6 +91,7 @@ def run_from(arguments: argparse.Namespace) -> int:
             "name what to do: start, stop or status; or --from URL, to record here what a daemon acquires; or "
             "--stimulus FILE, to record one trial"
         )
+    give_memory_back()
     set_up_logging(level=logging.WARNING)
     try:
         session = _session(arguments)

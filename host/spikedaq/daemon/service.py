@@ -31,6 +31,7 @@ from spikedaq.daemon.journals import Journals
 from spikedaq.daemon.leases import Leases
 from spikedaq.daemon.live_config import LiveConfig
 from spikedaq.daemon.log_setup import set_up_logging
+from spikedaq.daemon.memory import give_memory_back
 from spikedaq.daemon.recorder_process import KILL_S
 from spikedaq.daemon.reload import Loader, Reloader
 from spikedaq.daemon.retention import Retention
@@ -306,6 +307,7 @@ async def _reload_when(asked: asyncio.Event, reloader: Reloader, health: Health)
 
 def run(config: DaemonConfig, loader: Loader | None = None) -> int:
     """Run a daemon with its log on stderr; return the exit status: 0, or 2 where it cannot be started like this."""
+    give_memory_back()
     log_writer = set_up_logging()
     # What is loaded by now stays to the end; leaving it out of every collection keeps their pauses short.
     gc.collect()
