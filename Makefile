@@ -180,7 +180,7 @@ $(VENV)/.venv:
 # What tests and checks need; the build's own requirements too, so that later installs need no isolated environment.
 $(VENV)/.dev: pyproject.toml | $(VENV)/.venv
 	$(PY) tools/requirements.py build-system dev test dependencies > $(VENV)/requirements.txt
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $(VENV)/requirements.txt
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-compile -r $(VENV)/requirements.txt
 	@touch $@
 
 # The last h5py built on HDF5 1.14, apart from the one in use: closed files must open in it.
