@@ -56,6 +56,18 @@ def test_the_same_as_of_the_whole_trace(
             np.testing.assert_allclose(mean.sem, expected.sem, rtol=0, atol=1e-12)
 
 
+def test_a_gap_right_after_a_loop_took_nothing_of_it() -> None:
+    """Loops of 4 at steps 0, 4 and 20; the second ends where samples are missing, and a trigger follows."""
+    steps = np.array([*range(8), *range(20, 24)])
+    trigger = np.array([1.0, 0, 0, 0] * 3)
+    vm = np.arange(12.0)
+    pieces = fed(steps, trigger, vm, [3])
+    found = pieces.loops(length=4)
+    assert found.starts.tolist() == find_loops(trigger_rises(trigger), 12, steps=steps, length=4).starts.tolist()
+    assert found.starts.tolist() == [0, 4, 8]
+    assert pieces.averages(found)["vm"].n.tolist() == [3] * 4
+
+
 @settings(max_examples=80)
 @given(
     spikes=st.sets(st.integers(0, 59), max_size=12),

@@ -146,12 +146,13 @@ def test_a_reboot_is_another_recording_and_voltage_clamp_is_none() -> None:
 
 
 def test_what_cannot_be_had_is_a_gap() -> None:
-    missing = Unavailable((7, 300), (7, 500), 200, "the daemon has deleted it")
-    analysis = followed(alpha=[*blocks(0, spiking(300)), missing, *blocks(500, spiking(300, start=500))])
+    """Step 600 is high and the last one before the gap was low, but nobody saw the rise."""
+    missing = Unavailable((7, 300), (7, 600), 300, "the daemon has deleted it")
+    analysis = followed(alpha=[*blocks(0, spiking(300)), missing, *blocks(600, spiking(300, start=600))])
     (recording,) = analysis.recordings
     assert analysis.unavailable == 1
     assert recording.breaks.tolist() == [300]
-    assert recording.times_ms(recording.spikes("vm")).tolist() == [20.0, 60.0]
+    assert recording.times_ms(recording.spikes("vm")).tolist() == [20.0, 80.0]
 
 
 def test_several_devices_each_by_itself_and_a_synapse_that_spikes() -> None:
