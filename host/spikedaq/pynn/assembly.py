@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from spikedaq.model import ConfigError
-from spikedaq.pynn.population import Handle, Population
+from spikedaq.pynn.handle import Handle
+from spikedaq.pynn.population import Population
 
 
 class Assembly(Handle):
