@@ -235,3 +235,22 @@ _KEYS = st.text().filter(lambda key: not key.startswith("__"))
 @given(st.recursive(_LEAVES, lambda c: st.lists(c, max_size=3) | st.dictionaries(_KEYS, c, max_size=3), max_leaves=8))
 def test_annotations_come_back_from_json(value: Any) -> None:
     assert restored(plain(value)) == value
+
+
+@pytest.mark.parametrize(
+    "unit", ["mV", "%", "dimensionless", "1/ms", "mA/cm**2", "kg*m/s**2", "A*s**3/(kg*m**2)", "degC", "Hz**0.5"]
+)
+def test_units_come_back(unit: str) -> None:
+    quantity = pq.Quantity([1.5, 2], pq.percent if unit == "%" else unit)
+    back = restored(plain(quantity))
+    assert back.dimensionality == quantity.dimensionality
+    np.testing.assert_array_equal(back.magnitude, [1.5, 2])
+
+
+@pytest.mark.parametrize(
+    "unit", ["9**9**9", "s**9**9**9", "s**99", "2*s", "os.abort()", "x" * 100, "[s]", "s;s", 7, None]
+)
+def test_what_is_no_unit_is_never_evaluated(unit: Any) -> None:
+    """Also not a number that a computer is busy with for years."""
+    with pytest.raises(StoreError, match="is no unit"):
+        restored({"__quantity__": 1, "unit": unit})

@@ -228,14 +228,15 @@ def _common(described: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-_UNIT = re.compile(r"[A-Za-z%µ0-9*/ ().^-]{0,40}")
+_UNIT = re.compile(r"(?:1(?=/))?(?:[A-Za-zµ_]+|\*\*-?[0-9](?:\.[0-9])?(?!\*\*)|[*/() ])*")
+"""Names, products, and powers of one digit: what is evaluated must not take long."""
 
 
 def _unit(pq: Any, text: str) -> Any:
-    """Return a unit by its name; of what a file says only names, numbers and products reach the parser."""
+    """Return a unit by its name. Raises StoreError where it is none."""
     if text == "%":
         return pq.percent
-    if not _UNIT.fullmatch(text):
+    if not isinstance(text, str) or len(text) > 80 or not _UNIT.fullmatch(text):
         raise StoreError(f"{text!r} is no unit")
     try:
         return pq.Quantity(1, text).units

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from spikedaq.model import ConfigError
+from spikedaq.model import ConfigError, StoreError
 from spikedaq.objects.block_content import plain, restored
 from spikedaq.pynn.runs import Boundary
 from spikedaq.store import StoredNote
@@ -43,7 +43,7 @@ def reset_of(note: StoredNote) -> Boundary | None:
         shift_s = note.time_s - note.t_host_ns / _NS_PER_S
         ended_s, began_s = (about[name] / _NS_PER_S + shift_s for name in ("ended_ns", "began_ns"))
         annotations = restored(about["annotations"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, StoreError):
         return None  # somebody wrote a note that begins like one of ours
     if not isinstance(annotations, dict) or ended_s > began_s:
         return None
