@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import spikedaq
 from helpers.formats_recordings import Maker, device_info, spiking
-from spikedaq.model import DamagedFileError, GapCause, RecordingWarning, StoreError
+from spikedaq.model import DamagedFileError, GapCause, RecordingWarning, StoreError, Trait
 from spikedaq.recording import Recording
 from spikedaq.recording.rolled import FilePool, FileSegment, Piece
 
@@ -69,6 +69,39 @@ def test_samples_are_those_that_h5py_reads(folder: Path) -> None:
     assert (recording.sampling_frequency, recording.name, recording.num_channels) == (10_000.0, "demo_alpha", 8)
 
 
+@pytest.fixture(scope="module")
+def three_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Recording, Any]:
+    """A recording of three files with a gap in the second, and all raw samples."""
+    folder = tmp_path_factory.mktemp("three") / "demo"
+    maker = Maker(folder)
+    maker.open().samples(0, spiking(431)).close()
+    maker.open().samples(431, spiking(212, start=431)).gap(643, 7).samples(650, spiking(100, start=643)).close()
+    maker.open().samples(750, spiking(77, start=743)).close()
+    return opened(folder), spiking(820)
+
+
+frames = st.one_of(st.none(), st.integers(-900, 900))
+
+
+@settings(max_examples=60, deadline=None)
+@given(frames, frames, st.lists(st.integers(0, 7), min_size=1, max_size=8, unique=True))
+def test_any_piece_is_that_of_the_whole(
+    three_files: tuple[Recording, Any], start: int | None, stop: int | None, columns: list[int]
+) -> None:
+    """Over files and gaps, of any channels in any order."""
+    recording, samples = three_files
+    ids = [recording.channel_ids[k] for k in columns]
+    for index, part in enumerate((samples[:643], samples[643:])):
+        found = recording.get_traces(index, start, stop, ids)
+        np.testing.assert_array_equal(found, part[start:stop][:, columns])
+        assert len(recording.get_times(index, start, stop)) == len(found)
+    cut = recording.frame_slice(start, stop).channel_slice(ids)
+    np.testing.assert_array_equal(
+        np.concatenate([raw for _, _, raw in cut.pieces(100)] or [samples[:0, columns]]),
+        samples[start:stop][:, columns],
+    )
+
+
 def test_windows_of_a_triggered_recording_are_segments(folder: Path) -> None:
     """Also from one file to the next, where nothing is missing but what nobody wanted."""
     maker = Maker(folder)
@@ -103,6 +136,14 @@ def test_a_reboot_begins_a_segment(folder: Path) -> None:
     maker.open().samples(0, spiking(100)).close()
     maker.open(device_info(boot_id=8)).samples(100, spiking(100)).close()
     assert in_segments(opened(folder)) == [(0, 100, 7), (100, 100, 8)]
+
+
+def test_a_stock_board_is_said_to_count_no_steps(folder: Path) -> None:
+    info = replace(device_info(), traits=Trait.TRANSLATED)
+    Maker(folder, info=info).open().samples(0, spiking(100)).close()
+    assert opened(folder).flags == (
+        "its board's firmware counts no steps: rows that were lost on the way cannot be seen",
+    )
 
 
 def test_a_recording_is_followed_while_it_is_written(folder: Path) -> None:
@@ -214,7 +255,6 @@ def damage(path: Path, how: str) -> None:
         ("magic", "repair it"),
         ("empty", "repair it"),
         ("later", "has layout version 99, this spikedaq knows up to 1; use a newer spikedaq"),
-        ("foreign", "was not written by spikedaq"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(folder: Path, how: str, said: str) -> None:
@@ -233,6 +273,16 @@ def test_a_file_that_cannot_be_read_is_named(folder: Path, how: str, said: str) 
     assert in_segments(recording) == [(0, 100, 7), (200, 100, 7)]
     assert recording.flags[0] == f"left out, since it cannot be read: {alone.value}"
     assert "file 1 is missing" in recording.flags[1]
+
+
+def test_a_file_of_others_among_ours_is_named(folder: Path) -> None:
+    """Alone it may be a recording of another kind."""
+    maker = Maker(folder)
+    for k in range(2):
+        maker.open().samples(k * 100, spiking(100)).close()
+    damage(maker.paths[1], "foreign")
+    with pytest.raises(StoreError, match=r"_0001\.nwb was not written by spikedaq: .*; or open the other files with"):
+        opened(folder)
 
 
 def test_a_series_that_ends_early_is_damage(folder: Path) -> None:
@@ -262,6 +312,19 @@ def test_a_pattern_and_a_device_choose(tmp_path: Path) -> None:
         spikedaq.open(tmp_path / "demo", device="gamma")
     with pytest.raises(StoreError, match=r"no recording is named by .*; check the pattern"):
         spikedaq.open(tmp_path / "demo" / "*.csv")
+
+
+def test_csvs_are_recordings_of_their_own(tmp_path: Path) -> None:
+    """A pattern that names one opens it; several, or a folder of them, are no session."""
+    text = "Time (ms),Spikeling Vm (mV)\n" + "".join(f"{k / 10},-70.0\n" for k in range(20))
+    for name in ("one.csv", "two.csv"):
+        (tmp_path / name).write_text(text)
+    assert opened(tmp_path / "on*.csv").num_frames == 20
+    for several in ([tmp_path / "*.csv"], [tmp_path / "one.csv", tmp_path / "two.csv"]):
+        with pytest.raises(StoreError, match=r"one\.csv is a CSV, which is a recording of its own; open one at a time"):
+            spikedaq.open(*several)
+    with pytest.raises(StoreError, match=r"there is no recording in .*; its CSVs open one at a time"):
+        spikedaq.open(tmp_path)
 
 
 class Stamps:

@@ -258,4 +258,4 @@ def test_it_says_what_it_is() -> None:
         "annotations: run=3",
     ]
     assert repr(recording) == "<Recording 'bath': 3 channels, 2 segments, 6 frames>"
-    assert (len(recording), list(recording.devices)) == (6, ["bath"])
+    assert list(recording.devices) == ["bath"]

@@ -77,6 +77,10 @@ class FileSource(Source):
         self._said: dict[str, str] = {}
         for text in flags:
             self.flag(text)
+        if meta.info.is_translated:
+            # Of every such board, so that a warning would only be in the way.
+            self._said["rows"] = "its board's firmware counts no steps: rows that were lost on the way cannot be seen"
+            self.flags = tuple(self._said.values())
         self._choose(mode)
         self._look_for_holes()
         self._arrange()

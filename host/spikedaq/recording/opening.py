@@ -35,7 +35,7 @@ def open_recordings(*paths: Path | str, device: str | None = None, **options: An
     """Open a recording; see `spikedaq.open`."""
     if not paths:
         raise StoreError("name a recording: a file, or the folder of a session or device")
-    if len(paths) == 1 and (other := _other(str(paths[0]))) is not None:
+    if len(paths) == 1 and (other := _other(_only_match(str(paths[0])))) is not None:
         if device is not None or any(value for value in options.values()):
             raise ConfigError(f"{paths[0]} is no recording of a session; leave device and other options out")
         return other
@@ -203,8 +203,23 @@ def _other(path: str) -> Recording | None:
     return None
 
 
+def _only_match(given: str) -> str:
+    """Return what a pattern names where it is one thing; else what was given."""
+    if is_url(given) or not glob.has_magic(given) or Path(given).exists():
+        return given
+    matched = glob.glob(given, recursive=True)  # noqa: PTH207 - of any folder
+    return matched[0] if len(matched) == 1 else given
+
+
 def _files(given: str) -> Sequence[Path]:
     """Return the recording files at or below a path, or those that a pattern names."""
+    files = _found(given)
+    if others := [file for file in files if file.suffix.strip().lower() == ".csv"]:
+        raise StoreError(f"{others[0]} is a CSV, which is a recording of its own; open one at a time")
+    return files
+
+
+def _found(given: str) -> Sequence[Path]:
     path = Path(given)
     if path.is_file():
         return [path]
@@ -218,7 +233,8 @@ def _files(given: str) -> Sequence[Path]:
         raise StoreError(f"cannot open {path}: there is no such file or folder")
     files = _below(path)
     if not files:
-        raise StoreError(f"there is no recording in {path}; name the folder of a session")
+        remedy = "its CSVs open one at a time" if any(path.glob("*.[cC][sS][vV]*")) else "name the folder of a session"
+        raise StoreError(f"there is no recording in {path}; {remedy}")
     return files
 
 

@@ -418,9 +418,6 @@ class Recording(Readable):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
 
-    def __len__(self) -> int:
-        return self.num_frames
-
     def __repr__(self) -> str:
         counts = f"{self.num_channels} channels, {self.num_segments} segments, {self.num_frames} frames"
         return f"<Recording {self.name!r}: {counts}>"
