@@ -112,3 +112,31 @@ def test_settings_are_written_with_a_sign(setting: str, capsys: pytest.CaptureFi
     with pytest.raises(SystemExit):
         build_parser().parse_args(["imaging", "--set", setting])
     assert "write NAME=VALUE" in capsys.readouterr().err
+
+
+def test_a_whole_folder_and_a_bad_one_is_told(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beside each of them; what was made is no recording the second time."""
+    deep = tmp_path / "week" / "day"
+    deep.mkdir(parents=True)
+    (deep / "second.csv").write_bytes(recording.read_bytes())
+    (deep / "broken.csv").write_text(HEADER + "\n0.0,oops,0,1\n")
+    for k in range(2):
+        assert main(["imaging", str(tmp_path), "--json", *(["--overwrite"] if k else [])]) == 1
+        printed = capsys.readouterr()
+        bad, *good = sorted(json.loads(printed.out), key=lambda one: "n_frames" in one)
+        assert [one["n_spikes"] for one in good] == [[1, 0, 0]] * 2
+        assert (bad["path"], "'oops' is no number" in bad["error"]) == (str(deep / "broken.csv"), True)
+        assert str(deep / "broken.csv") in printed.err
+        assert sorted(path.name for path in deep.glob("second*")) == [
+            "second.csv",
+            "second_imaging.csv",
+            "second_imaging.nwb",
+        ]
+    out = tmp_path.parent / f"{tmp_path.name}-out"
+    assert main(["imaging", str(tmp_path), "--out", str(out)]) == 1
+    assert (out / "week" / "day" / "second_imaging.nwb").exists()
+    assert "is one file" in refusal(capsys, str(tmp_path), "--out", "one.nwb")
+    (tmp_path / "empty").mkdir()
+    assert "holds no recording" in refusal(capsys, str(tmp_path / "empty"))

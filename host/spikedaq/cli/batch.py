@@ -46,7 +46,7 @@ class Batch:
     failures : list of (Path, str)
         Sources that could not be done, and why.
     passed_over : list of Path
-        CSVs that are no recordings.
+        What is no recording: tables, stimuli, imaging.
     """
 
     arguments: argparse.Namespace
@@ -166,7 +166,7 @@ class Batch:
             n = len(self.sources)
             print(f"spikedaq: {len(self.failures)} of {n} could not be analysed", file=sys.stderr)
         for path in self.passed_over:
-            print(f"spikedaq: note: passed over {path}: no recording of the stock software", file=sys.stderr)
+            print(f"spikedaq: note: passed over {path}: no recording", file=sys.stderr)
         return 1 if self.failures else 0
 
     def document(self) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from spikedaq.cli.common import add_json_option, add_url_option, console, positive_seconds, print_json
-from spikedaq.model import ConfigError
+from spikedaq.model import ConfigError, SpikedaqError, StoreError
 
 if TYPE_CHECKING:
-    from spikedaq.formats.imaging import Simulation
+    from spikedaq.formats.imaging import ComputedImaging, Simulation
 
 
 def add_commands(commands: Any) -> None:
@@ -28,7 +28,8 @@ def add_commands(commands: Any) -> None:
         type=Path,
         nargs="?",
         metavar="RECORDING",
-        help="a session's or device's folder, an .nwb file, or a stock CSV; without it a live device is followed",
+        help="a session's or device's folder, an .nwb file, a stock CSV, or a folder with any of these in it; without it "
+        "a live device is followed",
     )
     parser.add_argument("--device", metavar="NAME", help="which device, where there are several")
     parser.add_argument("--indicator", metavar="NAME", help="such as GCaMP6f (default: Generic); --list shows all")
@@ -113,26 +114,66 @@ def simulation_of(arguments: argparse.Namespace) -> tuple[Simulation, dict[str, 
 
 
 def _offline(arguments: argparse.Namespace, simulation: Simulation, like: dict[str, Any]) -> int:
+    """Simulate each recording; of a folder of them a bad one is told, and does not stop the rest."""
     from spikedaq.formats.imaging import compute_imaging  # noqa: PLC0415
+    from spikedaq.formats.search import find_sources, is_recording_folder  # noqa: PLC0415
 
-    is_csv = arguments.recording.suffix.lower() == ".csv"
-    device = arguments.device if is_csv or arguments.recording.is_file() else arguments.device or like.get("device")
-    out = console()
-    columns = (TextColumn("imaging"), BarColumn(), MofNCompleteColumn(), TextColumn("samples"), TimeRemainingColumn())
-    with Progress(*columns, console=out, disable=arguments.json or not out.is_terminal) as progress:
-        task = progress.add_task("imaging", total=None)
-        done = compute_imaging(
-            arguments.recording,
-            arguments.out,
-            simulation,
-            device=device,
-            boot_id=None if is_csv else like.get("boot_id"),
-            overwrite=arguments.overwrite,
-            progress=lambda n, total: progress.update(task, completed=n, total=total or None),
-        )
+    root, out = arguments.recording, console()
+    searched = root.is_dir() and not is_recording_folder(root)
+    paths = find_sources(root).recordings if searched else [root]
+    if not paths:
+        raise StoreError(f"{root} holds no recording: no session, no .nwb file, and no CSV of the stock software")
+    done: list[ComputedImaging] = []
+    failed: list[tuple[Path, str]] = []
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+    more = (TextColumn("samples"), TimeRemainingColumn())
+    with Progress(*columns, *more, console=out, disable=arguments.json or not out.is_terminal) as progress:
+        for path in paths:
+            task = progress.add_task(f"imaging {path.name}" if searched else "imaging", total=None)
+            is_csv = path.suffix.lower() == ".csv"
+            device = arguments.device if is_csv or path.is_file() else arguments.device or like.get("device")
+
+            def show(n: int, total: int, task: Any = task) -> None:
+                progress.update(task, completed=n, total=total or None)
+
+            try:
+                done += compute_imaging(
+                    path,
+                    _folder_for(arguments.out, path.parent.relative_to(root)) if searched else arguments.out,
+                    simulation,
+                    device=device,
+                    boot_id=None if is_csv else like.get("boot_id"),
+                    overwrite=arguments.overwrite,
+                    progress=show,
+                )
+            except SpikedaqError as error:
+                if not searched:
+                    raise
+                failed.append((path, str(error)))
     if arguments.json:
-        print_json([{**each.to_map(), **simulation.described()} for each in done])
-        return 0
+        documents = [{**each.to_map(), **simulation.described()} for each in done]
+        print_json([*documents, *({"path": str(path), "error": why} for path, why in failed)])
+    else:
+        _show_computed(done)
+    for path, why in failed:
+        print(f"spikedaq: error: {why if str(path) in why else f'{path}: {why}'}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _folder_for(out: Path | None, within: Path) -> Path | None:
+    """Return the folder under ``--out`` for what lies in a folder of the searched one."""
+    if out is None:
+        return None
+    if out.suffix.lower() in (".nwb", ".csv"):
+        raise ConfigError(f"{out} is one file, and a folder may hold several recordings; give a folder with --out")
+    try:
+        (out / within).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot make {out / within}: {error.strerror}; choose another place with --out") from error
+    return out / within
+
+
+def _show_computed(done: list[ComputedImaging]) -> None:
     for each in done:
         tally = each.tally
         spikes = ", ".join(map(str, tally.n_spikes))
@@ -140,7 +181,6 @@ def _offline(arguments: argparse.Namespace, simulation: Simulation, like: dict[s
         print(f"{each.device}: {tally.n_frames} frames, {spikes} spikes of vm, syn1, syn2, {gaps}")
         for path in each.files:
             print(f"  {path}")
-    return 0
 
 
 def _list(*, as_json: bool) -> int:

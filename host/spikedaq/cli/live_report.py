@@ -142,17 +142,17 @@ def _print_texts(analysis: LiveAnalysis) -> None:
 
 def _screen(analysis: LiveAnalysis, title: str) -> Screen:
     screen = Screen(box=None, pad_edge=False, title=title, title_style="dim", title_justify="left")
-    for name in ("recording", "neuron"):
-        screen.add_column(name)
+    for name in ("recording", "of"):
+        screen.add_column(name, no_wrap=True)
     with_loops = any(recording.loop_rule is not None for recording in analysis.recordings)
     for name in ("spikes", "rate", "now", "recorded", "gaps", *(("loops", "used", "length") if with_loops else ())):
-        screen.add_column(name, justify="right")
+        screen.add_column(name, justify="right", no_wrap=True)
     for recording in analysis.recordings:
         for channel in recording.neurons:
             one = _numbers(recording, channel)
             screen.add_row(
                 recording.name,
-                one["neuron"],
+                channel,
                 str(one["n_spikes"]),
                 "-" if one["rate_hz"] is None else f"{one['rate_hz']:.4g} Hz",
                 f"{one['recent_rate_hz']:.4g} Hz",

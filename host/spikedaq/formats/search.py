@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from spikedaq.model import StoreError
 from spikedaq.store import is_file_name
 
 _SNIFFED_BYTES = 4096
+# As `spikedaq imaging` names what it computes, which lies beside recordings.
+_IMAGING = re.compile(r"_imaging(_.*)?$")
 _DEEPEST = 16
 """Folders within folders; deeper ones are no place for recordings, or a loop of mounts."""
 
@@ -24,7 +27,7 @@ class FoundSources:
     recordings : list of Path
         Folders of sessions or devices, recording files, and CSVs, in order of their names.
     passed_over : list of Path
-        CSVs that are no recordings: tables, stimuli.
+        CSVs that are no recordings: tables, stimuli; and simulated imaging.
     """
 
     recordings: list[Path] = field(default_factory=list)
@@ -68,7 +71,7 @@ def _search(folder: Path, found: FoundSources, deepest: int) -> None:
             if deepest:
                 _search(path, found, deepest - 1)
         elif path.suffix.lower() == ".nwb":
-            found.recordings.append(path)
+            (found.passed_over if _IMAGING.search(path.stem) else found.recordings).append(path)
         elif path.suffix.strip().lower() == ".csv":
             (found.recordings if _is_stock(path) else found.passed_over).append(path)
 
