@@ -11,11 +11,12 @@ import pytest
 from helpers.formats_recordings import Maker, spiking
 
 ROOT = Path(__file__).parents[2]
-# Pages whose examples need a recording and nothing else; test_closed_loop.py and test_library_daemon.py do theirs,
-# which need a daemon.
+# Pages whose examples need a recording and nothing else; test_closed_loop.py, test_pynn_live.py and
+# test_library_daemon.py do theirs, which need a daemon.
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/how-to/*.md"), *ROOT.glob("docs/tutorials/*.md")])
 PAGES.append(ROOT / "docs" / "reference" / "recording.md")
 PAGES.remove(ROOT / "docs" / "how-to" / "closed-loop.md")
+PAGES.remove(ROOT / "docs" / "how-to" / "run-a-bench-like-a-simulation.md")  # test_pynn_live.py
 PAGES.remove(ROOT / "docs" / "how-to" / "fetch-recordings.md")
 EVERY_PAGE = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "protocol" / "README.md"])
 FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -79,6 +83,20 @@ def test_runs_resets_and_what_is_recorded_of_them(
         np.testing.assert_array_equal(one[-n:], other[-n:])
     (path,) = bench.write_data(tmp_path / "live.nix", "v", clear=True)
     assert len(read_block(path).segments) == len(block.segments)
+
+
+def test_the_example_of_the_page_runs(daemon: DaemonProcess, tmp_path: Path) -> None:
+    """docs/how-to/run-a-bench-like-a-simulation.md, as written."""
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "run-a-bench-like-a-simulation.md"
+    (code,) = re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    environment = {**os.environ, "SPIKEDAQ_URL": daemon.url, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    first, second, *_ = done.stdout.splitlines()
+    assert (first.split()[:2], second.split()[:2]) == (["segment000", "10.0"], ["segment001", "20.0"])
+    assert (tmp_path / "live.nix").exists()
 
 
 def test_clear_goes_on_with_what_comes(bench: spikedaq.pynn.Assembly) -> None:
