@@ -221,7 +221,7 @@ class Recording(Readable):
         rows = self._source.parameters
         if not spans:
             return rows if spans is None else []
-        start_s, stop_s = spans[0][0], max(stop for _, stop in spans)
+        start_s, stop_s = min(start for start, _ in spans), max(stop for _, stop in spans)
         before = {row.name: row for row in rows if row.time_s < start_s}
         return [row for row in rows if start_s <= row.time_s < stop_s or before.get(row.name) is row]
 
@@ -236,9 +236,14 @@ class Recording(Readable):
         return rows_within(self._source.epochs, self._spans(), "start_s", "stop_s")
 
     def _spans(self) -> list[tuple[float, float]] | None:
+        """Return the times that its rows are of, None where it is the whole."""
         if self._fixed is None:
             return None
-        return [(segment.t_start_s, segment.t_stop_s) for segment in self._fixed]
+        filled = [segment for segment in self._fixed if segment.n_frames]
+        if self._ordered and filled and all(done["do"] != "select_segments" for done in self.made_by):
+            # What happened between its segments goes with it, and only two times are looked up.
+            return [(filled[0].t_start_s, filled[-1].t_stop_s)]
+        return [(segment.t_start_s, segment.t_stop_s) for segment in filled]
 
     # -- parts
 
