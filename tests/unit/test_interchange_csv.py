@@ -45,9 +45,7 @@ def test_our_own_table_of_spikes_is_read_back(tmp_path):
     vm_mv = np.full(500, -70.0)
     vm_mv[[100, 101, 400]] = 30.0
     spikes = find_spikes(vm_mv, threshold_mv=-20.0)
-    table = spike_table(
-        spikes, steps=np.arange(500), times_ms=np.arange(500) * 0.1, intervals_ms=np.array([30.0]), step_ms=0.1
-    )
+    table = spike_table(spikes, steps=spikes, times_ms=spikes * 0.1, intervals_ms=np.array([30.0]), step_ms=0.1)
     found = load_spikes_from_csv(put(tmp_path / "spikes.csv", table))
     assert found.trains[0].round(9).tolist() == [10.0, 40.0]
 

@@ -160,6 +160,7 @@ def test_a_file_of_another_lab_is_read(tmp_path):
     plain = load_spikedata_from_nwb(path, prefer_pynwb=False)
     assert_same(plain, found, atol_ms=NS_IN_MS)
     assert [a.get("electrode") for a in plain.neuron_attributes] == [31, None, 20]
+    assert [a.get("location") for a in plain.neuron_attributes] == [[31.0, 0.5], None, [20.0, 0.5]]
     with pytest.warns(FlaggedWarning, match="1 spikes after"):
         assert load_spikedata_from_nwb(path, length_ms=200.0).length == 200.0
     assert load_spikedata_from_nwb(path, start_time_ms=-10.0).start_time == -10.0
