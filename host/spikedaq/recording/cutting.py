@@ -50,10 +50,11 @@ def by_times(
         if stop_s is not None:
             after = max(bisect_left(segments, stop_s, key=_start_s), first + 1)
     parts = []
-    for segment in segments[first:after]:
+    for k, segment in enumerate(segments[first:after], start=first):
         n = segment.n_frames
-        begin = 0 if start_s is None else segment.frame_at(start_s)
-        end = n if stop_s is None else segment.frame_at(stop_s)
+        # Of ordered segments those between the first and the last lie within.
+        begin = 0 if start_s is None or (ordered and k > first) else segment.frame_at(start_s)
+        end = n if stop_s is None or (ordered and k < after - 1) else segment.frame_at(stop_s)
         parts.append(cut(segment, begin, max(begin, end)))
     return without_empty(parts)
 
