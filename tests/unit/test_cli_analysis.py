@@ -240,3 +240,19 @@ def test_wrong_options_are_wrong_use(options: str, capsys: pytest.CaptureFixture
         main(["spikes", "x", *options.split()])
     assert caught.value.code == 2
     assert "error:" in capsys.readouterr().err
+
+
+def test_a_csv_whose_loops_are_of_unequal_length_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Loops of 20 rows; of the third 8 are lost: 8 of 80 rows is 10 %. Its clock counts rows, and does not show it."""
+    rows = [(k, k % 20 == 0) for k in range(100) if not 45 <= k < 53]
+    lines = [f"{n / 10},-70.0,0,0,0,0,0,0,{float(high)}" for n, (_, high) in enumerate(rows)]
+    header = (
+        "Time (ms),Spikeling Vm (mV),Stimulus (%),Total Current Input (a.u.),Synapse 1 Vm (mV),"
+        "Synapse 1 Input (a.u.),Synapse 2 Vm (mV),Synapse 2 Input (a.u.),Trigger"
+    )
+    path = tmp_path / "lossy.csv"
+    path.write_text("\n".join([header, *lines, ""]))
+    status, _, error = run(capsys, "spikes", path)
+    assert status == 0
+    assert "note: lossy: its stimulus loops are 12 to 20 rows long" in error
+    assert "about 10%" in error

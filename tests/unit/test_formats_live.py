@@ -58,6 +58,9 @@ class FakeBench:
     def devices(self) -> list[str]:
         return list(self.followers)
 
+    def status(self) -> dict[str, Any]:
+        return {"devices": [{"name": name, "sequence": "counted"} for name in self.followers]}
+
     def channels(self, device: str, mode: ClampMode) -> tuple[ChannelInfo, ...]:
         return CLAMP_CHANNELS if mode is ClampMode.VOLTAGE else CHANNELS
 
@@ -179,6 +182,17 @@ def test_the_newest_spikes_and_the_newest_rate() -> None:
         recording.take(k, quiet)
     assert recording.recent_rate_hz("vm") == 0.0
     assert recording.n_spikes("vm") == 49
+
+
+def test_a_board_that_counts_no_steps_is_noted() -> None:
+    """Of a stock firmware nobody sees what is missing."""
+    bench = FakeBench(alpha=blocks(0, spiking(300)))
+    bench.status = lambda: {"devices": [{"name": "alpha", "sequence": "none"}]}  # type: ignore[method-assign]
+    analysis = LiveAnalysis(bench, [], SpikeRule())
+    while analysis.poll(0.0):
+        pass
+    (note,) = analysis.recordings[0].document("vm")["notes"]
+    assert "counts no steps" in note
 
 
 def test_what_cannot_be_followed_is_named() -> None:

@@ -40,6 +40,16 @@ class TriggerSpacing:
     loss_high: float
 
 
+def spacing_text(spacing: TriggerSpacing) -> str:
+    """Return what a spacing tells, for those who look at the recording."""
+    bounds = f" ({spacing.loss_low:.0%} to {spacing.loss_high:.0%})" if spacing.loss_high > spacing.loss_low else ""
+    return (
+        f"its stimulus loops are {spacing.shortest_rows} to {spacing.longest_rows} rows long, and "
+        f"{spacing.n_marked} of {spacing.n_loops} have their trigger mark: about {spacing.loss:.0%}{bounds} of the "
+        "rows were lost before the file was written, or the stimulus was changed; its times are too short by as much"
+    )
+
+
 def trigger_spacing(marks: RowArray, pulses: RowArray | None = None) -> TriggerSpacing | None:
     """Look at the distances between stimulus loops.
 

@@ -28,8 +28,8 @@ def add_commands(commands: Any) -> None:
         type=Path,
         nargs="?",
         metavar="RECORDING",
-        help="a session's or device's folder, an .nwb file, a stock CSV, or a folder with any of these in it; without it "
-        "a live device is followed",
+        help="a session's or device's folder, an .nwb file, a stock CSV, or a folder with any of these in it; without "
+        "one a live device is followed",
     )
     parser.add_argument("--device", metavar="NAME", help="which device, where there are several")
     parser.add_argument("--indicator", metavar="NAME", help="such as GCaMP6f (default: Generic); --list shows all")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -198,6 +199,9 @@ def _sum_up(arguments: argparse.Namespace, analysis: LiveAnalysis) -> int:
             what += f" in {one['recorded_ms'] / 1000:.1f} s, {one['n_gaps']} gaps"
             what += f", {one['rate_hz']:.4g} Hz, CV {one['cv']:.4g}"
         print(f"{one['recording']} {one['neuron']}: {what}")
+    for recording in recordings:
+        for note in recording.notes:
+            print(f"spikedaq: note: {recording.name}: {note}", file=sys.stderr)
     if analysis.unavailable:
         print(f"{analysis.unavailable} stretches of samples could not be had any more; they are gaps")
     for path in files:

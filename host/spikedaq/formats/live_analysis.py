@@ -13,6 +13,7 @@ from spikedaq.bus import SAMPLES, Message, Unavailable, decode_mode, decode_samp
 from spikedaq.formats.found_spikes import SpikeRule
 from spikedaq.formats.live_recording import LiveRecording
 from spikedaq.formats.loop_averages import LoopRule
+from spikedaq.formats.samples import ROWS_NOTE
 from spikedaq.inlet import Bench, Follower
 from spikedaq.model import ChannelInfo, ClampMode, ConfigError
 
@@ -60,6 +61,8 @@ class LiveAnalysis:
         self.devices = list(dict.fromkeys(devices)) or known
         self.recordings: list[LiveRecording] = []
         self.unavailable = 0
+        uncounted = [one["name"] for one in bench.status()["devices"] if one.get("sequence") == "none"]
+        self._notes = dict.fromkeys(uncounted, (ROWS_NOTE,))
         self._bench = bench
         self._rule, self._loop_rule = rule, loop_rule
         self._lanes: list[_Lane] = []
@@ -125,7 +128,14 @@ class LiveAnalysis:
         suffix = f"_boot{lane.n_boots}" if lane.n_boots > 1 else ""
         suffix += f"_part{lane.n_parts}" if lane.n_parts > 1 else ""
         channels: list[ChannelInfo] = self._bench.channels(lane.device, mode)
-        lane.recording = LiveRecording(lane.device + suffix, lane.device, channels, self._rule, self._loop_rule)
+        lane.recording = LiveRecording(
+            lane.device + suffix,
+            lane.device,
+            channels,
+            self._rule,
+            self._loop_rule,
+            notes=self._notes.get(lane.device, ()),
+        )
         self.recordings.append(lane.recording)
 
     @staticmethod

@@ -46,6 +46,8 @@ class LiveRecording:
         With a threshold.
     loop_rule : LoopRule, optional
         Where averages over loops are wanted.
+    notes : sequence of str
+        What a reader of its numbers could get wrong.
 
     Raises
     ------
@@ -60,6 +62,8 @@ class LiveRecording:
         channels: Sequence[ChannelInfo],
         rule: SpikeRule,
         loop_rule: LoopRule | None = None,
+        *,
+        notes: Sequence[str] = (),
     ) -> None:
         by_name = {channel.name: (k, channel) for k, channel in enumerate(channels)}
         for needed in ("vm", *(("trigger",) if loop_rule is not None else ())):
@@ -68,6 +72,7 @@ class LiveRecording:
         if rule.threshold_mv is None:
             raise ConfigError("a threshold that suggests itself needs the whole recording; give one in mV")
         self.name = name
+        self.notes = list(notes)
         self.device = device
         self.rule = rule
         self.loop_rule = loop_rule
@@ -218,7 +223,7 @@ class LiveRecording:
             "n_gaps": len(self.breaks),
             **asdict(self.describe(channel)),
             "spike_times_ms": self.times_ms(self.spikes(channel)).tolist(),
-            "notes": [],
+            "notes": self.notes,
         }
 
     def loop_document(self, channel: str, loops: Loops, averages: Mapping[str, Average]) -> dict[str, Any]:
@@ -227,7 +232,7 @@ class LiveRecording:
         places = raster(spikes, loops, self._n_samples)
         peak = peak_of(averages["rate (Hz)"], len(loops.starts))
         document = loop_document(loops, places, peak)
-        return {**self._heading(channel), **document, "n_spikes": len(spikes), "notes": []}
+        return {**self._heading(channel), **document, "n_spikes": len(spikes), "notes": self.notes}
 
     def _heading(self, channel: str) -> dict[str, Any]:
         return {

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from spikedaq.analysis import trigger_rises
+from spikedaq.analysis.trigger_spacing import spacing_text, trigger_spacing
 from spikedaq.formats.sources import Run, find_runs
 from spikedaq.formats.stock_csv_reader import MAX_ROWS, read_stock_csv
 from spikedaq.model import MODEL_STEP_MS, ClampMode, StoreError
@@ -21,7 +23,7 @@ Progress = Callable[[int, int], None]
 
 # Rows that are read at a time, of all channels.
 _CHUNK_ROWS = 1 << 17
-_ROWS_NOTE = "its board's firmware counts no steps: rows that were lost on the way cannot be seen"
+ROWS_NOTE = "its board's firmware counts no steps: rows that were lost on the way cannot be seen"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -200,11 +202,29 @@ def read_samples(
 def _of_csv(
     path: Path, channels: Sequence[str], start_s: float | None, stop_s: float | None, progress: Progress | None
 ) -> Samples:
-    read = read_stock_csv(path, start_s=start_s, stop_s=stop_s, channels=channels, progress=progress)
-    resolutions = {name: read.resolution(name) for name in read.channels}
-    known = {name: values for name, values in read.channels.items() if not np.isnan(values).all()}
+    # What is wrong with its clock shows in its stimulus.
+    wanted = {*channels, "trigger", "stimulus"}
+    read = read_stock_csv(path, start_s=start_s, stop_s=stop_s, channels=wanted, progress=progress)
+    resolutions = {name: read.resolution(name) for name in read.channels if name in channels}
+    known = {name: read.channels[name] for name in resolutions if not np.isnan(read.channels[name]).all()}
     name = path.stem.strip() or path.stem
-    return Samples(name, name, path, read.mode, read.steps, known, resolutions, read.notes)
+    notes = (*read.notes, *_spacing_note(read.steps, read.channels))
+    return Samples(name, name, path, read.mode, read.steps, known, resolutions, notes)
+
+
+def _spacing_note(steps: npt.NDArray[np.int64], channels: Mapping[str, FloatArray]) -> list[str]:
+    """Say how unequal the stimulus loops are, if they are: rows were lost before the file was written."""
+    trigger, stimulus = (channels.get(name) for name in ("trigger", "stimulus"))
+    # Where the times show gaps they are no mere count of rows.
+    if trigger is None or (np.diff(steps) != 1).any():
+        return []
+    pulses = None
+    if stimulus is not None and len(stimulus):
+        low, high = np.nanmin(stimulus), np.nanmax(stimulus)
+        if ((stimulus == low) | (stimulus == high)).all():
+            pulses = steps[np.flatnonzero(stimulus[1:] > stimulus[:-1]) + 1]
+    spacing = trigger_spacing(steps[trigger_rises(trigger)], pulses)
+    return [] if spacing is None else [spacing_text(spacing)]
 
 
 def _reference_utc_ns(path: Path) -> int:
@@ -254,7 +274,7 @@ def _of_run(
                 progress(done)
     if not (np.diff(steps) > 0).all():
         raise StoreError(f"{run.files[0]}: the steps of its samples do not rise; check it with spikedaq verify")
-    notes = (_ROWS_NOTE,) if run.translated else ()
+    notes = (ROWS_NOTE,) if run.translated else ()
     return Samples(run.name, run.device, run.folder, run.mode, steps, values, resolutions, notes)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from spikedaq.analysis.trigger_spacing import TriggerSpacing, trigger_spacing
+from spikedaq.analysis.trigger_spacing import TriggerSpacing, spacing_text, trigger_spacing
 from spikedaq.formats.number_csv import FloatArray, NumberCsv, Span, open_numbers
 from spikedaq.model import MODEL_STEP_MS, StoreError
 from spikedaq.recording.csv_columns import CsvColumns, find_columns
@@ -119,7 +119,7 @@ def scan_csv(path: Path, *, progress: Progress | None = None) -> CsvScan:
         flags.append(f"{look.n_empty} fields are empty and read as NaN")
     spacing = _spacing(look, jumps)
     if spacing is not None:
-        flags.append(_spacing_flag(spacing))
+        flags.append(spacing_text(spacing))
     period_s = look.period * columns.time_unit_s
     rate_hz = 1 / period_s if period_s else _STOCK_RATE_HZ
     return CsvScan(file, columns, tuple(spans), _stretches(look, jumps), _round(rate_hz), is_even, tuple(flags))
@@ -224,12 +224,3 @@ def _spacing(look: _Look, jumps: list[tuple[int, int, float]]) -> TriggerSpacing
         return shifted
 
     return trigger_spacing(steps(look.marks), steps(look.pulses) if len(look.levels) == 2 else None)
-
-
-def _spacing_flag(spacing: TriggerSpacing) -> str:
-    bounds = f" ({spacing.loss_low:.0%} to {spacing.loss_high:.0%})" if spacing.loss_high > spacing.loss_low else ""
-    return (
-        f"its stimulus loops are {spacing.shortest_rows} to {spacing.longest_rows} rows long, and "
-        f"{spacing.n_marked} of {spacing.n_loops} have their trigger mark: about {spacing.loss:.0%}{bounds} of the "
-        "rows were lost before the file was written, or the stimulus was changed; its times are too short by as much"
-    )
