@@ -18,6 +18,7 @@ PAGES.append(ROOT / "docs" / "reference" / "recording.md")
 PAGES.remove(ROOT / "docs" / "how-to" / "closed-loop.md")
 PAGES.remove(ROOT / "docs" / "how-to" / "run-a-bench-like-a-simulation.md")  # test_pynn_live.py
 PAGES.remove(ROOT / "docs" / "how-to" / "fetch-recordings.md")
+PAGES.remove(ROOT / "docs" / "how-to" / "from-the-lab-to-a-figure.md")  # test_lab_to_figure.py
 EVERY_PAGE = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "protocol" / "README.md"])
 FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
