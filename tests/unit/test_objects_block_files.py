@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import quantities as pq
 import scipy.io
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from nwbinspector import Importance, inspect_nwbfile
 from spikeinterface.extractors import read_nix
 
 from spikedaq.model import ConfigError, StoreError
@@ -235,6 +236,50 @@ _KEYS = st.text().filter(lambda key: not key.startswith("__"))
 @given(st.recursive(_LEAVES, lambda c: st.lists(c, max_size=3) | st.dictionaries(_KEYS, c, max_size=3), max_leaves=8))
 def test_annotations_come_back_from_json(value: Any) -> None:
     assert restored(plain(value)) == value
+
+
+def test_the_inspector_of_nwb_finds_nothing_wrong(tmp_path: Path) -> None:
+    """Suggestions it has; what it calls critical or a violation it does not find."""
+    found = list(inspect_nwbfile(nwbfile_path=str(write_block(made(), tmp_path / "data.nwb"))))
+    assert {message.importance for message in found} == {Importance.BEST_PRACTICE_SUGGESTION}
+    with pynwb.NWBHDF5IO(str(tmp_path / "data.nwb"), "r") as io:
+        assert io.read().intervals["runs"]["begins_s"][:].tolist() == ["0.0", "10.0"]
+
+
+ODD = {
+    "none": None,
+    "flag": True,
+    "text": "ü",
+    "nothing": [],
+    "texts": ["a", "b"],
+    "map": {"k": 1, "q": 2 * pq.mV},
+    "when": datetime(2026, 1, 1, 12, 30),
+    "nested": [[1, 2], [3, 4]],
+    "mixed": [1, "a"],
+    "many": np.arange(3) * pq.mV,
+    "table": np.ones((2, 2)),
+    "no_text": "",
+    "large": 2**40,
+}
+
+
+@pytest.mark.parametrize("kind", [".nix", ".npz", ".txt", ".pkl"])
+def test_every_annotation_that_neo_takes_is_kept(tmp_path: Path, kind: str) -> None:
+    """Also those that NIX by itself refuses (None, lists of several kinds) or silently loses (lists of lists, maps)."""
+    block = made()
+    block.segments[0].annotate(**ODD)
+    back = read_block(write_block(block, tmp_path / f"data{kind}"), trust=True).segments[0].annotations
+    for name, value in ODD.items():
+        assert np.array_equal(back[name], value), name
+    assert (back["map"]["q"], back["many"].units) == (2 * pq.mV, pq.mV)
+    assert block.segments[0].annotations["none"] is None
+
+
+def test_a_mat_has_dates_as_texts(tmp_path: Path) -> None:
+    block = made()
+    block.segments[0].annotate(when=datetime(2026, 1, 1, 12, 30), day=date(2026, 1, 1))
+    back = read_block(write_block(block, tmp_path / "data.mat")).segments[0].annotations
+    assert (back["when"], back["day"]) == ("2026-01-01T12:30:00", "2026-01-01")
 
 
 @pytest.mark.parametrize(

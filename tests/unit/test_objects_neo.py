@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import neo
 import numpy as np
+import pynwb
 import pytest
 import quantities as pq
 from hypothesis import given
@@ -115,6 +117,13 @@ def test_parts_and_the_method_give_the_same(recording: Recording) -> None:
     assert [s.name for s in segment.analogsignals] == ["syn1_vm", "trigger"]
     np.testing.assert_allclose(segment.analogsignals[0].magnitude[:, 0], spiking(800, start=2100)[:, 3] / 100)
     assert len(segment.spiketrains[0]) == 2
+
+
+def test_what_would_not_fit_in_memory_is_refused() -> None:
+    """Without reading a sample of it."""
+    vast = np.lib.stride_tricks.as_strided(np.zeros(1, np.int16), (10**9, 8), (0, 0))
+    with pytest.raises(ConfigError, match=r"would take 59.6 GiB .* take a time_slice"):
+        to_neo(Recording.from_numpy(vast, 10_000.0))
 
 
 def test_a_recording_without_samples_has_no_segment() -> None:
@@ -240,3 +249,11 @@ def test_neo_finds_it_once_it_is_registered(folder: Path) -> None:
     assert type(reader).__name__ == "SpikedaqIO"
     assert neo.io.io_by_extension["nwb"].count(SpikedaqIO) == 1
     assert neo.rawio.SpikedaqRawIO is SpikedaqRawIO
+
+
+def test_files_of_others_stay_with_neos_own_reader(tmp_path: Path) -> None:
+    register_with_neo()
+    when = datetime(2026, 1, 1, tzinfo=UTC)
+    with pynwb.NWBHDF5IO(str(tmp_path / "theirs.nwb"), "w") as io:
+        io.write(pynwb.NWBFile(session_description="x", identifier="x", session_start_time=when))
+    assert type(neo.io.get_io(str(tmp_path / "theirs.nwb"))).__name__ == "NWBIO"

@@ -136,9 +136,14 @@ def restored(value: Any) -> Any:
     return {key: restored(one) for key, one in value.items()}
 
 
-def to_json(about: dict[str, Any]) -> str:
-    """Return a description as one line of text."""
+def to_json(about: Any) -> str:
+    """Return a description, or an annotation of `plain`, as one line of text."""
     return json.dumps(about, ensure_ascii=False)
+
+
+def from_json_value(text: str) -> Any:
+    """Return what `to_json` was given. Raises ValueError where it is none."""
+    return json.loads(text)
 
 
 def from_json(text: str, source: str) -> dict[str, Any]:

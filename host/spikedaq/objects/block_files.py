@@ -14,6 +14,7 @@ import numpy as np
 from spikedaq.formats.output import made_whole, refuse_existing, written_whole
 from spikedaq.model import ConfigError, StoreError, require
 from spikedaq.objects.block_content import describe_block, from_json, make_block, to_json
+from spikedaq.objects.block_copy import for_mat, for_nix, nix_annotations_restored
 from spikedaq.objects.block_nwb import write_nwb
 from spikedaq.objects.block_text import read_text, write_text
 
@@ -98,7 +99,7 @@ def read_block(path: str | Path, *, trust: bool = False) -> Any:
         if kind in (".nix", ".h5"):
             require("nixio", "neo")
             with io.NixIO(str(path), mode="ro") as nix:
-                return nix.read_block()
+                return nix_annotations_restored(nix.read_block())
         if kind == ".mat":
             matlab: Any = require("scipy.io.matlab", "analysis")
             try:
@@ -108,55 +109,6 @@ def read_block(path: str | Path, *, trust: bool = False) -> Any:
         return io.PickleIO(str(path)).read_block()
     except (OSError, ValueError, TypeError, LookupError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
         raise StoreError(f"{path} cannot be read as {kind}: {error}") from error
-
-
-def in_seconds(block: Any) -> Any:
-    """Return a copy of a block, sharing its samples, with all times in seconds and all rates in Hz.
-
-    Neo's NixRawIO, and with it SpikeInterface, takes the numbers in a NIX file for seconds and Hz, whatever units they
-    have there.
-    """
-    neo = require("neo", "neo")
-    about = {"name": block.name, "description": block.description, "rec_datetime": block.rec_datetime}
-    copy = neo.Block(**about, **block.annotations)
-    for segment in block.segments:
-        about = {"name": segment.name, "description": segment.description, "rec_datetime": segment.rec_datetime}
-        into = neo.Segment(**about, **segment.annotations)
-        for signal in segment.analogsignals:
-            made = neo.AnalogSignal(
-                signal.magnitude,
-                units=signal.units,
-                t_start=signal.t_start.rescale("s"),
-                sampling_rate=signal.sampling_rate.rescale("Hz"),
-                **_kept(signal),
-            )
-            into.analogsignals.append(made)
-        for signal in segment.irregularlysampledsignals:
-            times = signal.times.rescale("s")
-            made = neo.IrregularlySampledSignal(times, signal.magnitude, units=signal.units, **_kept(signal))
-            into.irregularlysampledsignals.append(made)
-        for train in segment.spiketrains:
-            limits = {"t_start": train.t_start.rescale("s"), "t_stop": train.t_stop.rescale("s")}
-            into.spiketrains.append(neo.SpikeTrain(train.times.rescale("s"), units="s", **limits, **_kept(train)))
-        for event in segment.events:
-            into.events.append(neo.Event(event.times.rescale("s"), labels=event.labels, **_kept(event)))
-        for epoch in segment.epochs:
-            lengths = epoch.durations.rescale("s")
-            into.epochs.append(
-                neo.Epoch(epoch.times.rescale("s"), durations=lengths, labels=epoch.labels, **_kept(epoch))
-            )
-        copy.segments.append(into)
-    copy.check_relationships()
-    return copy
-
-
-def _kept(thing: Any) -> dict[str, Any]:
-    return {
-        "name": thing.name,
-        "description": thing.description,
-        "array_annotations": dict(thing.array_annotations),
-        **thing.annotations,
-    }
 
 
 def _writer(path: Path) -> Callable[[Any, Path, bool], None]:
@@ -170,14 +122,14 @@ def _write_nix(block: Any, path: Path, overwrite: bool) -> None:
     require("nixio", "neo")
     io: Any = require("neo.io", "neo")
     with made_whole(path, overwrite=overwrite) as partial, io.NixIO(str(partial), mode="ow") as nix:
-        nix.write_block(in_seconds(block))
+        nix.write_block(for_nix(block))
 
 
 def _write_mat(block: Any, path: Path, overwrite: bool) -> None:
     require("scipy.io", "analysis")
     io: Any = require("neo.io", "neo")
     with made_whole(path, overwrite=overwrite) as partial, _with_extension(partial, ".mat") as named:
-        io.NeoMatlabIO(str(named)).write_block(block)
+        io.NeoMatlabIO(str(named)).write_block(for_mat(block))
 
 
 def _write_pickle(block: Any, path: Path, overwrite: bool) -> None:

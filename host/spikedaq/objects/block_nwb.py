@@ -26,7 +26,7 @@ def write_nwb(block: Any, path: Path) -> None:
 
     Every signal is a TimeSeries ``<segment>_<name>`` in ``acquisition``; spike trains of one source are one row of
     ``units``, with the segments in which it was looked for spikes; segments are rows of ``intervals/runs``, with their
-    annotations as JSON; epochs and events are ``intervals/<name>``.
+    annotations as texts; epochs and events are ``intervals/<name>``.
 
     Raises
     ------
@@ -42,6 +42,13 @@ def write_nwb(block: Any, path: Path) -> None:
         identifier=uuid.uuid4().hex,
         session_start_time=start,
         notes=to_json({"name": block.name, "annotations": plain(block.annotations)}),
+    )
+    file.subject = pynwb.file.Subject(
+        subject_id=str(block.name or "unknown"),
+        description="Spikeling devices: electronic model neurons, no animal.",
+        species="http://purl.obolibrary.org/obo/NCBITaxon_32644",  # the taxon "unidentified"; NWB asks for one
+        sex="U",
+        age="P0D",
     )
     _add_signals(pynwb, file, block)
     _add_spikes(file, block)
@@ -109,18 +116,22 @@ def _add_spikes(file: Any, block: Any) -> None:
 def _add_runs(pynwb: Any, file: Any, block: Any) -> None:
     table = pynwb.epoch.TimeIntervals(name="runs", description="one row per segment of the block")
     table.add_column("label", "name of the segment")
-    table.add_column("annotations", "annotations of the segment, as JSON")
+    keys = list(dict.fromkeys(key for segment in block.segments for key in segment.annotations))
+    taken = {"start_time", "stop_time", "label", "id", "tags", "timeseries"}
+    names = {key: _free(str(key), taken) for key in keys}
+    for name in names.values():
+        table.add_column(name, "annotation of the segment, as text")
     for segment in block.segments:
         data = [*segment.analogsignals, *segment.spiketrains]
         begins_s = _begins_s(segment)
         starts = [float(one.t_start.rescale("s")) for one in data] or [0.0]
         stops = [float(one.t_stop.rescale("s")) for one in data] or [0.0]
-        about = to_json(plain(segment.annotations))
+        about = {name: str(segment.annotations.get(key, "")) for key, name in names.items()}
         table.add_row(
             start_time=begins_s + min(starts),
             stop_time=begins_s + max(stops),
             label=segment.name or "",
-            annotations=about,
+            **about,
         )
     if len(table):
         file.add_time_intervals(table)

@@ -13,6 +13,8 @@ from spikedaq.objects.contents import Marks, SegmentContents, segment_contents
 from spikedaq.objects.units import is_known, quantity_unit
 from spikedaq.recording import Recording
 
+MAX_BLOCK_BYTES = 2 << 30
+"""What the signals of one block may take; beyond it a computer of a classroom swaps."""
 SignalsBy = Literal["unit", "channel"]
 TimesAs = Literal["regular", "exact"]
 
@@ -40,13 +42,20 @@ def to_neo(recording: Recording, *, signals: SignalsBy = "unit", times: TimesAs 
     MissingExtraError
         Neo is not installed.
     ConfigError
-        ``signals`` or ``times`` is none of these.
+        ``signals`` or ``times`` is none of these, or it would take more than 2 GiB.
     """
     if signals not in ("unit", "channel"):
         raise ConfigError(f"signals cannot be by {signals!r}; say 'unit' or 'channel'")
     if times not in ("regular", "exact"):
         raise ConfigError(f"times cannot be {times!r}; say 'regular' or 'exact'")
     neo = require("neo", "neo")
+    n_bytes = recording.num_frames * recording.num_channels * 8
+    if n_bytes > MAX_BLOCK_BYTES:
+        raise ConfigError(
+            f"{recording.name} would take {n_bytes / 2**30:.1f} GiB as a block of Neo, and at most "
+            f"{MAX_BLOCK_BYTES / 2**30:.0f} GiB are allowed; take a time_slice or a channel_slice, or let Neo read "
+            "lazily: spikedaq.objects.SpikedaqIO(path).read(lazy=True)"
+        )
     found, n_outside = segment_contents(recording)
     block = neo.Block(name=recording.name, description=str(recording), rec_datetime=reference_datetime(recording))
     block.annotate(spikes_in_gaps=n_outside, **describing(recording))

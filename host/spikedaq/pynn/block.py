@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from spikedaq.model import ConfigError, require
+from spikedaq.objects.neo_block import MAX_BLOCK_BYTES
 from spikedaq.objects.units import is_known, quantity_unit
 from spikedaq.pynn.device import DeviceData
 from spikedaq.pynn.grid import Grid, grid_of_one, grid_of_several
@@ -18,8 +19,6 @@ from spikedaq.pynn.runs import boundaries
 from spikedaq.pynn.stretches import FloatArray, Stretch, holes_of
 from spikedaq.pynn.variables import SPIKES, canonical
 
-MAX_BLOCK_BYTES = 2 << 30
-"""What the signals of one block may take; beyond it a computer of a classroom swaps."""
 FILL_S = 1.0
 """Gaps up to so long are filled with NaN; a longer one begins a new run."""
 _MS = 1000.0

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from spikedaq.model import ConfigError
-from spikedaq.objects.block_files import check_extension, in_seconds, write_block
+from spikedaq.objects.block_copy import for_nix
+from spikedaq.objects.block_files import check_extension, write_block
 
 
 def write_data(io: Any, blocks: Mapping[str, Callable[[], Any]], overwrite: bool) -> list[Path]:
@@ -31,7 +32,7 @@ def write_data(io: Any, blocks: Mapping[str, Callable[[], Any]], overwrite: bool
     for make in blocks.values():
         block = make()
         if type(io).__name__ == "NixIO":
-            block = in_seconds(block)  # Neo's NixRawIO takes the numbers for that
+            block = for_nix(block)  # Neo's NixRawIO takes the numbers for that
         io.write(block)
     return []
 
