@@ -9,7 +9,7 @@ import pytest
 
 import spikedaq
 from helpers.formats_recordings import Maker, spiking
-from spikedaq.formats import remote
+from spikedaq.formats import export_csv, remote
 from spikedaq.formats.remote import S3Path, is_url, parse_url, sent_whole
 from spikedaq.model import StoreError
 from spikedaq.recording import Recording
@@ -110,6 +110,21 @@ def test_what_is_saved_there_reads_as_it_was(session, server, tmp_path, kind):
     else:
         with pytest.raises(StoreError, match="no folder in S3 is replaced"):
             part.save(url, format=kind, overwrite=True)
+
+
+def test_a_csv_is_exported_from_a_bucket_to_a_bucket(session, server, url):
+    """As one file and as several, with the description beside it; what is there is not replaced."""
+    (exported,) = export_csv(url, "s3://bucket/out/a.csv")
+    assert (str(exported.csv), str(exported.description)) == ("s3://bucket/out/a.csv", "s3://bucket/out/a.json")
+    found = spikedaq.open("s3://bucket/out/a.csv")
+    assert [segment.n_frames for segment in found.segments] == [62_000, 90]
+    assert found.get_traces(0, 59_999, 60_000)[0, 0] == spikedaq.open(session).get_traces(0, 59_999, 60_000)[0, 0] / 100
+    with pytest.raises(StoreError, match=r"s3://bucket/out/a\.csv exists"):
+        export_csv(session, "s3://bucket/out/a.csv")
+    (exported,) = export_csv(session, "s3://bucket/more")
+    assert str(exported.csv) == "s3://bucket/more/demo_alpha.csv"
+    with pytest.raises(StoreError, match="name with --out"):
+        export_csv(url)
 
 
 def test_a_csv_is_read_in_ranges(server, tmp_path):

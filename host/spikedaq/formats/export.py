@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from spikedaq.formats.output import refuse_existing, written_whole
+from spikedaq.formats.remote import S3Path, fetched, is_url, place_of
 from spikedaq.formats.report import RunReport
 from spikedaq.formats.sources import Run, find_runs
 from spikedaq.formats.stock_csv import (
@@ -55,8 +58,8 @@ class ExportedFile:
 
 
 def export_csv(
-    source: Path,
-    out: Path | None = None,
+    source: Path | str,
+    out: Path | str | None = None,
     *,
     device: str | None = None,
     time: TimeColumn | None = None,
@@ -70,10 +73,12 @@ def export_csv(
 
     Parameters
     ----------
-    source : Path
-        A recording file, the folder of a device, or the folder of a session.
-    out : Path, optional
-        A folder, which must exist, or, for one device, a name that ends in ``.csv``. Default: beside the recording.
+    source : Path or str
+        A recording file, the folder of a device, or the folder of a session; or its address in S3, from which it is
+        fetched whole.
+    out : Path or str, optional
+        A folder, which must exist, or, for one device, a name that ends in ``.csv``. Or ``s3://bucket/prefix`` or
+        ``s3://bucket/NAME.csv``. Default: beside the recording.
     device : str, optional
         Only this device of a session.
     time : {"model", "wall", "arrival", "stock"}, optional
@@ -98,6 +103,10 @@ def export_csv(
     """
     if time is not None and time not in TIME_HEADERS:
         raise ConfigError(f"the time column cannot be {time!r}; it is one of {', '.join(TIME_HEADERS)}")
+    if is_url(source) or is_url(out):
+        options = {"device": device, "time": time, "as_stock": as_stock, "progress": progress}
+        return _through_s3(str(source), out, overwrite, options)
+    out = None if out is None else Path(out)
     try:
         runs = find_runs(Path(source), device)
         times = [_time_of(run, time) for run in runs]
@@ -130,6 +139,38 @@ def export_csv(
             ExportedFile(csv, description, run.device, run.boot_id, *counts, str(run.mode), warning, column)
         )
     return exported
+
+
+def _through_s3(source: str, out: Path | str | None, overwrite: bool, options: dict[str, Any]) -> list[ExportedFile]:
+    """Export what is in S3, or to there: in a folder for temporary files, which are put there when all are whole."""
+    if out is None:
+        raise StoreError(f"{source} is in S3; name with --out where the CSV is to go")
+    with ExitStack() as stack:
+        local = stack.enter_context(fetched(source)) if is_url(source) else Path(source)
+        if not is_url(out):
+            return export_csv(local, out, overwrite=overwrite, **options)
+        target = S3Path(str(out))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="spikedaq-")))
+        is_file = target.suffix == ".csv"
+        exported = export_csv(local, folder / target.name if is_file else folder, **options)
+        beside = target.parent if is_file else target
+        for file in exported:
+            for path in (file.csv, file.description):
+                if not overwrite and (beside / path.name).exists():
+                    raise StoreError(
+                        f"{beside / path.name} exists; choose another place, or replace it with --overwrite"
+                    )
+        for file in exported:
+            for path in (file.description, file.csv):
+                (beside / path.name).put(path)
+        return [
+            replace(
+                file,
+                csv=place_of(str(beside / file.csv.name)),
+                description=place_of(str(beside / file.description.name)),
+            )
+            for file in exported
+        ]
 
 
 def _time_of(run: Run, wanted: TimeColumn | None) -> TimeColumn:

@@ -190,6 +190,11 @@ class S3Path:
         """Return all of it as text."""
         return self.read_bytes().decode(encoding)
 
+    def get(self, local: Path) -> None:
+        """Copy it to a file here."""
+        with translated(self):
+            self._fs.get_file(str(self._path), str(local))
+
     def mapping(self) -> Any:
         """Return what is below it as a mapping of names to bytes, as Zarr wants it."""
         with translated(self):
@@ -289,6 +294,31 @@ def there(path: S3Path) -> S3Path:
 
 
 @contextmanager
+def fetched(url: str, *, access: Access | None = None) -> Iterator[Path]:
+    """Give a local copy of an object, or of all below a prefix, for libraries that open files by name.
+
+    Raises
+    ------
+    StoreError
+        Nothing is there, or it cannot be read.
+    """
+    source = there(S3Path(url, access))
+    with tempfile.TemporaryDirectory(prefix="spikedaq-") as folder:
+        local = Path(folder) / source.name
+        if source.is_file():
+            source.get(local)
+        else:
+            local.mkdir()
+            start = len(str(source)) + 1
+            for one in source.glob("**/*"):
+                if one.is_file():
+                    below = local / str(one)[start:]
+                    below.parent.mkdir(parents=True, exist_ok=True)
+                    one.get(below)
+        yield local
+
+
+@contextmanager
 def sent_whole(url: str, *, overwrite: bool, access: Access | None = None) -> Iterator[Path]:
     """Give a local name; what is made there becomes the object when the block ends without an exception.
 
@@ -308,7 +338,7 @@ def sent_whole(url: str, *, overwrite: bool, access: Access | None = None) -> It
 
 
 @contextmanager
-def folder_sent_whole(url: str, *, last: Sequence[str], access: Access | None = None) -> Iterator[Path]:
+def folder_sent_whole(url: str, *, last: Sequence[str] = (), access: Access | None = None) -> Iterator[Path]:
     """Give a local name for a folder; what is made there is put below the address, some files last.
 
     Several objects cannot be replaced in one step, so nothing may be there. What arrived is deleted when not all can.

@@ -75,7 +75,7 @@ class RunReport:
         self._settings(recording, self._history)
         for gap in recording.gaps:
             self._gap(gap)
-        self._saturation(recording.blocks)
+        self._saturation(recording.saturated_blocks())
         self.n_rows += n_samples
         ending = recording.ending
         self._sources.append(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import glob
 import importlib
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from spikedaq.formats.remote import S3Path, is_url, place_of, there
-from spikedaq.model import ConfigError, StoreError
+from spikedaq.model import ConfigError, RecordingWarning, StoreError
 from spikedaq.recording.files import FileSource
 from spikedaq.recording.recording import Recording
 from spikedaq.recording.rolled import FilePart, Opener, Place, scan
@@ -199,7 +200,10 @@ def _other(path: str) -> Recording | None:
         opener: Callable[[str], Any] = getattr(importlib.import_module(module), function)
         source = opener(path)
         if source is not None:
-            return source if isinstance(source, Recording) else Recording(source)
+            recording = source if isinstance(source, Recording) else Recording(source)
+            for flag in recording.flags:
+                warnings.warn(f"{recording.name}: {flag}", RecordingWarning, stacklevel=4)
+            return recording
     return None
 
 

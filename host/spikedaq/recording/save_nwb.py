@@ -20,6 +20,7 @@ from spikedaq.model import ConfigError, require
 from spikedaq.recording.copying import Progress
 from spikedaq.recording.dumping import plain_properties
 from spikedaq.recording.saved import MICROVOLTS, all_annotations, described
+from spikedaq.store import new_file
 
 if TYPE_CHECKING:
     from spikedaq.recording.recording import Recording
@@ -63,7 +64,7 @@ def save_nwb(
         file = _described(recording, pynwb)
         _add_series(recording, file, pynwb, _Counted(recording, progress))
         _add_gaps(recording, file)
-        with pynwb.NWBHDF5IO(str(partial), "w") as io:
+        with new_file(partial) as target, pynwb.NWBHDF5IO(file=target, mode="a") as io:
             io.write(file)
     return path
 

@@ -19,7 +19,7 @@ from spikedaq.store.reader import (
 )
 from spikedaq.store.repair import RepairResult, repair
 from spikedaq.store.runs import Run
-from spikedaq.store.series import SeriesFile, SeriesInfo
+from spikedaq.store.series import SeriesFile, SeriesInfo, new_file
 from spikedaq.store.writer import RecordingWriter
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
     "file_name",
     "find_files",
     "is_file_name",
+    "new_file",
     "open_imaging",
     "open_recording",
     "repair",

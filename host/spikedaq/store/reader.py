@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spikedaq.model import (
+    BlockFlag,
     ChannelInfo,
     ClampMode,
     ClockMap,
@@ -312,6 +313,13 @@ class RecordingFile:
         if self._blocks is None:
             self._blocks = self._rows(BLOCKS)
         return self._blocks
+
+    def saturated_blocks(self) -> npt.NDArray[Any]:
+        """Return the rows of the block table with values cut at a limit; the table is read only where there are any."""
+        with translated(self.path, "read"):
+            flags = self._file[BLOCKS.path]["flags"][: self._extent.n_blocks]
+        where = np.flatnonzero(flags & int(BlockFlag.SATURATED))
+        return self.blocks[where] if len(where) else np.empty(0, BLOCKS.dtype)
 
     @property
     def gaps(self) -> list[StoredGap]:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spikedaq.model import StoreError
-from spikedaq.store.hdf5 import open_to_read, translated
+from spikedaq.store.hdf5 import open_file, open_to_read, translated
 from spikedaq.store.layout import META
 
 _REMEDY = "copy it again, or look at it with pynwb-validate"
@@ -115,6 +115,12 @@ class SeriesFile:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def new_file(path: Path) -> Any:
+    """Make an empty HDF5 file for PyNWB to fill: with small caches, of which HDF5 would take 8 MiB for each dataset."""
+    with translated(path, "create", "check the folder and its rights"):
+        return open_file(path, "x")
 
 
 def _is_series(group: Any) -> bool:
