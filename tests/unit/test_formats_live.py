@@ -168,8 +168,10 @@ def test_several_devices_each_by_itself_and_a_synapse_that_spikes() -> None:
     assert beta.times_ms(beta.spikes("vm")).tolist() == [19.0]
 
 
-def test_the_newest_spikes_and_the_newest_rate() -> None:
+@pytest.mark.parametrize("pieces", [1024, 3])
+def test_the_newest_spikes_and_the_newest_rate(pieces: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Over the last second of model time, however long it runs; spikes that were told are not told again."""
+    monkeypatch.setattr("spikedaq.formats.live_recording._PIECES", pieces)
     recording = LiveRecording("alpha", "alpha", CHANNELS, SpikeRule())
     quiet = spiking(100)
     quiet[:, 0] = -6500
@@ -182,6 +184,7 @@ def test_the_newest_spikes_and_the_newest_rate() -> None:
         recording.take(k, quiet)
     assert recording.recent_rate_hz("vm") == 0.0
     assert recording.n_spikes("vm") == 49
+    assert recording.spikes("vm").tolist() == list(range(200, 10_000, 200))
 
 
 def test_a_board_that_counts_no_steps_is_noted() -> None:

@@ -42,6 +42,7 @@ def test_spikes_of_a_session_with_a_gap(tmp_path: Path) -> None:
     assert trains.metadata["session"] == "demo"
 
 
+@pytest.mark.filterwarnings("ignore::spikedaq.model.RecordingWarning")
 def test_a_reboot_makes_no_spike(tmp_path: Path) -> None:
     """The last sample before it is low, the first after it high: nobody saw the rise."""
     low, high = np.zeros((100, 8), np.int16), np.zeros((100, 8), np.int16)

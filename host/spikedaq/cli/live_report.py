@@ -25,6 +25,8 @@ from spikedaq.inlet import connect
 from spikedaq.model import MODEL_STEP_MS, ConfigError, StoreError
 
 _POLL_S = 0.05
+_QUIET_S = 3.0
+"""Samples come many times a second; after this long without one the devices are stopped, or the daemon is gone."""
 
 
 def run_live(arguments: argparse.Namespace, loop_rule: LoopRule | None = None) -> int:
@@ -80,31 +82,37 @@ def _follow(arguments: argparse.Namespace, analysis: LiveAnalysis, title: str, i
     end_s = None if arguments.seconds is None else time.monotonic() + arguments.seconds
     told: dict[tuple[str, str], int] = {}
 
-    def run(show: Callable[[], None]) -> None:
-        next_s = time.monotonic() + arguments.every
+    def run(show: Callable[[float], None]) -> None:
+        news_s = time.monotonic()
+        next_s = news_s + arguments.every
         while not is_over() and (end_s is None or time.monotonic() < end_s):
-            analysis.poll(_POLL_S)
-            if time.monotonic() >= next_s:
-                show()
-                next_s = max(next_s + arguments.every, time.monotonic())
+            n, now_s = analysis.poll(_POLL_S), time.monotonic()
+            news_s = now_s if n else news_s
+            if now_s >= next_s:
+                show(now_s - news_s)
+                next_s = max(next_s + arguments.every, now_s)
 
     if arguments.json:
-        run(lambda: _print_lines(analysis, told))
+        run(lambda quiet_s: _print_lines(analysis, told, quiet_s))
     elif out.is_terminal:
         with Live(console=out, auto_refresh=False, transient=True) as live:
-            run(lambda: live.update(_screen(analysis, title), refresh=True))
+            run(lambda quiet_s: live.update(_screen(analysis, title, quiet_s), refresh=True))
     else:
-        run(lambda: _print_texts(analysis))
+        run(lambda quiet_s: _print_texts(analysis, quiet_s))
 
 
-def _print_lines(analysis: LiveAnalysis, told: dict[tuple[str, str], int]) -> None:
+def _quiet_text(quiet_s: float) -> str:
+    return f"no samples for {quiet_s:.0f} s: see spikedaq status" if quiet_s >= _QUIET_S else ""
+
+
+def _print_lines(analysis: LiveAnalysis, told: dict[tuple[str, str], int], quiet_s: float) -> None:
     """Print one JSON document for each neuron: its numbers so far, and the spikes since the last one."""
     for recording in analysis.recordings:
         for channel in recording.neurons:
             key, n = (recording.name, channel), recording.n_spikes(channel)
             new_ms = recording.new_spikes_ms(channel, told.get(key, 0))
             told[key] = n
-            print_json({**_numbers(recording, channel), "new_spike_times_ms": new_ms})
+            print_json({**_numbers(recording, channel), "quiet_s": round(quiet_s, 1), "new_spike_times_ms": new_ms})
 
 
 def _numbers(recording: LiveRecording, channel: str) -> dict[str, Any]:
@@ -126,7 +134,10 @@ def _numbers(recording: LiveRecording, channel: str) -> dict[str, Any]:
     return numbers
 
 
-def _print_texts(analysis: LiveAnalysis) -> None:
+def _print_texts(analysis: LiveAnalysis, quiet_s: float) -> None:
+    if _quiet_text(quiet_s):
+        print(_quiet_text(quiet_s), flush=True)
+        return
     for recording in analysis.recordings:
         for channel in recording.neurons:
             one = _numbers(recording, channel)
@@ -141,7 +152,7 @@ def _print_texts(analysis: LiveAnalysis) -> None:
             )
 
 
-def _screen(analysis: LiveAnalysis, title: str) -> Screen:
+def _screen(analysis: LiveAnalysis, title: str, quiet_s: float) -> Screen:
     screen = Screen(box=None, pad_edge=False, title=title, title_style="dim", title_justify="left")
     for name in ("recording", "of"):
         screen.add_column(name, no_wrap=True)
@@ -161,8 +172,8 @@ def _screen(analysis: LiveAnalysis, title: str) -> Screen:
                 str(one["n_gaps"]),
                 *((str(one["n_loops"]), str(one["n_used"]), f"{one['length_ms']:g} ms") if with_loops else ()),
             )
-    if not analysis.recordings:
-        screen.caption = "waiting for the first samples ..."
+    screen.caption = _quiet_text(quiet_s) or ("" if analysis.recordings else "waiting for the first samples ...")
+    screen.caption_justify = "left"
     return screen
 
 

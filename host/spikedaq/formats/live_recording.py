@@ -29,6 +29,8 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 _STEPS_PER_MS = round(1 / MODEL_STEP_MS)
+_PIECES = 1024
+"""Lists of spikes that are kept apart; each costs more than its spikes."""
 _RECENT = 10_000
 """Samples over which a rate is the newest: a second of model time."""
 
@@ -89,6 +91,7 @@ class LiveRecording:
             if channel in by_name
         }
         self._spikes: dict[str, list[IntArray]] = {channel: [] for channel in self._finders}
+        self._n_spikes = dict.fromkeys(self._finders, 0)
         self._recent: dict[str, IntArray] = {channel: np.empty(0, np.int64) for channel in self._finders}
         self._starts: list[tuple[int, int]] = []
         self._n_samples = 0
@@ -107,7 +110,11 @@ class LiveRecording:
             if is_break:
                 finder.reset()
             found = finder.take(values[channel])
-            self._spikes[channel] += [found] if len(found) else []
+            if len(found):
+                self._n_spikes[channel] += len(found)
+                self._spikes[channel].append(found)
+                if len(self._spikes[channel]) > _PIECES:
+                    self._spikes[channel] = [self.spikes(channel)]
             kept = np.concatenate([self._recent[channel], found])
             self._recent[channel] = kept[kept >= self._n_samples + len(samples) - _RECENT]
         if self._loops is not None:
@@ -163,7 +170,7 @@ class LiveRecording:
 
     def n_spikes(self, channel: str) -> int:
         """Return how many spikes a potential had."""
-        return sum(len(piece) for piece in self._spikes[channel])
+        return self._n_spikes[channel]
 
     def recent_rate_hz(self, channel: str) -> float:
         """Return the rate over the newest second of model time."""
