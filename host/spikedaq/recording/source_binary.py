@@ -1,4 +1,4 @@
-"""Binary folders: one raw file per segment with JSON beside it, as SpikeInterface 0.94 to 0.105 has them, and ours."""
+"""Binary folders: one raw file per segment with JSON beside it, as SpikeInterface 0.101 to 0.105 has them, and ours."""
 
 from __future__ import annotations
 
