@@ -84,8 +84,10 @@ def spike_figure(found: Found) -> bytes:
     train = found.describe()
     level = "no threshold suggests itself" if found.threshold_mv is None else f"threshold {found.threshold_mv:.4g} mV"
     rate = f", {train.rate_hz:.4g} Hz" if train.n_spikes else ""
-    gaps = f", {len(found.breaks)} gaps" if len(found.breaks) else ""
-    top.set_title(f"{_title(found)}: {train.n_spikes} spikes{rate}{gaps}, {level}", loc="left", fontsize=10, pad=14)
+    n_gaps = len(found.breaks)
+    gaps = f", {n_gaps} gap{'s' if n_gaps > 1 else ''}" if n_gaps else ""
+    count = f"{train.n_spikes} spike{'' if train.n_spikes == 1 else 's'}"
+    top.set_title(f"{_title(found)}: {count}{rate}{gaps}, {level}", loc="left", fontsize=10, pad=14)
     return _png(figure)
 
 
@@ -190,10 +192,12 @@ def _intervals(axis: Any, intervals_ms: FloatArray) -> None:
         axis.set_yticks([])
         axis.text(0.5, 0.5, "fewer than two spikes in one stretch", ha="center", va="center", transform=axis.transAxes)
         return
-    # Whole steps wide: a bin of a fraction of a step would be empty or full by accident.
-    width_ms = max(round((known.max() - known.min()) / 60 / MODEL_STEP_MS), 1) * MODEL_STEP_MS
-    n_bins = int((known.max() - known.min()) / width_ms) + 2
-    axis.hist(known, bins=known.min() - width_ms / 2 + width_ms * np.arange(n_bins + 1), color=FAINT)
+    # Whole steps wide, and between steps: a bin of a fraction of a step would be empty or full by accident.
+    n_steps = max(round((known.max() - known.min()) / 60 / MODEL_STEP_MS), 1)
+    first = max(round(known.min() / MODEL_STEP_MS) - 0.5, 0.0)
+    n_bins = int((known.max() / MODEL_STEP_MS - first) / n_steps) + 1
+    axis.hist(known, bins=(first + n_steps * np.arange(n_bins + 1)) * MODEL_STEP_MS, color=FAINT)
+    axis.set_xlim(left=0)
 
 
 def _band(axis: Any, average: Average, colour: str, *, of_mean: bool) -> None:
