@@ -65,9 +65,12 @@ def test_spike_trains_as_rows_and_back(tmp_path):
 
 
 def test_tables_that_are_none(tmp_path):
-    (tmp_path / "x.csv").write_text("Time (ms),Trigger\n0.0,1.0\n")
-    with pytest.raises(ContentError, match=r"x\.csv has the columns Time \(ms\), Trigger, no spikes"):
+    (tmp_path / "x.csv").write_text("Time (ms),Stim\n0.0,1.0\n")
+    with pytest.raises(ContentError, match=r"x\.csv has the columns Time \(ms\), Stim, no spikes"):
         load_spikes_from_csv(tmp_path / "x.csv")
+    (tmp_path / "z.csv").write_text("Time (ms),Trigger\n0.0,1.0\n")
+    with pytest.raises(ContentError, match=r"z\.csv is a recording; find its spikes: spikedaq export"):
+        load_spikes_from_csv(tmp_path / "z.csv")
     (tmp_path / "y.csv").write_text("unit,time (ms)\n-1,2.0\n")
     with pytest.raises(ContentError, match="whole numbers from 0"):
         load_spikes_from_csv(tmp_path / "y.csv")

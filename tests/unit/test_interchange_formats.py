@@ -17,7 +17,7 @@ from spikedaq.cli.import_spikes import SOURCES
 from spikedaq.cli.main import main
 from spikedaq.interchange import FORMATS, ContentError, load_spikes, save_spikes, to_spikelab
 from spikedaq.interchange.formats import format_of_source
-from spikedaq.model import ArgumentError
+from spikedaq.model import ArgumentError, StoreError
 
 # spiking(): 30 mV on the first 5 of every 200 samples, from -65 mV; at 10 kHz a spike each 20 ms but for the first
 # sample, which nothing precedes.
@@ -90,6 +90,31 @@ def test_files_of_others_are_told_apart_by_what_is_in_them(tmp_path):
         file["x"] = [0]
     with pytest.raises(KeyError, match="no spikes under the usual names"):
         load_spikes(tmp_path / "none.h5")
+
+
+@pytest.mark.parametrize("file", ["a.h5", "a.nwb", "a.nix", "a.mat", "a.pkl", "a.csv"])
+def test_a_file_that_is_cut_short_anywhere_is_named(tmp_path, file):
+    """At any length it is an error of ours with the file's name, or, of a CSV, fewer spikes."""
+    with quiet():
+        save_spikes(some_trains(), tmp_path / file)
+        whole = (tmp_path / file).read_bytes()
+        trust = {"trust": True} if file.endswith(".pkl") else {}
+        for n in {0, 1, 7, 8, 100, len(whole) // 3, len(whole) // 2, len(whole) * 9 // 10, len(whole) - 1}:
+            (tmp_path / file).write_bytes(whole[:n])
+            try:
+                found = load_spikes(tmp_path / file, **trust)
+            except StoreError as error:
+                assert file in str(error), n
+            else:
+                assert file == "a.csv" or sum(map(len, found.trains)) <= 6
+
+
+def test_a_table_without_units(tmp_path):
+    """As PyNWB leaves it: no unit, and no column of times."""
+    with h5py.File(tmp_path / "a.nwb", "w") as file:
+        file["units/id"] = np.empty(0, np.int64)
+    with quiet():
+        assert load_spikes(tmp_path / "a.nwb").N == 0
 
 
 def test_options_that_a_format_does_not_have(tmp_path):

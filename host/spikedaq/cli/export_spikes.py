@@ -92,7 +92,9 @@ def run(arguments: argparse.Namespace) -> int:
                 with working(arguments) as doing:
                     doing(f"write {targets[name]}")
                     save_spikes(trains, targets[name], format=chosen.name, overwrite=arguments.overwrite, **options)
-            written.append({"file": str(targets[name]), "device": name, **described(trains), "notes": notes})
+            written.append(
+                {"file": str(targets[name]), "device": name, **described(trains), "notes": [*recording.flags, *notes]}
+            )
     report(arguments, chosen.name, written)
     return 0
 
@@ -193,6 +195,8 @@ def _spikes_of(recording: Recording, name: str, arguments: argparse.Namespace) -
             refractory_ms=arguments.refractory,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
+    if recording.flags:
+        found.metadata["flags"] = list(recording.flags)
     if recording.reference_utc_ns is not None:
         start = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=recording.reference_utc_ns // 1000)
         found.metadata.setdefault("session_start_time", start.isoformat())

@@ -81,6 +81,8 @@ def load_spikes_from_csv(
                 found = _by_unit(path, rows[:, names.index(_UNIT)], rows[:, names.index(_TIME)])
             elif _TIME in names and "spike" in names:
                 found = [({"name": path.stem}, rows[:, names.index(_TIME)])]
+            elif "Trigger" in names:
+                raise ContentError(f"{path} is a recording; find its spikes: spikedaq export {path} --to FORMAT")
             else:
                 raise ContentError(
                     f"{path} has the columns {', '.join(names)}, no spikes; name a Spikeling_spike.csv, or a "

@@ -157,12 +157,14 @@ def _dominant_channels(path: Path, clusters: npt.NDArray[np.int64]) -> dict[int,
     if templates.ndim != 3 or len(of_spikes) != len(clusters):
         return None
     peaks = np.abs(templates).max(axis=1, initial=0).argmax(axis=1) if templates.size else np.empty(0, np.int64)
-    pairs, counts = np.unique(np.stack([clusters, of_spikes.astype(np.int64)]), axis=1, return_counts=True)
+    of_spikes = of_spikes.astype(np.int64)
+    known = (of_spikes >= 0) & (of_spikes < len(peaks))
+    present, places = np.unique(clusters[known], return_inverse=True)
+    pairs, counts = np.unique(places * max(len(peaks), 1) + of_spikes[known], return_counts=True)
     dominant: dict[int, int] = {}
     for k in np.argsort(counts, kind="stable"):  # the most frequent last
-        cluster, template = pairs[:, k].tolist()
-        if 0 <= template < len(peaks):
-            dominant[cluster] = int(peaks[template])
+        place, template = divmod(int(pairs[k]), max(len(peaks), 1))
+        dominant[int(present[place])] = int(peaks[template])
     return dominant
 
 

@@ -18,11 +18,6 @@ from spikedaq.interchange.window import cut_at
 from spikedaq.model import ArgumentError, ArgumentTypeError, require
 
 _WRITERS = {".nix": "NixIO", ".h5": "NixIO", ".mat": "NeoMatlabIO"}
-# What Neo's readers are known to raise on files that are damaged or not theirs.
-_READING_ERRORS = (
-    *(ValueError, TypeError, KeyError, IndexError, AttributeError),
-    *(OSError, RuntimeError, NotImplementedError, AssertionError, UnicodeDecodeError),
-)
 
 
 def load_spikedata_from_neo(
@@ -149,7 +144,7 @@ def _read(path: Path, *, trust: bool) -> Any:
     try:
         reader = io.get_io(str(path))
         return reader.read_block()
-    except _READING_ERRORS as error:
+    except Exception as error:
         raise ContentError(f"Neo cannot read {path}: {type(error).__name__}: {error}") from error
 
 
