@@ -136,6 +136,11 @@ def test_a_spike_on_an_edge_is_in_the_earlier_bin() -> None:
     assert edges.raster(0.1).shape == (1, 12)
 
 
+def test_a_spike_is_counted_where_the_window_has_no_length() -> None:
+    assert SpikeTrains([[5.0, 5.0], []], start_time=5.0).raster(1.0).tolist() == [[2], [0]]
+    assert SpikeTrains([[], []]).raster(1.0).shape == (2, 0)
+
+
 def test_bins_of_a_window_that_does_not_begin_at_zero() -> None:
     trains = SpikeTrains([[-10, -9.5, -7]], start_time=-10, length=3.5)
     assert trains.raster(1.0).tolist() == [[2, 0, 1, 0]]

@@ -47,8 +47,8 @@ def count_spikes(trains: Sequence[FloatArray], span_ms: float, bin_size_ms: floa
     Returns
     -------
     int64 array, shape (n_trains, n_bins)
-        ``n_bins = ceil(span / bin)``. A spike on an edge is in the earlier bin; one on or before the first edge in the
-        first, one after the last edge in the last.
+        ``n_bins = ceil(span / bin)``, at least 1 where there is a spike. A spike on an edge is in the earlier bin; one
+        on or before the first edge in the first, one after the last edge in the last.
 
     Raises
     ------
@@ -61,7 +61,8 @@ def count_spikes(trains: Sequence[FloatArray], span_ms: float, bin_size_ms: floa
             f"bins of {bin_size_ms} ms over {span_ms} ms for {len(trains)} units are {n_cells:.4g} counts, and a "
             f"raster has at most {MAX_CELLS}; choose wider bins or fewer units"
         )
-    n_bins = int(_up(np.array([span_ms / bin_size_ms]))[0])
+    # A window without length has a bin where it has a spike.
+    n_bins = max(int(_up(np.array([span_ms / bin_size_ms]))[0]), int(any(len(train) for train in trains)))
     counts = np.zeros((len(trains), n_bins), np.int64)
     for number, times_ms in enumerate(trains if n_bins else ()):
         place = np.clip(_up(times_ms / bin_size_ms) - 1, 0, n_bins - 1)
