@@ -121,3 +121,26 @@ def test_what_a_sorting_does_not_have(sorting, arguments: dict[str, object], sai
 def test_what_is_no_sorting_is_named() -> None:
     with pytest.raises(TypeError, match="list is no SpikeInterface sorting: it has no get_unit_ids"):
         SpikeTrains.from_sorting([1, 2])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rates_intervals_and_rasters_are_those_of_spikelab(seed: int) -> None:
+    """Times that lie on no edge; a window that begins before zero."""
+    spikedata = pytest.importorskip("spikelab.spikedata")
+    random = np.random.default_rng(seed)
+    trains = [random.uniform(-50, 950, random.integers(0, 60)) for _ in range(4)]
+    ours = SpikeTrains(trains, N=6, start_time=-50, length=1000)
+    theirs = spikedata.SpikeData(trains, N=6, start_time=-50, length=1000)
+    for bin_ms in (1.0, 0.37, 13.0):
+        np.testing.assert_array_equal(ours.raster(bin_ms), theirs.raster(bin_ms))
+        np.testing.assert_array_equal(ours.raster(bin_ms, 5.5), theirs.raster(bin_ms, 5.5))
+    np.testing.assert_allclose(ours.rates(), theirs.rates())
+    np.testing.assert_allclose(ours.rates("Hz"), theirs.rates("Hz"))
+    for mine, his in zip(ours.intervals(), theirs.interspike_intervals(), strict=True):
+        np.testing.assert_array_equal(mine, his)
+    counts = random.integers(0, 4, (3, 20))
+    placed = SpikeTrains.from_raster(counts, 2.5, start_time=7.0)
+    his_placed = spikedata.SpikeData.from_raster(counts, 2.5, start_time=7.0)
+    assert placed.length == his_placed.length
+    for mine, his in zip(placed.trains, his_placed.train, strict=True):
+        np.testing.assert_allclose(mine, his, rtol=0, atol=1e-9)
