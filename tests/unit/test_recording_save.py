@@ -93,6 +93,7 @@ def test_what_is_saved_reads_as_it_was(recording, tmp_path, kind):
 def test_spikeinterface_loads_it(recording, tmp_path, kind):
     """The real one: values, times, units, probe; and several of its processes read the same."""
     si = pytest.importorskip("spikeinterface")
+    testing = pytest.importorskip("spikeinterface.core.testing")
     recording.save(tmp_path / "out", format=kind)
     loaded = si.load(tmp_path / ("out.zarr" if kind == "zarr" else "out"))
     assert loaded.get_num_segments() == 3
@@ -101,12 +102,18 @@ def test_spikeinterface_loads_it(recording, tmp_path, kind):
     for k in range(3):
         assert np.array_equal(loaded.get_traces(k), recording.get_traces(k))
         assert np.array_equal(loaded.get_times(k), recording.get_times(k))
-    # 30 mV are 30 000 uV; per cent stay as they are, and say so.
+    # 30 mV are 30 000 uV; per cent are no voltage, and say so.
     in_uv = loaded.get_traces(0, 0, 1, return_in_uV=True)[0]
-    assert in_uv[0] == 30_000.0 and in_uv[1] == 20.0
+    assert in_uv[0] == 30_000.0
+    assert np.isnan(in_uv[1])
     assert loaded.get_property("physical_unit").tolist() == ["mV", "%", "a.u.", "mV", "a.u.", "mV", "a.u.", "1"]
     assert loaded.get_property("grp").tolist() == ["a"] * 4 + ["ü"] * 4
     assert loaded.get_annotation("mood") == "schön"
+    # As the object without a file has it.
+    direct = recording.to_spikeinterface()
+    for key in ("gain_to_uV", "offset_to_uV", "gain_to_physical_unit", "offset_to_physical_unit", "channel_name"):
+        assert np.array_equal(loaded.get_property(key), direct.get_property(key), equal_nan=key.endswith("uV")), key
+    testing.check_recordings_equal(loaded, direct, return_in_uV=False)
     assert loaded.get_channel_locations()[2].tolist() == [0.0, 40.0]
 
 
@@ -186,7 +193,8 @@ def test_even_times_are_not_kept(tmp_path):
     si = pytest.importorskip("spikeinterface")
     loaded = si.load(tmp_path / "binary")
     assert loaded.get_traces(0, 1, 2, return_in_uV=True).tolist() == [[2.0, 3.0]] or loaded.get_dtype().kind == "f"
-    assert loaded.get_channel_gains().tolist() == [2e6, 1.0]
+    assert loaded.get_channel_gains()[0] == 2e6
+    assert np.isnan(loaded.get_channel_gains()[1])
     assert loaded.get_times(1).tolist() == [9.0]
 
 

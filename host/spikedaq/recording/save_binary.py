@@ -144,8 +144,9 @@ def _write_documents(recording: Recording, folder: Path, dtype: str, *, with_tim
         "channel_ids": list(recording.channel_ids),
         "time_axis": 0,
         "file_offset": 0,
-        "gain_to_uV": properties["gain_to_uV"].tolist(),
-        "offset_to_uV": properties["offset_to_uV"].tolist(),
+        # Among the properties: JSON has no NaN.
+        "gain_to_uV": None,
+        "offset_to_uV": None,
         "is_filtered": False,
     }
     core = "spikeinterface.core"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FORMAT, FORMAT_VERSION = "spikedaq saved", 1
 
 MICROVOLTS = {"V": 1e6, "mV": 1e3, "uV": 1.0, "\u00b5V": 1.0, "nV": 1e-3}
-"""Microvolts per unit; SpikeInterface knows gains to microvolts only, and takes other units as they are."""
+"""Microvolts per unit; of another one there is no gain to microvolts."""
 DERIVED = ("gain_to_uV", "offset_to_uV", "gain_to_physical_unit", "offset_to_physical_unit", "physical_unit")
 """Properties in which SpikeInterface keeps what our channels say."""
 ADDED = ("is_filtered", "name")
@@ -181,14 +181,14 @@ def check_described(path: Path | str, found: dict[str, Any], n_frames: Sequence[
 def derived_properties(recording: Recording) -> dict[str, npt.NDArray[Any]]:
     """Return the properties by which SpikeInterface knows gains, offsets and units; and those that were set.
 
-    A channel that is no voltage has its gain in its own unit, which ``physical_unit`` names.
+    Gains to microvolts are NaN of a channel that is no voltage, and not there where none is.
     """
     channels = recording.channels
     scales, offsets = np.array([c.scale for c in channels]), np.array([c.offset for c in channels])
-    factors = np.array([MICROVOLTS.get(c.unit, 1.0) for c in channels])
+    factors = np.array([MICROVOLTS.get(c.unit, np.nan) for c in channels])
+    in_uv = {} if np.isnan(factors).all() else {"gain_to_uV": scales * factors, "offset_to_uV": offsets * factors}
     derived = {
-        "gain_to_uV": scales * factors,
-        "offset_to_uV": offsets * factors,
+        **in_uv,
         "gain_to_physical_unit": scales,
         "offset_to_physical_unit": offsets,
         "physical_unit": np.array([c.unit for c in channels]),
@@ -212,8 +212,10 @@ def _channels(ids: Sequence[int | str], properties: dict[str, npt.NDArray[Any]])
         units, gains = properties["physical_unit"].tolist(), properties["gain_to_physical_unit"]
         offsets = properties.get("offset_to_physical_unit", offsets)
     elif "gain_to_uV" in properties:
-        units, gains = ["uV"] * n, properties["gain_to_uV"]
-        offsets = properties.get("offset_to_uV", offsets)
+        is_known = np.isfinite(properties["gain_to_uV"])
+        units = np.where(is_known, "uV", "").tolist()
+        gains = np.where(is_known, properties["gain_to_uV"], 1.0)
+        offsets = np.where(is_known, properties.get("offset_to_uV", offsets), 0.0)
     return [
         Channel(name, str(unit), float(gain), float(offset))
         for name, unit, gain, offset in zip(names, units, gains, offsets, strict=True)
