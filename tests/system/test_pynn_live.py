@@ -174,3 +174,17 @@ def test_a_connection_that_was_given_stays_open(daemon: DaemonProcess) -> None:
     with connect(daemon.url) as given:
         spikedaq.pynn.connect(given).close()
         assert given.devices == ["alpha", "beta"]
+
+
+def test_a_board_that_boots_begins_a_run(daemon: DaemonProcess, bench: spikedaq.pynn.Assembly) -> None:
+    """Also while its clock is not known yet: what it sent until then is in its place."""
+    alpha = bench["alpha"]
+    alpha.run(50, patience_s=PATIENCE_S)
+    daemon.call("reset", device="alpha", scope="reboot")
+    wait_for("the device to run", lambda: daemon.call("list")[0]["state"] == "running", PATIENCE_S)  # type: ignore[index]
+    alpha.run(50, patience_s=PATIENCE_S)
+    first, *_, last = alpha.get_data("v").segments
+    assert (first.annotations["run_begins"], last.annotations["run_begins"]) == ("start", "boot")
+    v = last.filter(name="v")[0]
+    assert len(v) >= 490
+    assert not np.isnan(v.magnitude).any()

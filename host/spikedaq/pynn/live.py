@@ -6,6 +6,7 @@ order and once.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,8 @@ from spikedaq.pynn.stretches import FloatArray, Stretch
 from spikedaq.recording import Channel
 
 _NS_PER_S = 1e9
+_MAX_WAITING = 3000
+"""Blocks and spikes that may wait for the board's clock to be known: that takes a second, this is half a minute."""
 
 
 class BenchClock:
@@ -61,17 +64,20 @@ class LiveDevice(DeviceData):
         self.memory = Memory(memory_bytes)
         self._described = bench.describe(name)
         self._channels = {mode: _channels(bench, name, mode) for mode in ClampMode}
-        self._mode = ClampMode.CURRENT
+        self._modes = [ClampMode.CURRENT]
         self._position: tuple[int, int] | None = None
         self._anchor: HeldBlock | None = None
+        self._waiting: deque[Message] = deque()
+        self._timeless_samples = 0
         self.begins_s = clock.time_s(now_ns(bench))
         self.closes: list[Bench] = []
         self._history: HistoryClient | None = None
 
     @property
     def channels(self) -> tuple[Channel, ...]:
-        """What it records, in the clamp mode of its newest samples."""
-        return self._channels[self._mode] or self._channels[ClampMode.CURRENT]
+        """What it records, in all clamp modes in which it did so far."""
+        every = [channel for mode in self._modes for channel in self._channels[mode]]
+        return tuple({channel.name: channel for channel in every}.values())
 
     @property
     def step_us(self) -> float:
@@ -108,24 +114,46 @@ class LiveDevice(DeviceData):
             self._history = None
             raise
         self.unavailable += holes if after is not None else 0
-        self.dropped_samples, self.dropped_spikes = self.memory.dropped_samples, self.memory.dropped_spikes
+        self.dropped_samples = self.memory.dropped_samples + self._timeless_samples
+        self.dropped_spikes = self.memory.dropped_spikes
 
     def _take(self, message: Message) -> None:
         header = message.header
-        if message.topic.endswith(f"/{SAMPLES}/"):
-            self._take_block(message)
-        elif message.topic.endswith(f"/{EVENTS}/") and header.get("kind") == "spike":
+        is_block = message.topic.endswith(f"/{SAMPLES}/")
+        if is_block or (message.topic.endswith(f"/{EVENTS}/") and header.get("kind") == "spike"):
             time_s = self._time_s(header)
-            if time_s is not None and time_s >= self.begins_s:
-                self.memory.add_spike(time_s)
+            if time_s is None:
+                self._wait_with(message)
+            else:
+                self._take_waiting(header, time_s)
+                self._put(message, time_s)
         if "boot" in header and "seq" in header:
             self._position = (int(header["boot"]), int(header["seq"]))
 
-    def _take_block(self, message: Message) -> None:
+    def _wait_with(self, message: Message) -> None:
+        """Keep what came before anybody knew how the board's clock stands, until somebody does."""
+        self._waiting.append(message)
+        if len(self._waiting) > _MAX_WAITING:
+            self._let_go(self._waiting.popleft())
+
+    def _take_waiting(self, header: dict[str, Any], time_s: float) -> None:
+        """Take what waited, by the board's ticks before a message whose time is known."""
+        while self._waiting:
+            message = self._waiting.popleft()
+            if message.header["boot"] == header["boot"]:
+                self._put(message, time_s - (int(header["tick"]) - int(message.header["tick"])) * 1e-6)
+            else:  # of a boot whose clock nobody ever knew
+                self._let_go(message)
+
+    def _let_go(self, message: Message) -> None:
+        self._timeless_samples += int(message.header.get("count", 0))
+
+    def _put(self, message: Message, time_s: float) -> None:
+        if not message.topic.endswith(f"/{SAMPLES}/"):
+            if time_s >= self.begins_s:
+                self.memory.add_spike(time_s)
+            return
         header = message.header
-        time_s = self._time_s(header)
-        if time_s is None:
-            return  # before the device's clock was known for the first time: the first second after it was plugged in
         samples = decode_samples(message).copy()
         mode = decode_mode(message)
         if len(self._channels[mode]) != samples.shape[1]:
@@ -134,7 +162,9 @@ class LiveDevice(DeviceData):
                 "connect again"
             )
         block = HeldBlock(int(header["boot"]), int(header["step"]), int(header["step_us"]), mode, time_s, samples)
-        self._anchor, self._mode = block, mode
+        self._anchor = block
+        if mode not in self._modes:
+            self._modes.append(mode)
         late = round((self.begins_s - time_s) / (block.step_us * 1e-6))
         if late >= len(samples):
             return  # it was on its way as the first run began
@@ -144,11 +174,11 @@ class LiveDevice(DeviceData):
         self.memory.add(block)
 
     def _time_s(self, header: dict[str, Any]) -> float | None:
-        """Return the time of a block or an event; by the block before it, where it does not say."""
+        """Return the time of a block or a spike; by the block before it, where it does not say."""
         if header.get("t_ns") is not None:
             return self.clock.time_s(int(header["t_ns"]))
         anchor = self._anchor
-        if anchor is None or anchor.boot_id != header.get("boot") or "step" not in header:
+        if anchor is None or anchor.boot_id != header.get("boot"):
             return None
         return anchor.time_s + (int(header["step"]) - anchor.first_step) * anchor.step_us * 1e-6
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from spikedaq.inlet import Bench, connect
-from spikedaq.model import ConfigError
+from spikedaq.model import CommandRejected, ConfigError
 from spikedaq.pynn.assembly import Assembly
 from spikedaq.pynn.live import BenchClock, LiveDevice
 from spikedaq.pynn.memory import DEFAULT_MEMORY_BYTES
@@ -92,6 +92,15 @@ def connect_assembly(
         raise
 
 
+def _live(bench: Bench, name: str, cell_id: int, clock: BenchClock, memory_bytes: int) -> LiveDevice:
+    try:
+        return LiveDevice(bench, name, cell_id, clock, memory_bytes=memory_bytes)
+    except CommandRejected as error:
+        raise ConfigError(
+            f"{name} on {bench.name} cannot be used now: {error}; plug it in, or name the others: devices=[...]"
+        ) from error
+
+
 def _assembled(
     benches: Sequence[Bench], mine: Sequence[Bench], wanted: Sequence[str] | None, memory_bytes: int
 ) -> Assembly:
@@ -102,7 +111,7 @@ def _assembled(
         reference_utc_ns = clock.reference_utc_ns
         for name in bench.devices:
             if wanted is None or name in wanted:
-                found.append(LiveDevice(bench, name, len(found), clock, memory_bytes=memory_bytes))
+                found.append(_live(bench, name, len(found), clock, memory_bytes))
     if absent := set(wanted or ()) - {device.device for device in found}:
         raise ConfigError(f"there is no device {', '.join(sorted(absent))} on {', '.join(b.name for b in benches)}")
     if not found:

@@ -1,7 +1,7 @@
 """Where one run ends and the next begins, of one device and of several.
 
 A run begins with every reset, and wherever a device recorded nothing for longer than gaps are filled, booted, or
-changed its pace. Several devices have their runs in common, so that segment k of one is segment k of all.
+changed its pace or clamp mode. Several devices have their runs in common, so that segment k of one is segment k of all.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Boundary:
     annotations : map
         For the run that ended.
     why : str
-        ``reset``, ``boot``, ``gap``, ``pace``.
+        ``reset``, ``boot``, ``gap``, ``pace``, ``clamp``.
     """
 
     ended_s: float

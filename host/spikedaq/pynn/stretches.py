@@ -88,6 +88,8 @@ def holes_of(stretches: Iterable[Stretch], fill_s: float) -> list[Hole]:
                 why = "boot"
             elif one.step_us != last.step_us:
                 why = "pace"
+            elif one.channels != last.channels:
+                why = "clamp"
             elif stop_s - start_s > fill_s:
                 why = "gap"
             if why:
