@@ -36,7 +36,7 @@ def make_long(folder: Path, n_files: int = 24, seconds_per_file: int = 3600, *, 
     n = BASE_S * FS_HZ
     samples = spiking(n)
     samples[:, :6] += rng.integers(-3, 4, (n, 6), dtype=np.int16)  # as noisy as the board's own
-    maker.open().samples(0, samples).close()
+    maker.open().samples(0, samples).close("session stopped")
     base = maker.paths[0]
     paths = []
     for k in range(n_files):

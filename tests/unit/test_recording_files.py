@@ -169,6 +169,19 @@ def test_a_recording_is_followed_while_it_is_written(folder: Path) -> None:
     np.testing.assert_array_equal(part.get_traces(), spiking(300)[100:])
 
 
+def test_between_two_files_the_next_is_waited_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a roll no file may be open, between windows for hours; only a session that was stopped has ended."""
+    monkeypatch.setattr("spikedaq.recording.files.LOOK_EVERY_S", 0.0)
+    maker = Maker(folder)
+    maker.open().samples(0, spiking(100)).close("rolled after 1 s")
+    recording = opened(folder)
+    assert (recording.refresh(), recording.is_live) == (100, False)
+    maker.open().samples(100, spiking(50)).close("session stopped: enough")
+    assert (recording.refresh(), recording.num_segments) == (150, 1)
+    maker.open().samples(150, spiking(50)).close()
+    assert recording.refresh() == 150
+
+
 def test_a_file_whose_writer_was_killed_is_read_as_far_as_it_is_complete(folder: Path, tmp_path: Path) -> None:
     maker = Maker(folder)
     maker.open().samples(0, spiking(300)).gap(300, 40).samples(340, spiking(60)).writer.flush(force=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -24,6 +25,11 @@ from spikedaq.store import (
 )
 
 MODES = (*(str(mode) for mode in ClampMode), "common")
+LOOK_EVERY_S = 0.5
+"""How often another file is looked for where none is open and the session has not been stopped: a session of twelve
+boards and a week has two thousand, which take 50 ms to list."""
+# What the recorder writes as the ending of a session's last file.
+_ENDED = "session stopped"
 _Row = TypeVar("_Row", StoredGap, StoredEvent, StoredParameter, StoredNote, StoredEpoch)
 
 
@@ -73,6 +79,7 @@ class FileSource(Source):
         self._opener = opener
         self._pool = FilePool(opener)
         self._seen: set[Place] = set()
+        self._looked_s = time.monotonic()
         self._columns: dict[ClampMode, tuple[int, ...]] = {}
         self._said: dict[str, str] = {}
         for text in flags:
@@ -201,7 +208,7 @@ class FileSource(Source):
         """Look how far growing files have come, and whether there are new ones."""
         if self._reference_utc_ns != self.reference_utc_ns:
             self._arrange()
-        if not self.is_live:
+        if not (self.is_live or self._may_go_on()):
             return
         parts = []
         for part in self._parts:
@@ -224,6 +231,16 @@ class FileSource(Source):
         self._say_left_out()
         self._look_for_holes()
         self._arrange()
+
+    def _may_go_on(self) -> bool:
+        """Whether a look for another file is due: between two files none may be open, between windows for hours."""
+        if self._find is None or str(self._parts[-1].ending).startswith(_ENDED):
+            return False
+        now_s = time.monotonic()
+        if now_s - self._looked_s < LOOK_EVERY_S:
+            return False
+        self._looked_s = now_s
+        return True
 
     def close(self) -> None:
         """Close its files; they are opened again when something is asked."""

@@ -77,6 +77,8 @@ class FilePart:
         Its stretches without a gap.
     span_s : (float, float) or None
         Times of its first and its last sample, as the file has them; None where it has none.
+    ending : str or None
+        Why it was closed, None where it was not.
     """
 
     place: Place
@@ -84,6 +86,7 @@ class FilePart:
     is_live: bool
     runs: tuple[Run, ...]
     span_s: tuple[float, float] | None
+    ending: str | None = None
 
     @property
     def n_samples(self) -> int:
@@ -96,7 +99,7 @@ def scan(place: Place, opener: Opener = open_recording) -> FilePart:
     with opener(place) as file:
         n = file.n_samples
         span_s = (float(file.timestamps(0, 1)[0]), float(file.timestamps(n - 1, n)[0])) if n else None
-        return FilePart(place, file.meta, file.is_live, tuple(file.runs), span_s)
+        return FilePart(place, file.meta, file.is_live, tuple(file.runs), span_s, file.ending)
 
 
 @dataclass(frozen=True, slots=True)
