@@ -10,6 +10,7 @@ from spikeinterface.extractors import read_phy
 from spikelab.data_loaders import data_exporters as lab_out
 from spikelab.data_loaders import data_loaders as lab
 
+import spikedaq
 from helpers.formats_recordings import Maker, spiking
 from helpers.spike_trains import assert_same, quiet, some_trains
 from spikedaq.cli.export_spikes import TARGETS
@@ -152,6 +153,16 @@ def test_export_writes_the_spikes_of_each_device(session, tmp_path, capsys):
     assert status == 1
     assert "demo_alpha_spikes.h5 exists" in err
     assert run(capsys, "export", session, "--to", "hdf5", "--overwrite")[0] == 0
+
+
+def test_spikes_beside_a_recording_are_no_part_of_it(session, capsys):
+    """An NWB of spikes in the session's folder: the recording opens as before, and is as sound as before."""
+    before = run(capsys, "verify", session)[0]
+    assert run(capsys, "export", session, "--to", "nwb")[0] == 0
+    assert (session / "demo_alpha_spikes.nwb").exists()
+    assert list(spikedaq.open(session)) == ["alpha", "beta"]
+    assert run(capsys, "export", session, "--to", "nwb", "--overwrite")[0] == 0
+    assert run(capsys, "verify", session)[0] == before
 
 
 def test_export_of_one_device_to_a_name_with_options(session, tmp_path, capsys):

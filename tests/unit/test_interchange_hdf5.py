@@ -262,7 +262,7 @@ def test_exactly_one_layout_is_asked_for(tmp_path):
     path = written(tmp_path, some_trains())
     for names in ({}, {"spike_times_dataset": "spike_times"}, {**NAMES["ragged"], **NAMES["group"]},
                   {**NAMES["ragged"], "idces_dataset": "idces"}):  # fmt: skip
-        with pytest.raises(ValueError, match="Specify exactly one HDF5 input style"):
+        with pytest.raises(ValueError, match="name exactly one layout"):
             load_spikedata_from_hdf5(path, **names)
 
 

@@ -117,6 +117,7 @@ def test_a_file_of_spikelabs_own_is_read(tmp_path):
     with pytest.warns(FlaggedWarning, match="PyNWB cannot read"):
         found = load_spikedata_from_nwb(path)
     assert_same(found, trains, atol_ms=NS_IN_MS)
+    assert "PyNWB cannot read it" in found.metadata["flags"][0]
     assert [a["electrode"] for a in found.neuron_attributes] == [4, 4, 7]
     assert found.neuron_attributes[2]["location"] == [30.0, 40.0, 0.5]
     places = [{"location": [1.0, 2.0]}, {"location": [3.0, 4.0]}]
@@ -201,7 +202,7 @@ def test_where_pynwb_fails_h5py_writes(tmp_path, monkeypatch):
     monkeypatch.setattr(pynwb, "NWBHDF5IO", fail)
     with pytest.warns(UnwrittenWarning, match="TypeError: no such thing"):
         path = written(tmp_path, some_trains())
-    with pytest.warns(FlaggedWarning, match="it is read by h5py"):
+    with pytest.warns(FlaggedWarning, match="so it is read by h5py"):
         assert_same(load_spikedata_from_nwb(path), some_trains(), atol_ms=NS_IN_MS)
 
 

@@ -165,7 +165,9 @@ def _targets(arguments: argparse.Namespace, devices: dict[str, Recording], suffi
         return dict.fromkeys(devices, Path(out))
     found: dict[str, Path | str] = {}
     for name, recording in devices.items():
-        folder = Path(out) if out is not None else Path(arguments.recording).resolve()
+        # Of a recording in S3 the spikes go where the command is given.
+        beside = Path.cwd() if "://" in str(arguments.recording) else Path(arguments.recording).resolve()
+        folder = beside if out is None else Path(out)
         found[name] = (folder if folder.is_dir() else folder.parent) / f"{_stem(recording)}_spikes{suffix}"
     return found
 

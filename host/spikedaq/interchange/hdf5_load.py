@@ -173,7 +173,7 @@ def _style(named: Mapping[str, tuple[str | None, ...]]) -> str:
     half = any(None in names and any(names) for names in named.values())
     if len(chosen) != 1 or half:
         raise ArgumentError(
-            "Specify exactly one HDF5 input style: raster_dataset, or spike_times_dataset with "
+            "name exactly one layout: raster_dataset, or spike_times_dataset with "
             "spike_times_index_dataset, or group_per_unit, or idces_dataset with times_dataset; "
             f"{'half of one is' if half else ', '.join(chosen) or 'none is'} named"
         )

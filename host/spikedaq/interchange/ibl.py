@@ -6,7 +6,6 @@ Its packages are no extra of ours: one of them is not on the Python Package Inde
 from __future__ import annotations
 
 import importlib
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spikedaq.analysis.spike_trains import SpikeTrains
-from spikedaq.interchange.errors import ContentError, FlaggedWarning
+from spikedaq.interchange.errors import ContentError
 from spikedaq.interchange.window import Content, trains_of
 from spikedaq.model import ArgumentError, MissingExtraError
 
@@ -128,16 +127,11 @@ def load_spikedata_from_ibl(
         content.trains_ms.append(np.asarray(times_s, dtype=np.float64) * 1000.0)
         attributes.append({"cluster_id": cluster, "region": region})
     if spikes is None and len(good):
-        warnings.warn(
-            f"{content.place}: no spikes were found for its {len(good)} good units; check eid and pid, or give the "
-            "collection",
-            FlaggedWarning,
-            stacklevel=2,
-        )
+        content.flag(f"no spikes were found for its {len(good)} good units; check eid and pid, or give the collection")
     if length_ms is None and not any(len(train) for train in content.trains_ms):
         raise ContentError(f"{content.place} has no spike, so its length is not known; give length_ms")
     content.attributes = attributes
-    content.metadata = {"eid": eid, "pid": pid, **_trials(one, eid)}
+    content.metadata |= {"eid": eid, "pid": pid, **_trials(one, eid)}
     return trains_of(content, length_ms=length_ms)
 
 

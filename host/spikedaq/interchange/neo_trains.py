@@ -144,6 +144,7 @@ def _read(path: Path, *, trust: bool) -> Any:
     try:
         reader = io.get_io(str(path))
         return reader.read_block()
+    # Each of Neo's 54 readers raises what the libraries below it raise.
     except Exception as error:
         raise ContentError(f"Neo cannot read {path}: {type(error).__name__}: {error}") from error
 

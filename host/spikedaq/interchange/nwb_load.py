@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from spikedaq.analysis.spike_trains import SpikeTrains
-from spikedaq.interchange.errors import ContentError, FlaggedWarning
+from spikedaq.interchange.errors import ContentError
 from spikedaq.interchange.hdf5_file import number_of, open_hdf5
 from spikedaq.interchange.nwb_export import SCRATCH, USUAL
 from spikedaq.interchange.nwb_plain import read_plain
@@ -81,6 +81,7 @@ def load_spikedata_from_nwb(
             said_ms = number_of(file.attrs, "length_ms", str(path))
             has_units = group in file
         content: Content | None = None
+        failure = ""
         if not has_units and allow_no_units:
             content = Content(str(path), [])
         elif prefer_pynwb and has_units and names == USUAL:
@@ -89,15 +90,13 @@ def load_spikedata_from_nwb(
             except MissingExtraError:
                 pass
             except _PYNWB_ERRORS as error:
-                warnings.warn(
-                    f"PyNWB cannot read {filepath} ({type(error).__name__}: {error}); it is read by h5py",
-                    FlaggedWarning,
-                    stacklevel=2,
-                )
+                failure = f"PyNWB cannot read it ({type(error).__name__}: {error}), so it is read by h5py"
         if content is None:
             with open_hdf5(path) as file:
                 content = read_plain(file, path, names)
                 _put_own(file, content, path)
+    if failure:
+        content.flag(failure)
     content.start_ms = start_ms if start_time_ms is None else start_time_ms
     if said_ms is not None:
         content.length_ms = said_ms

@@ -10,7 +10,7 @@ from typing import Any
 
 from spikedaq.analysis.spike_trains import SpikeTrains
 from spikedaq.formats.remote import Access
-from spikedaq.interchange.errors import ContentError, FlaggedWarning, UntrustedError
+from spikedaq.interchange.errors import ContentError, UntrustedError
 from spikedaq.interchange.places import PathOrUrl, is_url, read_from, write_to
 from spikedaq.interchange.spikelab import from_spikelab, is_spikedata, to_spikelab
 from spikedaq.model import ArgumentError, ArgumentTypeError
@@ -187,9 +187,7 @@ def _load(filepath: PathOrUrl, *, allow_remote: bool, access: Access, trust: boo
     if is_url(filepath):
         if not allow_remote:
             raise ArgumentError(f"{filepath} is on another computer, and a pickle can run code; give allow_remote=True")
-        warnings.warn(
-            f"{filepath} is a pickle of another computer; reading it can run code", FlaggedWarning, stacklevel=3
-        )
+        warnings.warn(f"{filepath} is a pickle of another computer; reading it can run code", UserWarning, stacklevel=3)
     with read_from(filepath, access=access) as path:
         data = path.read_bytes()
         if not trust:
