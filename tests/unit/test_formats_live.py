@@ -146,6 +146,7 @@ def test_a_reboot_is_another_recording_and_voltage_clamp_is_none() -> None:
     analysis = followed(alpha=items)
     assert [(one.name, one.n_samples) for one in analysis.recordings] == [("alpha", 500), ("alpha_boot2_part2", 400)]
     assert [one.spikes("vm").tolist() for one in analysis.recordings] == [[200, 400], [100, 300]]
+    assert [one.name for one in analysis.newest] == ["alpha_boot2_part2"]
 
 
 def test_what_cannot_be_had_is_a_gap() -> None:

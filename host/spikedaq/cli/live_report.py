@@ -108,6 +108,9 @@ def _quiet_text(quiet_s: float) -> str:
 def _print_lines(analysis: LiveAnalysis, told: dict[tuple[str, str], int], quiet_s: float) -> None:
     """Print one JSON document for each neuron: its numbers so far, and the spikes since the last one."""
     for recording in analysis.recordings:
+        if told.get((recording.name, "")) == recording.n_samples and recording not in analysis.newest:
+            continue  # of an earlier boot; nothing is added to it
+        told[recording.name, ""] = recording.n_samples
         for channel in recording.neurons:
             key, n = (recording.name, channel), recording.n_spikes(channel)
             new_ms = recording.new_spikes_ms(channel, told.get(key, 0))
@@ -138,7 +141,7 @@ def _print_texts(analysis: LiveAnalysis, quiet_s: float) -> None:
     if _quiet_text(quiet_s):
         print(_quiet_text(quiet_s), flush=True)
         return
-    for recording in analysis.recordings:
+    for recording in analysis.newest:
         for channel in recording.neurons:
             one = _numbers(recording, channel)
             loops = (
@@ -159,7 +162,7 @@ def _screen(analysis: LiveAnalysis, title: str, quiet_s: float) -> Screen:
     with_loops = any(recording.loop_rule is not None for recording in analysis.recordings)
     for name in ("spikes", "rate", "now", "recorded", "gaps", *(("loops", "used", "length") if with_loops else ())):
         screen.add_column(name, justify="right", no_wrap=True)
-    for recording in analysis.recordings:
+    for recording in analysis.newest:
         for channel in recording.neurons:
             one = _numbers(recording, channel)
             screen.add_row(

@@ -73,6 +73,12 @@ class LiveAnalysis:
             self.close()
             raise
 
+    @property
+    def newest(self) -> list[LiveRecording]:
+        """The newest recording of each device, in order of the devices."""
+        by_device = {recording.device: recording for recording in self.recordings}
+        return [by_device[name] for name in self.devices if name in by_device]
+
     def poll(self, timeout_s: float) -> int:
         """Take what has come, waiting for at most ``timeout_s`` where nothing has; return how many samples."""
         n = sum(self._drain(lane) for lane in self._lanes)
