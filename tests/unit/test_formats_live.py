@@ -224,6 +224,7 @@ def test_what_cannot_be_followed_is_named() -> None:
         (["spikes", "--live", "--fi", "stimulus"], "--fi is of a recording"),
         (["average", "--live", "--sta", "5"], "--sta is of a recording"),
         (["spikes", "--live", "--plot"], "--plot is of a recording"),
+        (["average", "--live", "--length", "0.01"], "a loop of 0.01 ms is shorter than a step"),
         (["spikes", "--live", "--threshold", "auto"], "--threshold auto needs the whole recording"),
     ],
 )

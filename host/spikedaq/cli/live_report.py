@@ -32,6 +32,8 @@ _QUIET_S = 3.0
 def run_live(arguments: argparse.Namespace, loop_rule: LoopRule | None = None) -> int:
     """Follow a bench until Ctrl-C or for ``--seconds``; then sum up and write tables where asked to."""
     _refuse_recordings_options(arguments)
+    if loop_rule is not None:
+        _ = loop_rule.length  # refuses what is shorter than a step
     devices = [str(path) for path in arguments.paths] + ([arguments.device] if arguments.device else [])
     with (
         connect(arguments.url, key=arguments.key) as bench,
