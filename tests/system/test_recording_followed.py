@@ -10,7 +10,7 @@ import spikedaq
 from harness import DaemonProcess, wait_for
 from spikedaq.recording import Recording
 
-FILES = 4
+FILES = 3
 
 
 def test_a_reader_follows_a_recorder_that_rolls(tmp_path: Path) -> None:
@@ -18,7 +18,7 @@ def test_a_reader_follows_a_recorder_that_rolls(tmp_path: Path) -> None:
     folder = tmp_path / "data" / "recordings" / "s"
     with DaemonProcess(tmp_path / "data", {"alpha": "sim:alpha?param.i_clamp=15&seed=1"}) as daemon:
         wait_for("the board to run", lambda: all(d["state"] == "running" for d in daemon.call("list")))  # type: ignore[union-attr]
-        daemon.call("record_start", session="s", roll_s=1.0)
+        daemon.call("record_start", session="s", roll_s=0.5)
         recording = spikedaq.open(folder)
         assert isinstance(recording, Recording)
         ends: list[tuple[int, np.ndarray]] = []
@@ -40,8 +40,8 @@ def test_a_reader_follows_a_recorder_that_rolls(tmp_path: Path) -> None:
                 raise
             return len(recording.paths) >= FILES
 
-        wait_for("some files", has_rolled)
-        daemon.call("record_stop")
+        wait_for("some files", has_rolled, timeout_s=60)
+        daemon.call("record_stop", timeout_s=60)
         assert daemon.stop() == 0
     n = recording.refresh()
     assert not recording.is_live

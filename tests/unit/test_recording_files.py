@@ -19,6 +19,7 @@ from helpers.formats_recordings import Maker, device_info, spiking
 from spikedaq.model import DamagedFileError, GapCause, RecordingWarning, StoreError, Trait
 from spikedaq.recording import Recording
 from spikedaq.recording.rolled import FilePool, FileSegment, Piece
+from spikedaq.store import RecordingFile, open_recording
 
 SPIKE = 0
 
@@ -180,6 +181,25 @@ def test_between_two_files_the_next_is_waited_for(folder: Path, monkeypatch: pyt
     assert (recording.refresh(), recording.num_segments) == (150, 1)
     maker.open().samples(150, spiking(50)).close()
     assert recording.refresh() == 150
+
+
+def test_a_file_that_is_just_being_closed_is_waited_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its recorder has it open to write, and not yet, or no more, as one that grows."""
+    maker = Maker(folder)
+    maker.open().samples(0, spiking(100)).close()
+    refusals = iter([StoreError("cannot open x: file is not already open for SWMR writing")] * 3)
+
+    def refusing(place: Path) -> RecordingFile:
+        if (error := next(refusals, None)) is not None:
+            raise error
+        return open_recording(place)
+
+    monkeypatch.setattr("spikedaq.recording.rolled.open_recording", refusing)
+    assert opened(folder).num_frames == 100
+    monkeypatch.setattr("spikedaq.recording.rolled.PATIENCE_S", 0.0)
+    refusals = iter([StoreError("cannot open x: file is not already open for SWMR writing")])
+    with pytest.raises(StoreError, match="cannot open x"):
+        opened(folder)
 
 
 def test_a_file_whose_writer_was_killed_is_read_as_far_as_it_is_complete(folder: Path, tmp_path: Path) -> None:

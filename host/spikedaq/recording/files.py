@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from spikedaq.model import ChannelInfo, ClampMode, ConfigError, RecordingWarning, StoreError
-from spikedaq.recording.rolled import FilePart, FilePool, FileSegment, Opener, Piece, Place, scan
+from spikedaq.recording.rolled import FilePart, FilePool, FileSegment, Opener, Piece, Place, open_patiently, scan
 from spikedaq.recording.segments import Channel, Segment
 from spikedaq.recording.source import Source
 from spikedaq.store import (
@@ -21,7 +21,6 @@ from spikedaq.store import (
     StoredGap,
     StoredNote,
     StoredParameter,
-    open_recording,
 )
 
 MODES = (*(str(mode) for mode in ClampMode), "common")
@@ -62,7 +61,7 @@ class FileSource(Source):
         opened: dict[str, Any] | None = None,
         mode: str | None = None,
         find: Callable[[], Sequence[Place]] | None = None,
-        opener: Opener = open_recording,
+        opener: Opener = open_patiently,
         flags: Sequence[str] = (),
     ) -> None:
         super().__init__()

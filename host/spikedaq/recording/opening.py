@@ -13,7 +13,7 @@ from spikedaq.formats.remote import S3Path, is_url, place_of, there
 from spikedaq.model import ConfigError, RecordingWarning, StoreError
 from spikedaq.recording.files import FileSource
 from spikedaq.recording.recording import Recording
-from spikedaq.recording.rolled import FilePart, Opener, Place, scan
+from spikedaq.recording.rolled import FilePart, Opener, Place, open_patiently, scan
 from spikedaq.recording.session import Session
 from spikedaq.store import RecordingFile, is_file_name, open_recording
 
@@ -109,7 +109,7 @@ def open_remote(url: Place) -> RecordingFile:
 
 
 def scan_all(
-    places: Sequence[Place], *, skip_damaged: bool = False, opener: Opener = open_recording
+    places: Sequence[Place], *, skip_damaged: bool = False, opener: Opener = open_patiently
 ) -> tuple[list[FilePart], list[str]]:
     """Look up what files are; return what was found, and what is to be said of those that cannot be read.
 
@@ -139,7 +139,7 @@ def session_of(
     device: str | None = None,
     mode: str | None = None,
     find: Callable[[], Sequence[Place]] | None = None,
-    opener: Opener = open_recording,
+    opener: Opener = open_patiently,
     kind: str = FILES,
     flags: Sequence[str] = (),
 ) -> Session:

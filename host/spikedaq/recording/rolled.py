@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,16 +24,38 @@ Place = Path | str
 """Where a file is: a path, or the address of one that is elsewhere."""
 Opener = Callable[[Any], RecordingFile]
 
+PATIENCE_S = 3.0
+"""How long a file may be neither closed nor growing: milliseconds of a recorder's time, more on a busy computer."""
+# What HDF5 says of such a file.
+_BETWEEN = "not already open for SWMR writing"
 # Times that are read around a guess: less than a chunk at 10 kHz.
 _LOOKED_AT = 4096
 # Guesses from the rate before halving, which ends for any times.
 _GUESSES = 6
 
 
+def open_patiently(place: Any) -> RecordingFile:
+    """Open a recording file, also one that its recorder is just beginning or closing, which HDF5 refuses for a moment.
+
+    Raises
+    ------
+    StoreError
+        It cannot be opened, or is in that state for `PATIENCE_S`, since its recorder was killed there.
+    """
+    until_s = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return open_recording(place)
+        except StoreError as error:
+            if _BETWEEN not in str(error) or time.monotonic() >= until_s:
+                raise
+        time.sleep(0.02)
+
+
 class FilePool:
     """Recording files, opened as they are needed; those used least recently are closed."""
 
-    def __init__(self, opener: Opener = open_recording, n_open: int = MAX_OPEN) -> None:
+    def __init__(self, opener: Opener = open_patiently, n_open: int = MAX_OPEN) -> None:
         self._opener = opener
         self._n_open = n_open
         self._opened: dict[Place, RecordingFile] = {}
@@ -94,7 +117,7 @@ class FilePart:
         return sum(run.n_samples for run in self.runs)
 
 
-def scan(place: Place, opener: Opener = open_recording) -> FilePart:
+def scan(place: Place, opener: Opener = open_patiently) -> FilePart:
     """Look up what a file is and what stretches it has; some milliseconds, however long it is."""
     with opener(place) as file:
         n = file.n_samples
