@@ -4,6 +4,7 @@ import json
 
 import h5py
 import numpy as np
+import pynwb
 import pytest
 import spikeinterface.core as si
 from spikeinterface.extractors import read_phy
@@ -13,6 +14,7 @@ from spikelab.data_loaders import data_loaders as lab
 import spikedaq
 from helpers.formats_recordings import Maker, spiking
 from helpers.spike_trains import assert_same, quiet, some_trains
+from spikedaq.analysis.spike_trains import SpikeTrains
 from spikedaq.cli.export_spikes import TARGETS
 from spikedaq.cli.import_spikes import SOURCES
 from spikedaq.cli.main import main
@@ -108,6 +110,27 @@ def test_a_file_that_is_cut_short_anywhere_is_named(tmp_path, file):
                 assert file in str(error), n
             else:
                 assert file == "a.csv" or sum(map(len, found.trains)) <= 6
+
+
+STRANGE = {
+    **{"a b": 1, "": 2, "spike_times": 3, "ü/x": 1, "n": None, "d": {"k": [1, {"z": 2}]}, "b": np.bool_(True)},
+    **{"nan": float("nan"), "big": 2**70, "l": [1, 2], "arr": np.zeros((2, 3)), "s": 'x\ny\t"z"\0', "c": 1 + 2j, 5: 6},
+    **{"colnames": "q", "name": "n\n1", "id": 3, "unit_id": "vm", "electrode": [], "m" * 70: 1},
+}
+
+
+@pytest.mark.parametrize(("name", "file"), list(targets()))
+def test_whatever_is_known_of_units_the_spikes_are_written(tmp_path, name, file):
+    """Names and values that a format has no place for are left out; NWB stays valid."""
+    trains = SpikeTrains([[1.0, 2.0], [3.0]], length=10, neuron_attributes=[STRANGE, {**STRANGE, "l": [1], "c": 0}],
+                         metadata={key: value for key, value in STRANGE.items() if key != "name"})  # fmt: skip
+    options = {"fs_hz": 10000.0} if "fs_hz" in FORMATS[name].options else {}
+    with quiet():
+        save_spikes(trains, tmp_path / file, format=name, **options)
+        found = load_spikes(tmp_path / file, **({"trust": True} if name == "pickle" else {}))
+    assert [t.round(9).tolist() for t in found.trains] == [[1.0, 2.0], [3.0]]
+    if name == "nwb":
+        assert pynwb.validate(path=str(tmp_path / file)) == []
 
 
 def test_a_table_without_units(tmp_path):

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from spikedaq.analysis.spike_trains import SpikeTrains
-from spikedaq.interchange.errors import ContentError
+from spikedaq.interchange.errors import ContentError, UnwrittenWarning
 from spikedaq.interchange.pickles import imported_names, refuse_untrusted
 from spikedaq.interchange.places import PathOrUrl, absolute, read_from, write_to
+from spikedaq.interchange.plain import fits, is_name
 from spikedaq.interchange.spikelab import as_trains
 from spikedaq.interchange.window import cut_at
 from spikedaq.model import ArgumentError, ArgumentTypeError, require
 
+_MATLAB_NAME = 31  # letters of a field that MATLAB 5 files hold
 _WRITERS = {".nix": "NixIO", ".h5": "NixIO", ".mat": "NeoMatlabIO"}
 
 
@@ -72,17 +75,24 @@ def load_spikedata_from_neo(
 def to_neo_block(sd: SpikeTrains | Any) -> Any:
     """Return a neo.Block with one segment that has a spike train for each unit, in seconds.
 
+    Attributes of units and metadata are annotations, as far as Neo takes them; a warning names the others.
+
     Raises
     ------
     MissingExtraError
         Neo is not installed.
     """
-    trains = as_trains(sd)
+    return _block_of(as_trains(sd), is_name)
+
+
+def _block_of(trains: SpikeTrains, takes: Callable[[str], bool]) -> Any:
     neo = require("neo", "neo")
     start_s, stop_s = trains.start_time / 1000.0, trains.end_time / 1000.0
     segment = neo.Segment(name="spikes")
+    lost: dict[str, None] = {}
     for number, train in enumerate(trains.trains):
-        attributes = (trains.neuron_attributes or [{}] * trains.N)[number]
+        attributes = dict((trains.neuron_attributes or [{}] * trains.N)[number])
+        name = str(attributes.pop("name", attributes.get("unit_id", number)))
         # In s: readers of NIX take whatever unit times are in for seconds.
         times_s = train / 1000.0
         segment.spiketrains.append(
@@ -91,17 +101,16 @@ def to_neo_block(sd: SpikeTrains | Any) -> Any:
                 units="s",
                 t_start=min([start_s, *times_s[:1].tolist()]),
                 t_stop=max([stop_s, *times_s[-1:].tolist()]),
-                name=str(attributes.get("name", attributes.get("unit_id", number))),
-                **{
-                    str(k): plain
-                    for k, v in attributes.items()
-                    if k != "name" and (plain := _annotation(v)) is not None
-                },
+                name=name,
+                **_annotations(attributes, takes, lost),
             )
         )
     block = neo.Block(name="spike trains", description="Spike trains, written by spikedaq")
-    block.annotate(**{str(k): plain for k, v in trains.metadata.items() if (plain := _annotation(v)) is not None})
+    block.annotate(**_annotations(trains.metadata, takes, lost))
     block.segments.append(segment)
+    if lost:
+        message = f"Neo has no place for {', '.join(map(repr, lost))} of units or metadata"
+        warnings.warn(message, UnwrittenWarning, stacklevel=4)
     return block
 
 
@@ -120,7 +129,7 @@ def export_spikedata_to_neo(sd: SpikeTrains | Any, filepath: PathOrUrl, *, overw
     suffix = Path(str(filepath)).suffix.lower()
     if suffix not in _WRITERS:
         raise ArgumentError(f"{filepath}: Neo's spike trains are written as {', '.join(_WRITERS)}; choose one of them")
-    block = to_neo_block(sd)
+    block = _block_of(as_trains(sd), _is_matlab_name if suffix == ".mat" else is_name)
     io = require("neo.io", "neo")
     with write_to(filepath, overwrite=overwrite) as path:
         # NIX asks for its own extension.
@@ -158,13 +167,32 @@ def _segment_of(source: Any, index: int, place: str) -> Any:
     return segments[index]
 
 
+def _is_matlab_name(name: str) -> bool:
+    return name.isascii() and name.isidentifier() and not name.startswith("_") and len(name) <= _MATLAB_NAME
+
+
+def _annotations(values: Mapping[Any, Any], takes: Callable[[str], bool], lost: dict[str, None]) -> dict[str, Any]:
+    """Return what can be annotated; the names of the rest go to ``lost``."""
+    found = {}
+    for key, value in values.items():
+        plain = _annotation(value)
+        if plain is None or not takes(str(key)):
+            lost[str(key)] = None
+        else:
+            found[str(key)] = plain
+    return found
+
+
 def _annotation(value: Any) -> Any:
-    """Return a value as Neo takes it for an annotation; None where it takes none."""
+    """Return a value as Neo and its files take it for an annotation; None where they take none."""
     if isinstance(value, np.generic):
-        return value.item()
+        value = value.item()
     if isinstance(value, bool | int | float | str):
-        return value
+        return value if fits(value) else None
     if isinstance(value, np.ndarray | list | tuple):
-        array = np.asarray(value)
-        return array.tolist() if array.dtype.kind in "biufU" and array.size else None
+        try:
+            array = np.asarray(value)
+        except ValueError:  # rows of different lengths
+            return None
+        return array.tolist() if array.dtype.kind in "biufU" and array.ndim == 1 and array.size else None
     return None

@@ -17,7 +17,7 @@ from spikedaq.interchange.errors import UnwrittenWarning
 from spikedaq.interchange.hdf5_layout import checked_names
 from spikedaq.interchange.nwb_plain import write_plain
 from spikedaq.interchange.places import PathOrUrl, write_to
-from spikedaq.interchange.plain import to_json
+from spikedaq.interchange.plain import fits, is_name, to_json
 from spikedaq.interchange.spikelab import as_trains
 from spikedaq.interchange.times import checked_fs_hz
 from spikedaq.model import ArgumentError, MissingExtraError, require
@@ -31,8 +31,6 @@ _OWN_COLUMNS = {"id", "spike_times", "spike_times_index", "obs_intervals", "obs_
                 "unit_id", "electrode", "channel", "ch", "location", "position", "x", "y", "z", "colnames",
                 "description", "resolution", "name"}  # fmt: skip
 _OF_SUBJECT = ("subject_id", "species", "sex", "age", "description")
-# What PyNWB is known to raise on content that it cannot put into a file.
-_PYNWB_ERRORS = (ValueError, TypeError, KeyError, AttributeError, RuntimeError, NotImplementedError)
 
 
 def export_spikedata_to_nwb(
@@ -102,7 +100,7 @@ def export_spikedata_to_nwb(
                 _write(path, _nwb_of(trains, table, fs_Hz, start, texts), trains)
             except MissingExtraError as error:
                 reason = str(error)
-            except _PYNWB_ERRORS as error:
+            except Exception as error:  # noqa: BLE001 - hdmf raises Exception itself, and what h5py raises
                 reason = f"PyNWB cannot write it ({type(error).__name__}: {error})"
         if reason:
             path.unlink(missing_ok=True)
@@ -231,7 +229,7 @@ def _columns_of(trains: SpikeTrains) -> dict[str, list[Any]]:
         name = str(key)
         if kinds == {int, float}:
             plain, kinds = [float(value) for value in plain if value is not None], {float}
-        if len(kinds) == 1 and kinds <= {int, float, str, bool} and "/" not in name and ":" not in name:
+        if len(kinds) == 1 and kinds <= {int, float, str, bool} and is_name(name) and all(map(fits, plain)):
             column = "unit_name" if name == "name" or (name == "unit_id" and kinds == {str}) else name
             if column not in _OWN_COLUMNS and column not in columns:
                 columns[column] = plain

@@ -20,11 +20,6 @@ from spikedaq.interchange.times import to_ms
 from spikedaq.interchange.window import Content, trains_of
 from spikedaq.model import MissingExtraError, require
 
-# PyNWB and hdmf raise nearly anything on files that are not quite NWB; each of these means: read it another way.
-_PYNWB_ERRORS = (
-    *(ValueError, TypeError, KeyError, IndexError, AttributeError),
-    *(RuntimeError, NotImplementedError, OSError, ImportError),
-)
 _NOT_ATTRIBUTES = ("spike_times", "obs_intervals", "electrodes", "electrode_group", "waveforms")
 _OF_SUBJECT = ("subject_id", "species", "sex", "age", "date_of_birth", "description")
 
@@ -89,7 +84,7 @@ def load_spikedata_from_nwb(
                 content = _by_pynwb(path)
             except MissingExtraError:
                 pass
-            except _PYNWB_ERRORS as error:
+            except Exception as error:  # noqa: BLE001 - hdmf raises nearly anything on what is not quite NWB
                 failure = f"PyNWB cannot read it ({type(error).__name__}: {error}), so it is read by h5py"
         if content is None:
             with open_hdf5(path) as file:

@@ -17,6 +17,19 @@ def to_json(value: Any) -> str:
     return json.dumps(_plain(value), ensure_ascii=False)
 
 
+def is_name(key: Any) -> bool:
+    """Say whether something can be the name of an attribute in HDF5, of a column, or of a file."""
+    name = str(key)
+    return bool(name) and name.isprintable() and not set(name) & set("/:\\") and name not in (".", "..")
+
+
+def fits(value: Any) -> bool:
+    """Say whether HDF5 takes a number, which must be of 64 bits, or a text, without a NUL; other things do."""
+    if isinstance(value, str):
+        return "\0" not in value
+    return not isinstance(value, int) or -(2**63) <= value < 2**63
+
+
 def from_json(text: str | bytes, place: str) -> Any:
     """Return what `to_json` was given; NaN and infinities, too.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from spikedaq.analysis.spike_trains import SpikeTrains
 from spikedaq.interchange.electrodes import distinct_ids
 from spikedaq.interchange.errors import UnwrittenWarning
+from spikedaq.interchange.plain import is_name
 from spikedaq.interchange.spikelab import as_trains
 from spikedaq.interchange.times import checked_fs_hz, from_ms
 from spikedaq.interchange.window import window_read_back
@@ -150,13 +150,21 @@ def _properties(trains: SpikeTrains) -> dict[str, Any]:
     """Return what every unit has as a number, a text, a truth, or a row of numbers of one length."""
     attributes = trains.neuron_attributes or []
     found = {}
-    for key in attributes[0] if attributes else ():
-        if key == "unit_id" or not all(key in one for one in attributes):
+    lost = []
+    for key in dict.fromkeys(key for one in attributes for key in one):
+        if key == "unit_id":
             continue
         try:
             values = np.array([one[key] for one in attributes])
-        except ValueError:  # rows of different lengths
-            continue
-        if values.dtype.kind in "biufU" and not (values.dtype.kind == "f" and not math.isfinite(np.nansum(values))):
+        except (ValueError, KeyError):  # rows of different lengths, or units without it
+            values = np.empty(0, object)
+        # Infinities and names that no file can have do not survive in a folder.
+        plain = values.dtype.kind in "biuU" or (values.dtype.kind == "f" and not np.isinf(values).any())
+        if plain and is_name(key):
             found["channel" if key == "electrode" else str(key)] = values
+        else:
+            lost.append(str(key))
+    if lost:
+        message = f"a sorting has no place for {', '.join(map(repr, lost))} of the units"
+        warnings.warn(message, UnwrittenWarning, stacklevel=3)
     return found
