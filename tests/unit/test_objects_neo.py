@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from neo.test.rawiotest import rawio_compliance
 
+import spikedaq.pynn
 from helpers.formats_recordings import Maker, device_info, spiking
 from spikedaq.model import ConfigError, GapCause, StoreError
 from spikedaq.objects import SpikedaqIO, SpikedaqRawIO, register_with_neo, to_neo
@@ -233,6 +234,19 @@ def test_devices_of_other_channels_are_read_apart(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"have different channels or rates.*read them apart with device="):
         SpikedaqIO(tmp_path / "demo")
     assert SpikedaqIO(tmp_path / "demo", device="beta").signal_channels_count(0) == 2
+
+
+def test_a_csv_is_read_and_no_spikes_are_made_up(tmp_path: Path) -> None:
+    """It does not say whether there were any."""
+    path = tmp_path / "stock.csv"
+    rows = "".join(f"{k / 10},{-65 + k % 50},0.0\n" for k in range(100))
+    path.write_text("Time (ms),Spikeling Vm (mV),Trigger\n" + rows, "utf-8")
+    reader = SpikedaqIO(path)
+    assert (reader.spike_channels_count(), reader.segment_count(0)) == (0, 1)
+    for segment in (reader.read_segment(), spikedaq.open(path).to_neo().segments[0]):
+        assert len(segment.spiketrains) == 0
+        np.testing.assert_allclose(segment.analogsignals[0].magnitude[:, 0], -65 + np.arange(100) % 50)
+    assert spikedaq.pynn.open(path)[0].variables == ["v", "trigger"]
 
 
 def test_what_has_no_samples_is_refused(tmp_path: Path) -> None:

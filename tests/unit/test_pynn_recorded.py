@@ -330,11 +330,13 @@ def test_what_is_open_already_can_be_handled(folder: Path) -> None:
     opened = open_session(folder)
     assert spikedaq.pynn.open(opened).label == "demo"
     assert [p.label for p in spikedaq.pynn.open(opened["beta"]).populations] == ["beta"]
+    assert spikedaq.pynn.open(opened["beta"]).label == "demo"
     made = spikedaq.pynn.open(Recording.from_numpy(np.ones((50, 2)), 1000.0, ["v", "w"]))
     (segment,) = made.get_data(["v", "w"]).segments
     assert [signal.shape for signal in segment.analogsignals] == [(50, 1), (50, 1)]
     assert segment.rec_datetime is None
     assert "live" not in made.describe()
+    assert made[0].variables == ["v", "w"]  # that no spikes were recorded does not mean that there were none
     assert repr(made) == "Assembly('numpy', numpy)"
     with spikedaq.pynn.open(folder, device="alpha") as one:
         assert len(one) == 1

@@ -85,6 +85,11 @@ class _Rows:
         return Marks(name, np.asarray(self.times_s, float)[order], durations, [self.labels[k] for k in order])
 
 
+def tells_spikes(recording: Recording) -> bool:
+    """Whether spikes were recorded: not in a CSV, where that none stand in it does not mean that there were none."""
+    return recording.device_info is not None or any(event.kind == EventKind.SPIKE for event in recording.events)
+
+
 def segment_contents(recording: Recording) -> tuple[list[SegmentContents], int]:
     """Sort what happened into the segments that have samples.
 

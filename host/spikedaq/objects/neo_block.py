@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from spikedaq.model import ConfigError, require
-from spikedaq.objects.contents import Marks, SegmentContents, segment_contents
+from spikedaq.objects.contents import Marks, SegmentContents, segment_contents, tells_spikes
 from spikedaq.objects.units import is_known, quantity_unit
 from spikedaq.recording import Recording
 
@@ -59,13 +59,14 @@ def to_neo(recording: Recording, *, signals: SignalsBy = "unit", times: TimesAs 
     found, n_outside = segment_contents(recording)
     block = neo.Block(name=recording.name, description=str(recording), rec_datetime=reference_datetime(recording))
     block.annotate(spikes_in_gaps=n_outside, **describing(recording))
-    groups = _groups(recording, signals)
+    groups, has_spikes = _groups(recording, signals), tells_spikes(recording)
     for contents in found:
         segment = neo.Segment(name=f"segment {contents.index}", index=contents.index)
         segment.annotate(boot_id=recording.segments[contents.index].boot_id)
         for columns in groups:
             _add_signal(segment, recording, contents, columns, exact=times == "exact")
-        segment.spiketrains.append(_spike_train(neo, contents))
+        if has_spikes:
+            segment.spiketrains.append(_spike_train(neo, contents))
         for marks in contents.marks:
             _add_marks(neo, segment, marks)
         block.segments.append(segment)

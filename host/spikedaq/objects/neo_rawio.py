@@ -21,7 +21,7 @@ from neo.rawio.baserawio import (
 )
 
 from spikedaq.model import ConfigError, StoreError
-from spikedaq.objects.contents import EPOCH_NAMES, EVENT_NAMES, SegmentContents, segment_contents
+from spikedaq.objects.contents import EPOCH_NAMES, EVENT_NAMES, SegmentContents, segment_contents, tells_spikes
 from spikedaq.objects.neo_block import describing, reference_datetime
 from spikedaq.objects.rates import common_rate_hz
 from spikedaq.objects.units import KNOWN
@@ -77,7 +77,7 @@ class SpikedaqRawIO(BaseRawIO):  # type: ignore[misc]
         self._recordings = recordings
         found = [segment_contents(recording) for recording in recordings]
         self._contents = [contents for contents, _ in found]
-        rate_hz = self._rate_hz()
+        rate_hz, has_spikes = self._rate_hz(), any(tells_spikes(recording) for recording in recordings)
         self.header = {
             "nb_block": len(recordings),
             "nb_segment": [len(contents) for contents in self._contents],
@@ -86,7 +86,9 @@ class SpikedaqRawIO(BaseRawIO):  # type: ignore[misc]
             "signal_channels": np.array(
                 [_channel_row(first, k, rate_hz) for k in range(first.num_channels)], dtype=_signal_channel_dtype
             ),
-            "spike_channels": np.array([("spikes", "spikes", "mV", 1.0, 0.0, 0, rate_hz)], dtype=_spike_channel_dtype),
+            "spike_channels": np.array(
+                [("spikes", "spikes", "mV", 1.0, 0.0, 0, rate_hz)] if has_spikes else [], dtype=_spike_channel_dtype
+            ),
             "event_channels": np.array(
                 [(name, name, "event") for name in EVENT_NAMES] + [(name, name, "epoch") for name in EPOCH_NAMES],
                 dtype=_event_channel_dtype,
@@ -102,6 +104,8 @@ class SpikedaqRawIO(BaseRawIO):  # type: ignore[misc]
             for k, segment in enumerate(contents):
                 into = about["segments"][k]
                 into.update(name=f"segment {segment.index}", boot_id=recording.segments[segment.index].boot_id)
+                if not has_spikes:
+                    continue
                 # A new one: those that Neo made have their array annotations in common.
                 of_spikes = {**into["spikes"][0], "__array_annotations__": {"v_mv": segment.spikes_mv}}
                 into["spikes"] = [of_spikes]

@@ -88,7 +88,7 @@ class Cells:
     def describe(self) -> str:
         """Return what it is, in words."""
         kind = "live" if self.is_live else "recorded"
-        of = ", ".join(f"{d.label} ({', '.join(variables_of(c.name for c in d.channels))})" for d in self._devices)
+        of = ", ".join(f"{d.label} ({', '.join(possible_of(d))})" for d in self._devices)
         return f"{self.label}: {self.size} {kind} Spikeling device{'s' if self.size != 1 else ''}: {of}"
 
     # -- what is recorded
@@ -147,4 +147,4 @@ class Cells:
 
 def possible_of(device: DeviceData) -> list[str]:
     """Return the variables that a device can record."""
-    return variables_of(channel.name for channel in device.channels)
+    return variables_of((channel.name for channel in device.channels), has_spikes=device.has_spikes)

@@ -57,6 +57,11 @@ class DeviceData(ABC):
 
     @property
     @abstractmethod
+    def has_spikes(self) -> bool:
+        """Whether it tells of its spikes."""
+
+    @property
+    @abstractmethod
     def is_live(self) -> bool:
         """Whether it is a device of a running bench."""
 

@@ -85,6 +85,11 @@ class LiveDevice(DeviceData):
         return float(self._anchor.step_us if self._anchor else self._described["step_us"])
 
     @property
+    def has_spikes(self) -> bool:
+        """True."""
+        return True
+
+    @property
     def is_live(self) -> bool:
         """True."""
         return True

@@ -13,7 +13,7 @@ from spikedaq.pynn.live import BenchClock, LiveDevice
 from spikedaq.pynn.memory import DEFAULT_MEMORY_BYTES
 from spikedaq.pynn.population import Population
 from spikedaq.pynn.recorded import RecordedDevice
-from spikedaq.recording import Recording, Session, open_session
+from spikedaq.recording import Recording, Session, open_recordings
 
 
 def open_assembly(
@@ -41,11 +41,12 @@ def open_assembly(
         It cannot be opened.
     """
     if len(source) == 1 and isinstance(source[0], Session | Recording):
-        recordings, reference = source[0].devices, source[0].reference_utc_ns
-        label = source[0].name
+        opened = source[0]
     else:
-        session = open_session(*(one for one in source if isinstance(one, str | Path)), device=device, mode=mode)
-        recordings, reference, label = session.devices, session.reference_utc_ns, session.name
+        paths = [one for one in source if isinstance(one, str | Path)]
+        opened = open_recordings(*paths, device=device, mode=mode)
+    recordings, reference = opened.devices, opened.reference_utc_ns
+    label = opened.session or opened.name if isinstance(opened, Recording) else opened.name
     devices = [RecordedDevice(one, k, name, reference) for k, (name, one) in enumerate(recordings.items())]
     return Assembly(*(Population(one) for one in devices), label=label)
 

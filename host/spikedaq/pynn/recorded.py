@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from spikedaq.model import EventKind
+from spikedaq.objects.contents import tells_spikes
 from spikedaq.pynn.device import DeviceData, in_order
 from spikedaq.pynn.resets import reset_of
 from spikedaq.pynn.stretches import FloatArray, Stretch
@@ -34,6 +35,11 @@ class RecordedDevice(DeviceData):
     def step_us(self) -> float:
         """Microseconds between samples."""
         return 1e6 / self.recording.sampling_frequency
+
+    @property
+    def has_spikes(self) -> bool:
+        """False for what was no board's recording, such as a CSV."""
+        return tells_spikes(self.recording)
 
     @property
     def is_live(self) -> bool:

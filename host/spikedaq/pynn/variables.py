@@ -20,9 +20,9 @@ def canonical(name: str) -> str:
     return _CANONICAL.get(name, name)
 
 
-def variables_of(channels: Iterable[str]) -> list[str]:
+def variables_of(channels: Iterable[str], *, has_spikes: bool) -> list[str]:
     """Return the variables that a device with some channels can record, by PyNN's names, spikes last."""
-    return [*dict.fromkeys(map(canonical, channels)), SPIKES]
+    return [*dict.fromkeys(map(canonical, channels)), *([SPIKES] if has_spikes else [])]
 
 
 def named(variables: Variables, possible: Sequence[str], who: str) -> list[str]:
