@@ -236,6 +236,7 @@ def test_devices_of_other_channels_are_read_apart(tmp_path: Path) -> None:
     assert SpikedaqIO(tmp_path / "demo", device="beta").signal_channels_count(0) == 2
 
 
+@pytest.mark.filterwarnings("ignore::spikedaq.model.RecordingWarning")
 def test_a_csv_is_read_and_no_spikes_are_made_up(tmp_path: Path) -> None:
     """It does not say whether there were any."""
     path = tmp_path / "stock.csv"
