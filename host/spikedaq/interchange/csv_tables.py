@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from spikedaq.analysis.spike_trains import SpikeTrains
-from spikedaq.analysis.tables import Table
 from spikedaq.formats.number_csv import open_numbers
 from spikedaq.interchange.errors import ContentError, UnwrittenWarning
 from spikedaq.interchange.places import PathOrUrl, absolute, read_from, write_to
@@ -113,11 +112,10 @@ def export_spikes_to_csv(sd: SpikeTrains | Any, filepath: PathOrUrl, *, overwrit
         lost.append("units without spikes at the end")
     if trains.neuron_attributes:
         lost.append("attributes of units")
-    units = np.repeat(np.arange(trains.N), [len(train) for train in trains.trains])
-    table = Table(Path(str(filepath)).name, (_UNIT, _TIME), (units, np.concatenate([np.empty(0), *trains.trains])))
-    with write_to(filepath, overwrite=overwrite) as path, path.open("wb") as file:
-        for lines in table.lines():
-            file.write(lines.encode())
+    with write_to(filepath, overwrite=overwrite) as path, path.open("w", encoding="utf-8", newline="") as file:
+        file.write(f"{_UNIT},{_TIME}\n")
+        for number, train in enumerate(trains.trains):
+            file.write("".join([f"{number},{time!r}\n" for time in train.tolist()]))
     if lost:
         warnings.warn(f"{filepath} has no place for {' and '.join(lost)}", UnwrittenWarning, stacklevel=2)
 
