@@ -8,13 +8,25 @@ from typing import Any
 
 import numpy as np
 import pytest
+import quantities as pq
 
 import spikedaq.pynn
 from spikedaq.bus import Message
 from spikedaq.inlet import Bench
-from spikedaq.model import ChannelInfo, ClampMode, CommandRejected, ConfigError, RecordingWarning, RemoteProtocolError
+from spikedaq.model import (
+    ChannelInfo,
+    ClampMode,
+    CommandError,
+    CommandRejected,
+    CommandTimeout,
+    ConfigError,
+    RecordingWarning,
+    RemoteProtocolError,
+)
 from spikedaq.pynn import opening
 from spikedaq.pynn.live import _MAX_WAITING
+from spikedaq.pynn.resets import reset_of
+from spikedaq.store import StoredNote
 
 HOST_NS, UTC_NS = 5_000_000_000_000, 1_777_628_096_000_000_000
 """The bench's clock as the handle is made; model steps are counted from there."""
@@ -36,14 +48,22 @@ class FakeBench(Bench):
         self.name = "bench"
         self.messages: list[Message] = []
         self.holes = 0
+        self.host_ns = HOST_NS
+        self.called: list[Any] = []
+        self.refused: dict[tuple[str, str], Exception] = {}
         self.asked: list[dict[str, Any]] = []
         self.client = SimpleNamespace(call=self._call, close=lambda: None)  # type: ignore[assignment]
         self._names = list(names) or ["alpha"]
         self.n_closed = 0
 
-    def _call(self, op: str, **_: Any) -> Any:
-        assert op == "clock", op
-        return {"host_ns": HOST_NS, "utc_ns": UTC_NS}
+    def _call(self, op: str, **args: Any) -> Any:
+        if op == "clock":
+            return {"host_ns": self.host_ns, "utc_ns": UTC_NS + self.host_ns - HOST_NS}
+        if error := self.refused.get((op, args["device"])):
+            raise error
+        self.called.append((op, args))
+        self.host_ns += 2_000_000  # a board takes its time
+        return None
 
     @property
     def devices(self) -> list[str]:
@@ -170,6 +190,52 @@ def test_other_channels_than_described_are_refused(bench: FakeBench, alpha: spik
     with pytest.raises(RemoteProtocolError, match="alpha sends 3 channels and describes 2; connect again"):
         alpha.get_data()
     assert bench.n_closed == 1
+
+
+def test_a_reset_takes_all_devices_and_is_noted() -> None:
+    """The last run ends before the first board is reset, the next begins after the last one is."""
+    both = spikedaq.pynn.connect(FakeBench("alpha", "beta"))
+    bench = both._devices[0].connection
+    bench.host_ns += 100_000_000
+    both.reset(annotations={"dose": 2 * pq.mV})
+    assert [(op, args.get("scope")) for op, args in bench.called] == [("reset", "neuron")] * 2 + [("note", None)] * 2
+    for device, (_, args) in zip(both._devices, bench.called[2:], strict=True):
+        (reset,) = device.resets
+        assert (reset.ended_s, reset.began_s) == pytest.approx((0.1, 0.104))
+        found = reset_of(StoredNote(0.2, HOST_NS + 200_000_000, args["text"], "cli", 0))
+        assert found is not None
+        assert (found.ended_s, found.began_s, found.annotations) == (
+            pytest.approx(0.1), pytest.approx(0.104), {"dose": 2 * pq.mV},
+        )  # fmt: skip
+    both.reset(model=False)
+    assert [op for op, _ in bench.called[4:]] == ["note", "note"]
+
+
+@pytest.mark.parametrize(
+    ("op", "error", "message", "n_resets"),
+    [
+        ("reset", CommandRejected("no", code="unsupported"), "beta did not reset: no; alpha did, and has", [1, 0]),
+        ("reset", CommandTimeout("late", code="timeout"), "beta may not have reset: late; alpha did, and has", [1, 0]),
+        (
+            "note",
+            CommandRejected("no", code="leased"),
+            "the reset of beta could not be noted: no; alpha, beta did",
+            [1, 1],
+        ),
+    ],
+)
+def test_half_a_reset_is_told(op: str, error: Exception, message: str, n_resets: list[int]) -> None:
+    both = spikedaq.pynn.connect(FakeBench("alpha", "beta"))
+    both._devices[0].connection.refused[op, "beta"] = error
+    with pytest.raises(CommandError, match=message) as caught:
+        both.reset()
+    assert caught.value.code == error.code  # type: ignore[attr-defined]
+    assert [len(device.resets) for device in both._devices] == n_resets
+
+
+def test_names_that_segments_have_are_no_annotations(alpha: spikedaq.pynn.Population) -> None:
+    with pytest.raises(ConfigError, match="begins_s is what a segment says of itself"):
+        alpha.reset(annotations={"begins_s": 3})
 
 
 def test_a_device_that_is_away_is_named() -> None:

@@ -86,17 +86,28 @@ def reset(devices: Sequence[DeviceData], annotations: Mapping[str, Any] | None, 
     began_s = max(device.clock.time_s(began_ns[key]) for key, device in benches.items())
     for device in done:
         device.add_reset(Boundary(ended_s, began_s, about))
+    names = ", ".join(device.label for device in done) or "nothing"
+    for device in done:
         text = note_text(device.clock.host_ns(ended_s), device.clock.host_ns(began_s), about)
-        device.connection.client.call("note", device=device.device, text=text)
+        try:
+            device.connection.client.call("note", device=device.device, text=text)
+        except CommandError as error:
+            raise CommandError(
+                f"the reset of {device.label} could not be noted: {error}; {names} did reset and has a new run, of "
+                "which a recording will not know",
+                code=error.code,
+            ) from error
     if failed is not None:
-        names = ", ".join(device.label for device in done) or "nothing"
+        what = "may not have reset" if isinstance(failed, CommandTimeout) else "did not reset"
         raise CommandError(
-            f"{live[len(done)].label} did not reset: {failed}; {names} did, and has a new run", code=failed.code
+            f"{live[len(done)].label} {what}: {failed}; {names} did, and has a new run", code=failed.code
         ) from failed
 
 
 def _check(annotations: dict[str, Any]) -> None:
     neo = require("neo", "neo")
+    if taken := {"begins_s", "run_begins"} & set(annotations):
+        raise ConfigError(f"{', '.join(sorted(taken))} is what a segment says of itself; name the annotation otherwise")
     try:
         neo.Segment().annotate(**annotations)
     except (ValueError, TypeError) as error:
