@@ -384,3 +384,19 @@ def test_zarr_folders_that_are_something_else(tmp_path):
     (tmp_path / "a.zarr" / "traces_seg0" / "0.0").write_bytes(b"nonsense")
     with pytest.raises(StoreError, match="a chunk is damaged"):
         spikedaq.open(tmp_path / "a.zarr").get_traces()
+
+
+def test_a_growing_recording_is_saved_as_it_is(tmp_path):
+    """While its writer goes on: what was there when it was asked, and it can be read again."""
+    maker = Maker(tmp_path / "demo").open().samples(0, spiking(700))
+    maker.writer.flush()
+    growing = spikedaq.open(tmp_path / "demo")
+    assert growing.is_live
+    n = growing.num_frames
+    maker.samples(700, spiking(300))
+    maker.writer.flush()
+    saved = growing.save(tmp_path / "out")
+    assert (saved.num_frames, n > 0) == (n, True)
+    assert np.array_equal(saved.get_traces(), spiking(700)[:n])
+    growing.close()
+    maker.close()

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spikedaq.formats.output import folder_made_whole
-from spikedaq.model import require
+from spikedaq.model import ConfigError, require
 from spikedaq.recording.copying import Progress, copy_all
 from spikedaq.recording.saved import all_annotations, derived_properties, described
 from spikedaq.recording.source_zarr import OURS
@@ -40,7 +40,12 @@ class ZarrWriter:
         self, segment: int, start: int, traces: npt.NDArray[Any], times_s: npt.NDArray[np.float64] | None
     ) -> None:
         """Put samples, shape (n, n_channels), and their times where they are kept."""
-        self._root[f"traces_seg{segment}"][start : start + len(traces)] = traces
+        array = self._root[f"traces_seg{segment}"]
+        if start % array.chunks[0]:
+            raise ConfigError(
+                f"{array.path}: a piece begins within a chunk, at {start}, which two processes would write"
+            )
+        array[start : start + len(traces)] = traces
         if times_s is not None:
             self._root[f"times_seg{segment}"][start : start + len(times_s)] = times_s
 
