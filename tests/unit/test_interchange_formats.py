@@ -1,6 +1,10 @@
 """Any format by name, extension or content; `spikedaq export --to` and `spikedaq import`."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -155,6 +159,36 @@ def test_options_that_a_format_does_not_have(tmp_path):
     save_spikes(some_trains(), tmp_path / "a.h5")
     with pytest.raises(ArgumentError, match=r"hdf5: .*colour"):
         load_spikes(tmp_path / "a.h5", colour=1)
+
+
+KILLED = """
+import os, signal, sys
+import numpy as np
+from spikedaq.analysis import SpikeTrains
+from spikedaq.interchange import hdf5_export, kilosort_export, save_spikes
+
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+hdf5_export._put_own = die
+real, n = np.save, []
+np.save = lambda *a, **k: die() if len(n) == 3 else (n.append(1), real(*a, **k))
+save_spikes(SpikeTrains([[9.0]]), sys.argv[1], format=sys.argv[2], overwrite=True, **eval(sys.argv[3]))
+"""
+
+
+@pytest.mark.parametrize(("name", "options"), [("hdf5", {}), ("kilosort", {"fs_hz": 10000.0})])
+def test_an_export_that_is_killed_leaves_the_old_one_whole(tmp_path, name, options):
+    target = tmp_path / "spikes"
+    with quiet():
+        save_spikes(some_trains(), target, format=name, **options)
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(target), name, repr(options)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert_same(load_spikes(target, format=name), some_trains(), atol_ms=1e-6)
 
 
 # -- spikedaq export --to
