@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -291,20 +292,18 @@ def damage(path: Path, how: str) -> None:
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(folder: Path, how: str, said: str) -> None:
-    """Alone it is an error; of several, one may go on without it."""
+    """It is an error, and one may go on without it."""
     maker = Maker(folder)
     for k in range(3):
         maker.open().samples(k * 100, spiking(100)).close()
     damage(maker.paths[1], how)
-    with pytest.raises(StoreError, match=rf"_0001\.nwb.*{said}") as alone:
-        opened(maker.paths[1])
-    with pytest.raises(StoreError, match=r"_0001\.nwb.*; or open the other files with skip_damaged=True"):
+    with pytest.raises(StoreError, match=rf"_0001\.nwb.*{said}.*; or open the other files with skip_damaged=True"):
         opened(folder)
     with pytest.warns(RecordingWarning) as warned:
         recording = opened(folder, skip_damaged=True)
     assert len(warned) == 2
     assert in_segments(recording) == [(0, 100, 7), (200, 100, 7)]
-    assert recording.flags[0] == f"left out, since it cannot be read: {alone.value}"
+    assert re.search(rf"^left out, since it cannot be read: .*_0001\.nwb.*{said}", recording.flags[0])
     assert "file 1 is missing" in recording.flags[1]
 
 
@@ -352,7 +351,8 @@ def test_csvs_are_recordings_of_their_own(tmp_path: Path) -> None:
     text = "Time (ms),Spikeling Vm (mV)\n" + "".join(f"{k / 10},-70.0\n" for k in range(20))
     for name in ("one.csv", "two.csv"):
         (tmp_path / name).write_text(text)
-    assert opened(tmp_path / "on*.csv").num_frames == 20
+    with pytest.warns(RecordingWarning, match="counted in rows"):
+        assert opened(tmp_path / "on*.csv").num_frames == 20
     for several in ([tmp_path / "*.csv"], [tmp_path / "one.csv", tmp_path / "two.csv"]):
         with pytest.raises(StoreError, match=r"one\.csv is a CSV, which is a recording of its own; open one at a time"):
             spikedaq.open(*several)

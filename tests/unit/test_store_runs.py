@@ -91,7 +91,7 @@ def layouts(draw: st.DrawFn) -> Layout:
     return layout
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(layouts(), st.data())
 def test_stretches_are_what_a_walk_over_the_blocks_finds(layout: Layout, data: st.DataObject) -> None:
     """Also of a growing file, of which less counts than is there."""
@@ -107,6 +107,11 @@ def test_the_table_is_not_read_where_the_gaps_tell_all() -> None:
     with file:
         runs = [(run.first_sample, run.n_samples, run.first_step) for run in find_runs(file, extent)]
     assert runs == [(0, 10, 100), (10, 10, 115), (20, 5, 130)]
+
+
+def test_a_gap_of_another_boot_parts_nothing() -> None:
+    layout = Layout([(7, 0, 5), (7, 7, 3), (8, 0, 7), (8, 7, 1)], [(7, 5, 2)])
+    assert found(layout) == [(0, 5, 0, 7), (5, 3, 7, 7), (8, 8, 0, 8)]
 
 
 def test_a_table_that_lacks_samples_is_damage() -> None:

@@ -89,7 +89,9 @@ def _by_blocks(file: Any, extent: Extent, gaps: npt.NDArray[Any]) -> list[Run]:
     nexts = blocks["first_step"] + counts
     is_new = np.ones(len(blocks), bool)
     is_new[1:] = (blocks["first_step"][1:] != nexts[:-1]) | (blocks["boot_id"][1:] != blocks["boot_id"][:-1])
-    is_new |= np.isin(blocks["first_step"], gaps["first_step"] + gaps["n_steps"])
+    for boot_id in np.unique(gaps["boot_id"]):
+        own = gaps[gaps["boot_id"] == boot_id]
+        is_new |= (blocks["boot_id"] == boot_id) & np.isin(blocks["first_step"], own["first_step"] + own["n_steps"])
     firsts = blocks[is_new]
     return _runs(firsts["first_sample"], firsts["first_step"], firsts["boot_id"], extent.n_samples)
 
