@@ -197,6 +197,10 @@ def test_without_credentials_the_remedy_is_named(server, monkeypatch, tmp_path):
     with pytest.raises(StoreError, match="there are no credentials; set AWS_ACCESS_KEY_ID") as caught:
         spikedaq.open("s3://bucket/a.nwb")
     assert "s3://bucket/a.nwb" in str(caught.value)
+    # Public data need none; this server lets everybody in.
+    monkeypatch.setenv("AWS_NO_SIGN_REQUEST", "yes")
+    with pytest.raises(StoreError, match="there is nothing at s3://bucket/a"):
+        spikedaq.open("s3://bucket/a.nwb")
 
 
 def test_an_endpoint_that_does_not_answer_is_named(server, monkeypatch):

@@ -26,6 +26,7 @@ _ENVIRONMENT = (
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_S3",
     "AWS_DEFAULT_REGION",
+    "AWS_NO_SIGN_REQUEST",
 )
 """What a connection is made by."""
 
@@ -34,8 +35,8 @@ _ENVIRONMENT = (
 class Access:
     """How to be let in; None: by the environment, the files in ~/.aws, or the machine's role.
 
-    ``endpoint`` is for stores that are not Amazon's; None: AWS_ENDPOINT_URL, else Amazon. ``anonymous`` asks for public
-    data without credentials.
+    ``endpoint`` is for stores that are not Amazon's; None: AWS_ENDPOINT_URL, else Amazon. ``anonymous``, or
+    AWS_NO_SIGN_REQUEST=yes, asks for public data without credentials.
     """
 
     key: str | None = None
@@ -228,10 +229,10 @@ class S3Path:
 @lru_cache(maxsize=4)
 def _system(access: Access, environment: tuple[str | None, ...]) -> Any:
     """Return a connection; making one takes a second."""
-    del environment  # another one is another connection
+    unsigned = (environment[-1] or "").lower() in ("yes", "true", "1")
     given = {"key": access.key, "secret": access.secret, "token": access.token, "endpoint_url": access.endpoint}
     return require("s3fs", "s3").S3FileSystem(
-        anon=access.anonymous,
+        anon=access.anonymous or unsigned,
         client_kwargs={"region_name": access.region} if access.region else {},
         use_listings_cache=False,  # what others put there shows
         skip_instance_cache=True,
@@ -264,7 +265,7 @@ def translated(place: S3Path, doing: str = "read") -> Iterator[None]:
     except exceptions.NoCredentialsError as error:
         raise StoreError(
             f"cannot {doing} {place}: there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
-            "AWS_PROFILE, or run 'aws configure'"
+            "AWS_PROFILE, or run 'aws configure'; for public data set AWS_NO_SIGN_REQUEST=yes"
         ) from error
     except (exceptions.PartialCredentialsError, exceptions.ProfileNotFound) as error:
         raise StoreError(f"cannot {doing} {place}: {error}; mend the environment or ~/.aws/credentials") from error
