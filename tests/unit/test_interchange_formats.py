@@ -242,6 +242,9 @@ def test_export_of_one_device_to_a_name_with_options(session, tmp_path, capsys):
     assert (status, "nwb has no option style" in err) == (1, True)
     status, _, err = run(capsys, "export", session, "--to", "nwb", "--time", "wall")
     assert (status, "--time" in err) == (1, True)
+    with pytest.raises(SystemExit):
+        main(["export", str(session), "--to", "nwb", "--threshold", "auto"])
+    assert "give mV" in capsys.readouterr().err, "not the default, without a word"
 
 
 # -- spikedaq import

@@ -59,13 +59,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--channels", metavar="NAME", nargs="+", help="find spikes in these (default: vm); each is a unit"
     )
     group.add_argument(
-        "--threshold", type=threshold_mv, metavar="MV", default=None, help="a spike crosses this upward (default: -20)"
+        "--threshold", type=_level_mv, metavar="MV", default=None, help="a spike crosses this upward (default: -20)"
     )
     group.add_argument(
         "--sigma", type=positive_number, metavar="N", help="or N standard deviations from the channel's mean"
     )
     group.add_argument("--refractory", type=not_negative, default=0.0, metavar="MS", help="least time between two (0)")
     add_target_options(group)  # type: ignore[arg-type]
+
+
+def _level_mv(text: str) -> float:
+    level_mv = threshold_mv(text)
+    if level_mv is None:
+        raise argparse.ArgumentTypeError(
+            "'auto' suggests one threshold per trace; see it with spikedaq spikes, give mV"
+        )
+    return level_mv
 
 
 def run(arguments: argparse.Namespace) -> int:
