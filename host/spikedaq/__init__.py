@@ -29,7 +29,7 @@ def open(  # noqa: A001 - as gzip.open and others are called
     ----------
     *paths : Path or str
         A recording file, the folder of a device or a session, a pattern (``*``), or several of these of one session;
-        or a file of another kind that docs/reference/recording.md lists.
+        or a file of another kind that docs/reference/recording.md lists; or any of these in S3, ``s3://bucket/key``.
     device : str, optional
         Only this one of a session.
     mode : {"current", "voltage", "common"}, optional

@@ -380,7 +380,10 @@ class Recording(Readable):
         return recording
 
     def save(self, path: Path | str, *, format: str = "binary", **options: Any) -> Recording:  # noqa: A002
-        """Write the samples as ``binary``, ``nwb`` or ``zarr``, and return what was written, opened."""
+        """Write the samples as ``binary``, ``nwb`` or ``zarr``, and return what was written, opened.
+
+        Options: ``n_jobs``, ``progress``, ``overwrite``; see `spikedaq.recording.saving.save`.
+        """
         saved: Recording = conversion("save")(self, path, format=format, **options)
         return saved
 
