@@ -285,9 +285,9 @@ def damage(path: Path, how: str) -> None:
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        ("truncated", "repair it"),
-        ("magic", "repair it"),
-        ("empty", "repair it"),
+        ("truncated", "see spikedaq recover"),
+        ("magic", "see spikedaq recover"),
+        ("empty", "see spikedaq recover"),
         ("later", "has layout version 99, this spikedaq knows up to 1; use a newer spikedaq"),
     ],
 )

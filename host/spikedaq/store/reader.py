@@ -136,7 +136,7 @@ def open_recording(path: Path) -> RecordingFile:
     path = Path(path) if isinstance(path, str) else path
     if not path.is_file():
         raise StoreError(f"cannot open {path}: there is no such file")
-    with translated(path, "open", "if its writer was killed, repair it"):
+    with translated(path, "open", "if its writer was killed or its disk was full, see spikedaq recover"):
         file, is_live = open_to_read(path)
     try:
         return RecordingFile(path, file, is_live)
@@ -160,7 +160,7 @@ class RecordingFile:
         self.path = path
         self.is_live = is_live
         self._file = file
-        with translated(path, "read", "repair it or rebuild it from the journal"):
+        with translated(path, "read", "see spikedaq recover, which makes it again from the journal"):
             self.meta, self._start_offset = read_meta(file, path)
             self._storage = channel_storages(self.meta.channels)
         self._series: dict[int, Any] = {}
@@ -183,7 +183,7 @@ class RecordingFile:
 
     def refresh(self) -> int:
         """Look how far a growing file has come. Returns the samples that can be read."""
-        with translated(self.path, "read", "repair it or rebuild it from the journal"):
+        with translated(self.path, "read", "see spikedaq recover, which makes it again from the journal"):
             extent = read_extent(self._file)
             if extent == self._extent:
                 return extent.n_samples
@@ -279,7 +279,7 @@ class RecordingFile:
     def runs(self) -> list[Run]:
         """Stretches without a gap."""
         if self._runs is None:
-            with translated(self.path, "read", "repair it or rebuild it from the journal"):
+            with translated(self.path, "read", "see spikedaq recover, which makes it again from the journal"):
                 self._runs = find_runs(self._file, self._extent)
         return self._runs
 
