@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 import spikeinterface.extractors as si
+from hypothesis import given, settings
 from spikelab.data_loaders import data_exporters as lab_out
 from spikelab.data_loaders import data_loaders as lab
 
-from helpers.spike_trains import assert_same, empties, quiet, some_trains
+from helpers.spike_trains import any_trains, assert_same, empties, quiet, some_trains
 from spikedaq.analysis.spike_trains import SpikeTrains
 from spikedaq.interchange import (
     ContentError,
@@ -104,6 +105,19 @@ def test_we_read_what_we_write_with_names_and_all(tmp_path, unit):
     for got, wanted in zip(found.neuron_attributes, trains.neuron_attributes, strict=True):
         assert got.items() >= wanted.items()
     assert found.metadata["cluster_ids"] == [0, 1, 2]
+
+
+@given(any_trains)
+@settings(max_examples=20, deadline=None)
+def test_any_trains_survive_and_spikeinterface_counts_the_same(tmp_path_factory, trains):
+    """Of times on the grid of samples not one is moved, whichever units are empty."""
+    path = tmp_path_factory.mktemp("any") / "ks"
+    with quiet():
+        export_spikedata_to_kilosort(trains, path, fs_Hz=1e7)
+    assert_same(load_spikedata_from_kilosort(path, fs_Hz=1e7), trains, atol_ms=1e-6)
+    if trains.N:
+        found = si.read_phy(path)
+        assert [len(found.get_unit_spike_train(u)) for u in found.unit_ids] == [len(t) for t in trains.trains]
 
 
 def test_a_window_that_starts_after_0_keeps_its_samples(tmp_path):
