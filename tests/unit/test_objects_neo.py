@@ -226,6 +226,18 @@ def test_neo_reads_a_file_and_lazily(folder: Path) -> None:
     np.testing.assert_allclose(part.magnitude[:100, 0], spiking(100, start=1000)[:, 0] / 100, rtol=1e-6)
 
 
+def test_a_spike_on_the_edge_is_within_its_segment(tmp_path: Path) -> None:
+    """Neo refuses a train with a spike half a nanosecond before its start."""
+    maker = Maker(tmp_path / "demo").open()
+    for k in range(20):
+        maker.samples(k * 37, spiking(10)).event(SPIKE, k * 37, value=1.0).event(SPIKE, k * 37 + 9, value=2.0)
+        maker.gap(k * 37 + 10, 27)
+    maker.close()
+    (block,) = SpikedaqIO(tmp_path / "demo").read()
+    assert [len(segment.spiketrains[0]) for segment in block.segments] == [2] * 20
+    assert [len(segment.spiketrains[0]) for segment in spikedaq.open(tmp_path / "demo").to_neo().segments] == [2] * 20
+
+
 def test_devices_of_other_channels_are_read_apart(tmp_path: Path) -> None:
     Maker(tmp_path / "demo").open().samples(0, spiking(100)).close()
     Maker(tmp_path / "demo", device="beta", info=device_info(channels=device_info().channels[:2])).open().samples(

@@ -5,6 +5,7 @@ A block is a device; what Neo asks for is read as it asks.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -122,10 +123,11 @@ class SpikedaqRawIO(BaseRawIO):  # type: ignore[misc]
     # -- signals
 
     def _segment_t_start(self, block_index: int, seg_index: int) -> float:
-        return self._contents[block_index][seg_index].t_start_s
+        # In whole nanoseconds, as its spikes are: none may come before it, nor after its end.
+        return math.floor(self._contents[block_index][seg_index].t_start_s * _NS_PER_S) / _NS_PER_S
 
     def _segment_t_stop(self, block_index: int, seg_index: int) -> float:
-        return self._contents[block_index][seg_index].t_stop_s
+        return math.ceil(self._contents[block_index][seg_index].t_stop_s * _NS_PER_S) / _NS_PER_S
 
     def _get_signal_size(self, block_index: int, seg_index: int, stream_index: int) -> int:
         return self._contents[block_index][seg_index].n_frames
