@@ -219,6 +219,71 @@ def test_a_damaged_file_is_named(tmp_path: Path, kind: str, damage: str) -> None
         read_block(path)
 
 
+@pytest.mark.parametrize("kind", [".npz", ".nix", ".mat", ".pkl", ".nwb"])
+def test_signals_with_times_of_their_own_are_kept(tmp_path: Path, kind: str) -> None:
+    block = made()
+    times = np.array([0.0, 0.25, 7.0])
+    signal = neo.IrregularlySampledSignal(times * pq.ms, [[1.0], [2.0], [np.nan]], units="mV", name="w")
+    block.segments[1].irregularlysampledsignals.append(signal)
+    path = write_block(block, tmp_path / f"data{kind}")
+    if kind == ".nwb":
+        with pynwb.NWBHDF5IO(str(path), "r") as io:
+            np.testing.assert_allclose(io.read().acquisition["segment001_w"].timestamps[:], 10 + times / 1000)
+        return
+    (back,) = read_block(path, trust=True).segments[1].irregularlysampledsignals
+    np.testing.assert_allclose(back.times.rescale("ms").magnitude, times)
+    np.testing.assert_array_equal(np.asarray(back.magnitude).ravel(), [1, 2, np.nan])
+
+
+def test_a_table_has_no_place_for_them(tmp_path: Path) -> None:
+    block = made()
+    block.segments[0].irregularlysampledsignals.append(neo.IrregularlySampledSignal([1] * pq.ms, [[1.0]], units="mV"))
+    with pytest.raises(ConfigError, match=r"no place for signals with times of their own; write .npz"):
+        write_block(block, tmp_path / "data.txt")
+    assert list(tmp_path.iterdir()) == []
+
+
+_SIGNAL = st.tuples(
+    st.sampled_from(["v", "v", "w#", "w "]),
+    st.integers(0, 4),
+    st.integers(1, 3),
+    st.sampled_from([0.0, 0.1, 5.0, -3.3]),
+    st.sampled_from([10_000.0, 5000.0, 9999.87]),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(
+    st.lists(st.lists(_SIGNAL, max_size=4), min_size=1, max_size=2),
+    st.lists(st.lists(st.floats(-100, 100), max_size=4), max_size=2),
+    st.sampled_from([".txt", ".npz"]),
+)
+def test_whatever_lies_beside_one_another_comes_back(
+    tmp_path: Path, signals: list[Any], trains: list[list[float]], kind: str
+) -> None:
+    """Signals of one name and other paces, with times in common, none at all, spikes at the times of samples."""
+    block = neo.Block(name="x")
+    value = 0.0
+    for mine in signals:
+        segment = neo.Segment(name="segment000")
+        for name, n, n_channels, start_ms, rate_hz in mine:
+            values = value + np.arange(n * n_channels, dtype=float).reshape(n, n_channels)
+            value += 1000
+            segment.analogsignals.append(
+                neo.AnalogSignal(values, units="mV", t_start=start_ms * pq.ms, sampling_rate=rate_hz * pq.Hz, name=name)
+            )
+        for times in trains:
+            segment.spiketrains.append(neo.SpikeTrain(sorted(times), units="ms", t_start=-100, t_stop=100))
+        block.segments.append(segment)
+    back = read_block(write_block(block, tmp_path / f"data{kind}", overwrite=True))
+    for one, other in zip(block.segments, back.segments, strict=True):
+        for mine, theirs in zip(one.analogsignals, other.analogsignals, strict=True):
+            np.testing.assert_array_equal(theirs.magnitude, mine.magnitude)
+            assert theirs.name == mine.name
+        for mine, theirs in zip(one.spiketrains, other.spiketrains, strict=True):
+            np.testing.assert_array_equal(theirs.magnitude, mine.magnitude)
+
+
 def test_a_damaged_line_of_a_table_is_named(tmp_path: Path) -> None:
     path = write_block(made(), tmp_path / "data.txt")
     lines = path.read_text("utf-8").splitlines(keepends=True)

@@ -39,6 +39,7 @@ def describe_block(block: Any) -> tuple[dict[str, Any], Arrays]:
             "rec_datetime": plain(segment.rec_datetime),
             "annotations": plain(segment.annotations),
             "signals": [_signal(signal, arrays_of) for signal in segment.analogsignals],
+            "irregular": [_irregular(signal, arrays_of) for signal in segment.irregularlysampledsignals],
             "spiketrains": [_train(train, n, arrays_of) for n, train in enumerate(segment.spiketrains)],
             "epochs": [_marks(epoch, arrays_of, epoch.durations) for epoch in segment.epochs],
             "events": [_marks(event, arrays_of, None) for event in segment.events],
@@ -80,6 +81,11 @@ def make_block(about: dict[str, Any], arrays: Arrays, source: str) -> Any:
                     **_common(signal),
                 )
                 segment.analogsignals.append(made)
+            for signal in one["irregular"]:
+                times, units = arrays[signal["times"]] * pq.ms, _unit(pq, signal["units"])
+                segment.irregularlysampledsignals.append(
+                    neo.IrregularlySampledSignal(times, arrays[signal["array"]], units=units, **_common(signal))
+                )
             for train in one["spiketrains"]:
                 limits = {"t_start": train["t_start_ms"], "t_stop": train["t_stop_ms"]}
                 segment.spiketrains.append(
@@ -189,6 +195,16 @@ def _signal(signal: Any, arrays: _Names) -> dict[str, Any]:
         "units": signal.units.dimensionality.string,
         "t_start_ms": float(signal.t_start.rescale("ms")),
         "sampling_rate_hz": float(signal.sampling_rate.rescale("Hz")),
+        **_about(signal),
+    }
+
+
+def _irregular(signal: Any, arrays: _Names) -> dict[str, Any]:
+    name = signal.name or "signal"
+    return {
+        "array": arrays.add(name, signal.magnitude),
+        "times": arrays.add(f"{name}_times", signal.times.rescale("ms").magnitude),
+        "units": signal.units.dimensionality.string,
         **_about(signal),
     }
 

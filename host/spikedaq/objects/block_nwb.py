@@ -78,7 +78,7 @@ def _begins_s(segment: Any) -> float:
 def _add_signals(pynwb: Any, file: Any, block: Any) -> None:
     taken: set[str] = set()
     for k, segment in enumerate(block.segments):
-        for signal in segment.analogsignals:
+        for signal in (*segment.analogsignals, *segment.irregularlysampledsignals):
             name = _free(f"{segment.name or f'segment{k:03d}'}_{signal.name or 'signal'}", taken)
             unit, factor = _SI.get(signal.units.dimensionality.string, (_unit_text(signal), 1.0))
             file.add_acquisition(
@@ -87,11 +87,17 @@ def _add_signals(pynwb: Any, file: Any, block: Any) -> None:
                     data=signal.magnitude[:, 0] if signal.shape[1] == 1 else signal.magnitude,
                     unit=unit,
                     conversion=factor,
-                    starting_time=_begins_s(segment) + float(signal.t_start.rescale("s")),
-                    rate=float(signal.sampling_rate.rescale("Hz")),
+                    **_times(signal, _begins_s(segment)),
                     description=to_json({"annotations": plain(signal.annotations)}),
                 )
             )
+
+
+def _times(signal: Any, begins_s: float) -> dict[str, Any]:
+    if hasattr(signal, "sampling_rate"):
+        start_s = begins_s + float(signal.t_start.rescale("s"))
+        return {"starting_time": start_s, "rate": float(signal.sampling_rate.rescale("Hz"))}
+    return {"timestamps": begins_s + signal.times.rescale("s").magnitude}
 
 
 def _add_spikes(file: Any, block: Any) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spikedaq.formats.output import written_whole
-from spikedaq.model import StoreError
+from spikedaq.model import ConfigError, StoreError
 from spikedaq.objects.block_content import Arrays, describe_block, from_json, make_block, to_json
 
 _ABOUT = "# about: "
@@ -28,6 +28,8 @@ FloatArray = npt.NDArray[np.float64]
 def write_text(block: Any, path: Path, *, overwrite: bool) -> None:
     """Write a block as a table; errors as of `written_whole`."""
     about, arrays = describe_block(block)
+    if any(segment["irregular"] for segment in about["segments"]):
+        raise ConfigError(f"{path}: a table has no place for signals with times of their own; write .npz, .nix or .nwb")
     for segment in about["segments"]:
         for signal in segment["signals"]:
             signal["n_samples"], signal["n_channels"] = arrays[signal["array"]].shape
@@ -75,7 +77,7 @@ def _names(signal: dict[str, Any], n_channels: int) -> list[str]:
     """Return a signal's columns: its name, whose channel it is, its unit."""
     sources = signal["annotations"].get("source_population")
     labels = sources.split(";") if isinstance(sources, str) else []
-    whose = labels if len(labels) == n_channels else [str(k) for k in range(n_channels)]
+    whose = labels if len(set(labels)) == len(labels) == n_channels else [str(k) for k in range(n_channels)]
     return [_clean(f"{signal['name'] or 'signal'}[{one}] ({signal['units']})") for one in whose]
 
 
@@ -85,11 +87,10 @@ def _clean(name: str) -> str:
 
 def _table(segment: dict[str, Any], number: int, arrays: Arrays, columns: list[str]) -> FloatArray:
     parts = []
-    for signals in _of_one_time(segment, arrays):
+    for signals in _of_one_time(segment):
         values = [arrays[signal["array"]] for signal in signals]
         rows = np.full((len(values[0]), len(columns) + 3), np.nan)
-        rows[:, 0], rows[:, -1] = number, -1
-        rows[:, 1] = signals[0]["t_start_ms"] + np.arange(len(rows)) * (1000 / signals[0]["sampling_rate_hz"])
+        rows[:, 0], rows[:, 1], rows[:, -1] = number, _times_ms(signals[0]), -1
         for signal, array in zip(signals, values, strict=True):
             for k, name in enumerate(_names(signal, array.shape[1])):
                 rows[:, columns.index(name) + 2] = array[:, k]
@@ -103,13 +104,25 @@ def _table(segment: dict[str, Any], number: int, arrays: Arrays, columns: list[s
     return table[np.argsort(table[:, 1], kind="stable")]
 
 
-def _of_one_time(segment: dict[str, Any], arrays: Arrays) -> Iterator[list[dict[str, Any]]]:
-    """Yield signals that share their times, no two of which have a column in common."""
-    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+def _of_one_time(segment: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """Return the signals, together where they share their times and no two have a column in common."""
+    groups: list[tuple[tuple[Any, ...], set[str], list[dict[str, Any]]]] = []
     for signal in segment["signals"]:
-        key = (signal["t_start_ms"], signal["sampling_rate_hz"], len(arrays[signal["array"]]))
-        groups.setdefault(key, []).append(signal)
-    yield from groups.values()
+        key = (signal["t_start_ms"], signal["sampling_rate_hz"], signal["n_samples"])
+        names = set(_names(signal, signal["n_channels"]))
+        for known, taken, signals in groups:
+            if known == key and not taken & names:
+                taken.update(names)
+                signals.append(signal)
+                break
+        else:
+            groups.append((key, names, [signal]))
+    return [signals for _, _, signals in groups]
+
+
+def _times_ms(signal: dict[str, Any]) -> FloatArray:
+    times: FloatArray = signal["t_start_ms"] + np.arange(signal["n_samples"]) * (1000 / signal["sampling_rate_hz"])
+    return times
 
 
 def _line(row: list[float]) -> str:
@@ -135,13 +148,21 @@ def _arrays(about: dict[str, Any], names: list[str], table: FloatArray, path: Pa
         for number, segment in enumerate(about["segments"]):
             rows = table[table[:, 0] == number]
             samples, spikes = rows[rows[:, -1] < 0], rows[rows[:, -1] >= 0]
-            for signal in segment["signals"]:
-                n_channels = signal["n_channels"]
-                columns = [names.index(name) for name in _names(signal, n_channels)]
-                first_ms, pitch_ms = signal["t_start_ms"], 1000 / signal["sampling_rate_hz"]
-                k = np.rint((samples[:, 1] - first_ms) / pitch_ms)
-                mine = (k >= 0) & (k < signal["n_samples"]) & (np.abs(samples[:, 1] - first_ms - k * pitch_ms) < 1e-6)
-                arrays[signal["array"]] = samples[mine][:, columns]
+            groups = _of_one_time(segment)
+            times = [_times_ms(signals[0]) for signals in groups]
+            # Lines are in the order of their times, those of one time in the order of the signals.
+            order = np.argsort(np.concatenate([*times, np.empty(0)]), kind="stable")
+            if len(order) != len(samples):
+                raise StoreError(
+                    f"{path} is incomplete: segment {number} has {len(samples)} lines and not {len(order)}"
+                )
+            unsorted = np.empty_like(samples)
+            unsorted[order] = samples
+            starts = np.cumsum([0, *map(len, times)])
+            for start, stop, signals in zip(starts, starts[1:], groups, strict=False):
+                for signal in signals:
+                    columns = [names.index(name) for name in _names(signal, signal["n_channels"])]
+                    arrays[signal["array"]] = unsorted[start:stop][:, columns]
             for n, train in enumerate(segment["spiketrains"]):
                 arrays[train["array"]] = spikes[spikes[:, -1] == n, 1]
             for mark in (*segment["epochs"], *segment["events"]):
