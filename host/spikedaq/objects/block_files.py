@@ -31,7 +31,7 @@ def write_block(block: Any, path: str | Path, *, overwrite: bool = False) -> Pat
     Parameters
     ----------
     block : neo.Block
-        It is not changed.
+        It is not changed. Its groups and image sequences are kept by pickles only.
     path : str or Path
         Folders above it are made.
     overwrite : bool
