@@ -360,3 +360,36 @@ def test_a_length_given_drops_later_spikes_and_counts_them(tmp_path):
     assert [len(t) for t in found.trains] == [2, 1, 1]
     assert found.end_time == 50.0
     assert (found.metadata["n_after_length"], found.metadata["mine"]) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("contents", "options", "complaint"),
+    [
+        ({"u/0": np.ones((2, 2))}, NAMES["group"], r"unit 0 have the shape \(2, 2\)"),
+        ({"u/0": [1j]}, NAMES["group"], "not numbers"),
+        ({"a": [0, 2**40], "b": [0.1, 0.2]}, NAMES["paired"], "must count from 0"),
+        ({"a": [0.0, 1.0], "b": [0.1, 0.2]}, NAMES["paired"], "must be integers"),
+        ({"a": [0], "b": [0.1, 0.2]}, NAMES["paired"], "1 unit numbers for 2 times"),
+        ({"a": [-1], "b": [0.1]}, NAMES["paired"], "is -1"),
+        ({"r": [[0.5, 1.0]]}, {"raster_dataset": "r", "raster_bin_size_ms": 1.0}, "whole numbers"),
+        ({"r": [1, 2]}, {"raster_dataset": "r", "raster_bin_size_ms": 1.0}, r"\(units, bins\)"),
+        ({"u/0": [0.1], "spikedaq/neuron_attributes": "{no"}, NAMES["group"], "export it again"),
+        ({"u/0": [0.1], "spikedaq/neuron_attributes": "[{}, {}]"}, NAMES["group"], "attributes of 2 units for 1"),
+        ({"u/0": [0.1], "spikedaq/neuron_attributes": "[7]"}, NAMES["group"], "not what it should be"),
+        ({"u/0": [0.1], "spikedaq/metadata": "[1]"}, NAMES["group"], "not what it should be"),
+        ({"u/0": [0.1], "spikedaq/gaps_ms": [1.0]}, NAMES["group"], "not pairs"),
+    ],
+)
+def test_contents_that_cannot_be(tmp_path, contents, options, complaint):
+    path = by_h5py(tmp_path / "odd.h5", contents)
+    named = {"units": "u", "idces": "a", "times": "b"}
+    with pytest.raises(ContentError, match=complaint) as caught:
+        load_spikedata_from_hdf5(path, **{key: named.get(name, name) for key, name in options.items()})
+    assert "odd.h5" in str(caught.value)
+
+
+@pytest.mark.parametrize("attributes", [{"start_time": np.nan}, {"length_ms": -5.0}, {"length_ms": "long"}])
+def test_a_window_that_cannot_be(tmp_path, attributes):
+    path = by_h5py(tmp_path / "odd.h5", {"units/0": [0.1]}, attributes)
+    with pytest.raises(ContentError, match=r"odd\.h5.*mend"):
+        load_spikedata_from_hdf5(path, **NAMES["group"])

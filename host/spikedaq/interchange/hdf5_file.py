@@ -124,10 +124,16 @@ def own_of(file: Any, path: Path) -> tuple[int | None, dict[str, Any]]:
     if not isinstance(own, h5py.Group):
         return None, {}
     found: dict[str, Any] = {}
-    for name in ("neuron_attributes", "metadata"):
+    for name, kind in (("neuron_attributes", list), ("metadata", dict)):
         if isinstance(own.get(name), h5py.Dataset):
-            found[name] = from_json(own[name][()], f"{path}, /{OWN_GROUP}/{name}")
+            place = f"{path}, /{OWN_GROUP}/{name}"
+            found[name] = from_json(own[name][()], place)
+            is_right = isinstance(found[name], kind)
+            if not is_right or (kind is list and not all(isinstance(one, dict) for one in found[name])):
+                raise ContentError(f"{place} is not what it should be; the file is damaged, export it again")
     if isinstance(own.get("gaps_ms"), h5py.Dataset):
         found["gaps_ms"] = own["gaps_ms"][()]
+        if found["gaps_ms"].ndim != 2 or found["gaps_ms"].shape[1] != 2:
+            raise ContentError(f"{path}, /{OWN_GROUP}/gaps_ms is not pairs; the file is damaged, export it again")
     n_units = number_of(own.attrs, "n_units", f"{path}, /{OWN_GROUP}")
     return None if n_units is None else int(n_units), found

@@ -132,7 +132,12 @@ def load_spikedata_from_hdf5(
                 content.hint = _SHOULD_BE_MS if _fits(pieces, start_ms, said_ms, 1.0) else ""
         if raw_dataset is not None:
             _raw(source, content, raw_dataset, raw_time_dataset, raw_time_unit)
-    content.attributes = own.get("neuron_attributes", content.attributes)
+    attributes = own.get("neuron_attributes", content.attributes)
+    if attributes is not None and len(attributes) != len(content.trains_ms):
+        raise ContentError(
+            f"{filepath}: attributes of {len(attributes)} units for {len(content.trains_ms)}; it is damaged"
+        )
+    content.attributes = attributes
     content.metadata = {**own.get("metadata", {}), "source_file": absolute(filepath), **content.metadata}
     trains = trains_of(content, length_ms=length_ms, metadata=metadata)
     if "gaps_ms" in own:

@@ -147,8 +147,14 @@ def window_read_back(trains: SpikeTrains, read_back: Sequence[FloatArray]) -> tu
 
 def _checked(content: Content, number: int, train: FloatArray) -> FloatArray:
     """Return a train as one sorted row."""
-    times = np.sort(np.asarray(train, dtype=np.float64).ravel())
-    bad = np.flatnonzero(~np.isfinite(np.asarray(train, dtype=np.float64).ravel()))
+    given = np.asarray(train, dtype=np.float64)
+    # MATLAB writes columns; of anything else nobody knows what its rows are.
+    if given.size and given.size != max(given.shape, default=1):
+        raise ContentError(
+            f"{content.place}: the times of unit {number} have the shape {given.shape}; they must be a row"
+        )
+    times = np.sort(given.ravel())
+    bad = np.flatnonzero(~np.isfinite(given.ravel()))
     if len(bad):
         raise ContentError(
             f"{content.place}: spike {bad[0]} of unit {number} is no finite number ({len(bad)} of {len(times)} are "
