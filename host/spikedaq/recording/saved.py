@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from spikedaq.model import StoreError
+from spikedaq.model import ConfigError, StoreError
 from spikedaq.recording.arrays import check_ids
 from spikedaq.recording.dumping import plain_annotations
 from spikedaq.recording.properties import Properties, check_probe
@@ -25,6 +26,22 @@ FORMAT, FORMAT_VERSION = "spikedaq saved", 1
 
 MICROVOLTS = {"V": 1e6, "mV": 1e3, "uV": 1.0, "\u00b5V": 1.0, "nV": 1e-3}
 """Microvolts per unit; of another one there is no gain to microvolts."""
+_KINDS: dict[str, Any] = {
+    "name": str,
+    "session": str | None,
+    "bench": str | None,
+    "device": str | None,
+    "channels": list,
+    "flags": list,
+    "annotations": dict,
+}
+"""What a description has to say, and as what."""
+_MOST = 1 << 63
+_NONSENSE = (
+    LookupError, TypeError, ValueError, AttributeError, ArithmeticError, OSError, RuntimeError, ConfigError,
+)  # fmt: skip
+"""What values of the wrong kind make the code raise that takes them."""
+
 DERIVED = ("gain_to_uV", "offset_to_uV", "gain_to_physical_unit", "offset_to_physical_unit", "physical_unit")
 """Properties in which SpikeInterface keeps what our channels say."""
 ADDED = ("is_filtered", "name")
@@ -73,6 +90,15 @@ class Saved:
         StoreError
             What it says cannot be.
         """
+        with refusing(self.path):
+            return self._recording()
+
+    def _recording(self) -> Recording:
+        if not (np.isfinite(self.fs_hz) and self.fs_hz > 0):
+            refuse(self.path, f"its sampling frequency cannot be {self.fs_hz} Hz")
+        starts = [segment.t_start_s for segment in self.segments]
+        if not self.segments or not np.isfinite(starts).all():
+            refuse(self.path, f"its segments cannot begin at {starts} s")
         flags = list(self.flags)
         probe = None
         if self.probe is not None:
@@ -94,28 +120,28 @@ class Saved:
         )
 
     def _source(self, flags: Sequence[str]) -> Source:
-        try:
-            known = dict(self.ours)
-            for segment, row in zip(self.segments, known.get("segments", [{}] * len(self.segments)), strict=True):
-                segment.boot_id, segment.first_step = row.get("boot_id"), row.get("first_step")
-            if "channels" in known:
-                channels = [Channel(**row) for row in known["channels"]]
-            else:
-                channels = _channels(self.channel_ids, self.properties)
-            source = ArraySource(
-                self.segments,
-                channels,
-                fs_hz=self.fs_hz,
-                dtype=self.dtype,
-                channel_ids=check_ids(self.channel_ids, len(channels)),
-                name=str(known.get("name") or str(self.path).rstrip("/").rpartition("/")[2]),
-                opened=self.opened,
-                reference_utc_ns=known.get("reference_utc_ns"),
-                flags=[*known.get("flags", ()), *flags],
-            )
-            source.session, source.bench, source.device = (known.get(key) for key in ("session", "bench", "device"))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            refuse(self.path, f"what it says of itself cannot be ({error})", error)
+        known = dict(self.ours)
+        for segment, row in zip(self.segments, known.get("segments", [{}] * len(self.segments)), strict=True):
+            segment.boot_id, segment.first_step = row.get("boot_id"), row.get("first_step")
+        if "channels" in known:
+            channels = [
+                Channel(str(row["name"]), str(row["unit"]), float(row["scale"]), float(row["offset"]))
+                for row in known["channels"]
+            ]
+        else:
+            channels = _channels(self.channel_ids, self.properties)
+        source = ArraySource(
+            self.segments,
+            channels,
+            fs_hz=self.fs_hz,
+            dtype=self.dtype,
+            channel_ids=check_ids(self.channel_ids, len(channels)),
+            name=str(known.get("name") or str(self.path).rstrip("/").rpartition("/")[2]),
+            opened=self.opened,
+            reference_utc_ns=known.get("reference_utc_ns"),
+            flags=[*map(str, known.get("flags", ())), *flags],
+        )
+        source.session, source.bench, source.device = (known.get(key) for key in ("session", "bench", "device"))
         source.paths = [self.path]
         return source
 
@@ -170,12 +196,43 @@ def check_described(path: Path | str, found: dict[str, Any], n_frames: Sequence[
     rows = found.get("segments")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         refuse(path, "it says nothing of its segments")
+    for key, kind in _KINDS.items():
+        if not isinstance(found.get(key), kind):
+            refuse(path, f"its {key} cannot be {str(found.get(key))[:40]!r}")
+    for row in rows:
+        for key in ("boot_id", "first_step"):
+            if not _is_count(row.get(key)):
+                refuse(path, f"the {key} of a segment cannot be {str(row.get(key))[:40]!r}")
+    if not _is_count(found.get("reference_utc_ns")):
+        refuse(path, f"its reference_utc_ns cannot be {str(found['reference_utc_ns'])[:40]!r}")
     for k, (n, row) in enumerate(zip(n_frames, rows, strict=False)):
         if row.get("n_frames") != n:
             refuse(path, f"segment {k} has {n} frames and should have {row.get('n_frames')}: it was cut off")
     if len(rows) != len(n_frames):
         refuse(path, f"it has {len(n_frames)} segments and should have {len(rows)}")
     return found
+
+
+def _is_count(value: Any) -> bool:
+    return value is None or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < _MOST)
+
+
+@contextmanager
+def refusing(path: Path | str) -> Iterator[None]:
+    """Turn what nonsense in a description leads to into a StoreError that names the place."""
+    try:
+        yield
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        ArithmeticError,
+        OSError,
+        RuntimeError,
+        ConfigError,
+    ) as error:
+        refuse(path, f"what it says of itself cannot be ({type(error).__name__}: {error})", error)
 
 
 def derived_properties(recording: Recording) -> dict[str, npt.NDArray[Any]]:

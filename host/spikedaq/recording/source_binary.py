@@ -14,7 +14,7 @@ from spikedaq.formats.remote import place_of, read_range
 from spikedaq.model import StoreError
 from spikedaq.recording.binary_metadata import read_annotations, read_json, read_probe, read_properties
 from spikedaq.recording.recording import Recording
-from spikedaq.recording.saved import Saved, check_described, refuse
+from spikedaq.recording.saved import Saved, check_described, refuse, refusing
 from spikedaq.recording.segments import FloatArray, Segment
 
 DESCRIPTION = "binary.json"
@@ -135,7 +135,10 @@ def open_binary(given: str) -> Recording | None:
         A file of it is missing, damaged, or says what cannot be.
     """
     path = place_of(given)
-    return read_binary_folder(path).recording() if (path / DESCRIPTION).is_file() else None
+    if not (path / DESCRIPTION).is_file():
+        return None
+    with refusing(path / DESCRIPTION):
+        return read_binary_folder(path).recording()
 
 
 def read_binary_folder(path: Path) -> Saved:

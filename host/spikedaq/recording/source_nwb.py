@@ -12,7 +12,7 @@ import numpy.typing as npt
 from spikedaq.formats.remote import place_of
 from spikedaq.model import StoreError
 from spikedaq.recording.recording import Recording
-from spikedaq.recording.saved import FORMAT, Saved, check_described, refuse
+from spikedaq.recording.saved import FORMAT, Saved, check_described, refuse, refusing
 from spikedaq.recording.segments import FloatArray, Segment
 from spikedaq.store import SeriesFile, SeriesInfo
 
@@ -111,11 +111,12 @@ def open_nwb(given: str) -> Recording | None:
         file.close()
         return None
     try:
-        saved = _ours(file) if file.description.get("format") == FORMAT else _foreign(file)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+        with refusing(path):
+            saved = _ours(file) if file.description.get("format") == FORMAT else _foreign(file)
+            recording = saved.recording()
+    except StoreError:
         file.close()
-        refuse(path, f"what it says of itself cannot be ({error})", error)
-    recording = saved.recording()
+        raise
     if not saved.ours:
         recording.source.reference_utc_ns = _utc_ns(file.start_time)
     return recording

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from spikedaq.formats.remote import S3Path, place_of
 from spikedaq.model import StoreError, require
 from spikedaq.recording.recording import Recording
-from spikedaq.recording.saved import Saved, check_described, refuse
+from spikedaq.recording.saved import Saved, check_described, refuse, refusing
 from spikedaq.recording.segments import FloatArray, Segment
 
 OURS = "spikedaq"
@@ -90,7 +90,8 @@ def open_zarr(given: str) -> Recording | None:
     if not path.is_dir() or not ((path / ".zgroup").is_file() or path.suffix == ".zarr"):
         return None
     store = path.mapping() if isinstance(path, S3Path) else None
-    return read_zarr(str(path), {"kind": "zarr", "path": str(path.absolute())}, store).recording()
+    with refusing(str(path)):
+        return read_zarr(str(path), {"kind": "zarr", "path": str(path.absolute())}, store).recording()
 
 
 def read_zarr(where: str, opened: dict[str, Any], store: Mapping[str, bytes] | None = None) -> Saved:
