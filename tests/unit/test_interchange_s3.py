@@ -2,11 +2,10 @@
 
 import pickle
 
-import moto.server
 import pytest
-import s3fs
 
 from helpers.formats_recordings import Maker, spiking
+from helpers.s3_server import s3_server
 from helpers.spike_trains import assert_same, quiet, some_trains
 from spikedaq.cli.main import main
 from spikedaq.formats.remote import S3Path
@@ -29,20 +28,8 @@ RAGGED = {"spike_times_dataset": "spike_times", "spike_times_index_dataset": "sp
 
 @pytest.fixture(scope="module", autouse=True)
 def _server():
-    """An S3 server on a free port, with a bucket."""
-    server = moto.server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        patch.setenv("AWS_ACCESS_KEY_ID", "a")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "b")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        patch.delenv("AWS_PROFILE", raising=False)
-        s3fs.S3FileSystem(skip_instance_cache=True).mkdir("bucket")
+    with s3_server():
         yield
-    server.stop()
 
 
 @pytest.mark.parametrize(

@@ -6,34 +6,20 @@ import os
 
 import numpy as np
 import pytest
+import s3fs
 
 import spikedaq
 from helpers.formats_recordings import Maker, spiking
+from helpers.s3_server import s3_server
 from spikedaq.formats import export_csv, remote
 from spikedaq.formats.remote import S3Path, is_url, parse_url, sent_whole
 from spikedaq.model import StoreError
 from spikedaq.recording import Recording
 
-moto = pytest.importorskip("moto.server")
-s3fs = pytest.importorskip("s3fs")
-
-
 @pytest.fixture(scope="module")
 def server():
-    """An S3 server on a free port, with a bucket."""
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        patch.setenv("AWS_ACCESS_KEY_ID", "a")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "b")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        patch.delenv("AWS_PROFILE", raising=False)
-        s3fs.S3FileSystem(skip_instance_cache=True).mkdir("bucket")
-        yield server
-    server.stop()
+    with s3_server():
+        yield
 
 
 @pytest.fixture(scope="module")
