@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import UTC, datetime
 
@@ -172,6 +173,35 @@ def test_a_file_of_somebody_else(tmp_path):
     part = found.channel_slice(["wide:1"]).frame_slice(1, 4)
     part.dump(tmp_path / "a.json")
     assert Recording.load(tmp_path / "a.json").get_traces(0).tolist() == [[3], [5]]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("factors", [1], "factors cannot be"),
+        ("factors", [1, {}], "factors cannot be"),
+        ("factors", [1, 0], "factors cannot be"),
+        ("series", ["a"], "cannot be"),
+        ("fs_hz", float("nan"), "cannot be nan Hz"),
+        ("fs_hz", 0, "cannot be 0.0 Hz"),
+        ("segments", [{"n_frames": 4}], "has 5 samples and should have 4: it was cut off"),
+        ("segments", [{"n_frames": 5, "boot_id": "x"}], "the boot_id of a segment cannot be 'x'"),
+        ("format_version", 99, "later version of spikedaq"),
+        ("channels", None, "its channels cannot be"),
+    ],
+)
+def test_a_description_that_cannot_be_is_told_with_the_file(tmp_path, key, value, says):
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "a.nwb"
+    Recording.from_numpy(np.zeros((5, 2), np.int16), 10.0).save(path, format="nwb")
+    with h5py.File(path, "r+") as file:
+        known = json.loads(file["general/data_collection"].asstr()[()])
+        del file["general/data_collection"]
+        text = json.dumps({**known, key: value})
+        file["general"].create_dataset("data_collection", data=text, dtype=h5py.string_dtype())
+    with pytest.raises(StoreError, match=says) as caught:
+        spikedaq.open(path)
+    assert str(path) in str(caught.value)
 
 
 def test_files_that_hold_no_series(tmp_path):

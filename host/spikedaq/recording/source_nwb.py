@@ -130,9 +130,12 @@ def _ours(file: SeriesFile) -> Saved:
     counts = [int(row["n_frames"]) for row in known["segments"]]
     if sum(counts) != series[0].n_frames or any(one.n_frames != series[0].n_frames for one in series):
         refuse(file.path, f"it has {series[0].n_frames} samples and should have {sum(counts)}: it was cut off")
+    factors = known["factors"]
+    if len(factors) != len(series) or not all(isinstance(one, int) and one > 0 for one in factors):
+        refuse(file.path, f"its factors cannot be {str(factors)[:40]} for {len(series)} series")
     firsts = np.cumsum([0, *counts]).tolist()
     segments = tuple(
-        SeriesSegment(file, series, known["factors"], dtype, first=first, n_frames=n, fs_hz=known["fs_hz"])
+        SeriesSegment(file, series, factors, dtype, first=first, n_frames=n, fs_hz=known["fs_hz"])
         for first, n in zip(firsts, counts, strict=False)
     )
     return Saved(
