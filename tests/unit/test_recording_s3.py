@@ -16,6 +16,7 @@ from spikedaq.formats.remote import S3Path, is_url, parse_url, sent_whole
 from spikedaq.model import StoreError
 from spikedaq.recording import Recording
 
+
 @pytest.fixture(scope="module")
 def server():
     with s3_server():
