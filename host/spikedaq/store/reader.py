@@ -290,6 +290,8 @@ class RecordingFile:
             name = self._storage[max(k, 0)].name
             dataset = self._file[f"acquisition/{name}/{'timestamps' if k == _TIMES else 'data'}"]
             self._series[k] = dataset
+        if dataset.shape[0] < stop and self.is_live:
+            dataset.refresh()
         if dataset.shape[0] < stop:
             raise DamagedFileError(
                 f"{self.path}: {dataset.name} ends before sample {stop}; rebuild it from the journal"

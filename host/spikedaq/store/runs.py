@@ -53,6 +53,10 @@ def _by_gaps(file: Any, extent: Extent, gaps: npt.NDArray[Any]) -> list[Run] | N
     first, last = {}, {}
     for name in _ASKED:
         column = group[name]
+        if column.shape[0] < extent.n_blocks:
+            column.refresh()  # of a growing file HDF5 may remember an earlier length
+        if column.shape[0] < extent.n_blocks:
+            return None
         first[name], last[name] = int(column[0]), int(column[extent.n_blocks - 1])
     boot_id, start = first["boot_id"], first["first_step"]
     stop = last["first_step"] + last["n_samples"]
