@@ -61,8 +61,8 @@ def test_a_prefix_a_pattern_and_a_file_open_as_on_a_disk(session, url, tmp_path)
     same(Recording.load(tmp_path / "a.json"), local.frame_slice(59_990, 60_010))
 
 
-def test_a_window_fetches_a_part_of_the_file(session, url, monkeypatch):
-    """Some blocks of 64 KiB for 10 ms of one channel, out of a file of a megabyte."""
+def test_a_window_fetches_a_part_of_the_file(server, tmp_path, monkeypatch):
+    """Some blocks of 64 KiB for 10 ms of one channel: what describes a file of 6 MB, and little of its samples."""
     monkeypatch.setattr(remote, "_BLOCK_BYTES", 1 << 16)
     fetched = []
     whole = s3fs.core.S3File._fetch_range
@@ -72,12 +72,15 @@ def test_a_window_fetches_a_part_of_the_file(session, url, monkeypatch):
         return whole(self, start, end)
 
     monkeypatch.setattr(s3fs.core.S3File, "_fetch_range", counted)
-    local = spikedaq.open(session)
-    found = spikedaq.open(f"{url}/alpha/{local.paths[0].name}")
-    n_bytes = os.path.getsize(local.paths[0])
-    part = found.get_traces(0, 30_000, 30_100, channel_ids=["vm"])
-    assert np.array_equal(part, local.get_traces(0, 30_000, 30_100, channel_ids=["vm"]))
-    assert sum(fetched) < n_bytes / 2, f"{sum(fetched)} of {n_bytes} bytes"
+    maker = Maker(tmp_path / "long")
+    maker.open().samples(0, np.random.default_rng(2).integers(-9000, 9000, (240_000, 8), np.int16)).close()
+    (path,) = maker.paths
+    S3Path(f"s3://bucket/long/{path.name}").put(path)
+    found = spikedaq.open(f"s3://bucket/long/{path.name}")
+    part = found.get_traces(0, 130_000, 130_100, channel_ids=["vm"])
+    assert np.array_equal(part, spikedaq.open(path).get_traces(0, 130_000, 130_100, channel_ids=["vm"]))
+    n_bytes = os.path.getsize(path)
+    assert n_bytes > 5_000_000 and sum(fetched) < n_bytes / 3, f"{sum(fetched)} of {n_bytes} bytes"
 
 
 @pytest.mark.parametrize("kind", ["binary", "zarr", "nwb"])
