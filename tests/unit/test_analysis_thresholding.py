@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from spikelab import spikedata
 
 from spikedaq.analysis import SpikeTrains
 from spikedaq.analysis.crossings import CrossingFinder
@@ -102,7 +103,6 @@ def noisy(seed: int, n_channels: int = 3, n: int = 4000) -> np.ndarray:
 @pytest.mark.parametrize("wanted", [False, True, {"lowcut": 500.0, "order": 2}, {"highcut": 2000.0}])
 def test_the_same_spikes_as_spikelab(direction: str, hysteresis: bool, wanted: object) -> None:
     """Counts exactly, times to a nanosecond, filtered traces to rounding."""
-    spikedata = pytest.importorskip("spikelab.spikedata")
     data = noisy(3)
     arguments = {"threshold_sigma": 3.0, "filter": wanted, "hysteresis": hysteresis, "direction": direction}
     ours = SpikeTrains.from_thresholding(data, 20e3, **arguments)

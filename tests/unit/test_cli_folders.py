@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib import image
 
 from helpers.formats_recordings import Maker, spiking
 from spikedaq.cli.main import main
@@ -123,7 +124,6 @@ def test_all_of_them_bad(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_figures_stand_beside_the_tables(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    image = pytest.importorskip("matplotlib.image")
     session, out = folder / "monday" / "demo", tmp_path / "figures"
     assert run(capsys, "spikes", session, "--plot", "--out", out)[0] == 0
     assert run(capsys, "average", session, "--plot", "--out", out / "average", "--length", 40)[0] == 0
@@ -157,7 +157,6 @@ def test_without_matplotlib_the_command_is_named_before_anything_is_read(
 
 def test_a_long_trace_keeps_its_extremes_and_no_line_crosses_a_gap(tmp_path: Path) -> None:
     """100,000 samples with one spike each 200: however few points are drawn, the peaks are there."""
-    pytest.importorskip("matplotlib")
     drawn: list[tuple[np.ndarray, np.ndarray]] = []
 
     class Axis:
@@ -177,7 +176,6 @@ def test_a_long_trace_keeps_its_extremes_and_no_line_crosses_a_gap(tmp_path: Pat
 
 def test_nothing_found_is_drawn_too(tmp_path: Path) -> None:
     """One sample, no spike, no stimulus."""
-    image = pytest.importorskip("matplotlib.image")
     rows = np.zeros((1, 8), np.int16)
     Maker(tmp_path / "demo").open().samples(0, rows).close()
     (samples,) = read_samples(tmp_path / "demo", ["vm"])

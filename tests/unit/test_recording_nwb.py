@@ -6,7 +6,11 @@ import json
 import os
 from datetime import UTC, datetime
 
+import h5py
+import neo
 import numpy as np
+import nwbinspector
+import pynwb
 import pytest
 
 import spikedaq
@@ -14,9 +18,6 @@ from helpers.formats_recordings import Maker, device_info, spiking
 from spikedaq.model import ConfigError, StoreError
 from spikedaq.recording import Channel, Recording
 from spikedaq.store import SeriesFile
-
-pynwb = pytest.importorskip("pynwb")
-nwbinspector = pytest.importorskip("nwbinspector")
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +83,6 @@ def test_pynwb_reads_volts_seconds_and_gaps(recording, saved):
 
 
 def test_neo_reads_it(recording, saved):
-    neo = pytest.importorskip("neo")
     (block,) = neo.io.NWBIO(str(saved.paths[0]), mode="r").read_all_blocks()
     signals = {signal.name: signal for signal in block.segments[0].irregularlysampledsignals}
     assert signals["vm"].rescale("mV").magnitude[:3, 0] == pytest.approx(recording.get_traces(0)[:3, 0] * 0.01)
@@ -191,7 +191,6 @@ def test_a_file_of_somebody_else(tmp_path):
     ],
 )
 def test_a_description_that_cannot_be_is_told_with_the_file(tmp_path, key, value, says):
-    h5py = pytest.importorskip("h5py")
     path = tmp_path / "a.nwb"
     Recording.from_numpy(np.zeros((5, 2), np.int16), 10.0).save(path, format="nwb")
     with h5py.File(path, "r+") as file:

@@ -9,8 +9,12 @@ import signal
 import subprocess
 import sys
 
+import numcodecs
 import numpy as np
 import pytest
+import spikeinterface as si
+import zarr
+from spikeinterface.core import testing
 
 import spikedaq
 from helpers.formats_recordings import Maker, device_info, spiking
@@ -92,8 +96,6 @@ def test_what_is_saved_reads_as_it_was(recording, tmp_path, kind):
 @pytest.mark.parametrize("kind", FORMATS)
 def test_spikeinterface_loads_it(recording, tmp_path, kind):
     """The real one: values, times, units, probe; and several of its processes read the same."""
-    si = pytest.importorskip("spikeinterface")
-    testing = pytest.importorskip("spikeinterface.core.testing")
     recording.save(tmp_path / "out", format=kind)
     loaded = si.load(tmp_path / ("out.zarr" if kind == "zarr" else "out"))
     assert loaded.get_num_segments() == 3
@@ -119,7 +121,6 @@ def test_spikeinterface_loads_it(recording, tmp_path, kind):
 
 def test_spikeinterface_saves_and_we_read(recording, tmp_path):
     """Its own folder, made by two processes from ours, is the same again; also as its version 0.101 wrote it."""
-    si = pytest.importorskip("spikeinterface")
     recording.save(tmp_path / "ours")
     theirs = si.load(tmp_path / "ours").save(
         format="binary", folder=tmp_path / "theirs", n_jobs=2, progress_bar=False, verbose=False
@@ -150,7 +151,6 @@ def test_spikeinterface_saves_and_we_read(recording, tmp_path):
 
 
 def test_spikeinterfaces_zarr_is_read(tmp_path):
-    si = pytest.importorskip("spikeinterface")
     made = si.NumpyRecording([np.arange(60, dtype="f4").reshape(20, 3)], 500.0, channel_ids=["a", "b", "ü"])
     made.set_channel_gains([1, 2, 3])
     made.set_channel_offsets([0, 0, 1])
@@ -190,7 +190,6 @@ def test_even_times_are_not_kept(tmp_path):
         assert saved.get_times(0).tolist() == made.get_times(0).tolist()
         assert saved.get_times(1).tolist() == [9.0]
     assert not list((tmp_path / "binary").glob("times*"))
-    si = pytest.importorskip("spikeinterface")
     loaded = si.load(tmp_path / "binary")
     assert loaded.get_traces(0, 1, 2, return_in_uV=True).tolist() == [[2.0, 3.0]] or loaded.get_dtype().kind == "f"
     assert loaded.get_channel_gains()[0] == 2e6
@@ -354,8 +353,6 @@ def test_a_folder_without_our_part_is_read_as_far_as_it_goes(folder, tmp_path, m
 
 def test_a_zarr_that_would_unpickle_is_refused(tmp_path, monkeypatch):
     """Zarr reads pickles of its own accord where an array says so."""
-    zarr = pytest.importorskip("zarr")
-    numcodecs = pytest.importorskip("numcodecs")
 
     monkeypatch.setenv("EVIL", str(tmp_path / "evil"))
     pickled = {"dtype": object, "object_codec": numcodecs.Pickle()}
@@ -373,7 +370,6 @@ def test_a_zarr_that_would_unpickle_is_refused(tmp_path, monkeypatch):
 
 
 def test_zarr_folders_that_are_something_else(tmp_path):
-    zarr = pytest.importorskip("zarr")
     zarr.open_group(str(tmp_path / "b.zarr"), mode="w")
     with pytest.raises(StoreError, match="no recording of SpikeInterface or spikedaq"):
         spikedaq.open(tmp_path / "b.zarr")

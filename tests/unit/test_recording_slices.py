@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import probeinterface
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -163,7 +164,6 @@ def test_a_probe_is_rewired_with_the_channels() -> None:
 
 def test_a_probe_of_probeinterface_and_back() -> None:
     """What the real library makes is taken, and what is kept it reads."""
-    probeinterface = pytest.importorskip("probeinterface")
     real = probeinterface.generate_linear_probe(num_elec=3, ypitch=25)
     recording = two_segments()
     with pytest.raises(ConfigError, match="probe 0 is not wired; call its set_device_channel_indices"):

@@ -8,9 +8,11 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import probeinterface
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from spikeinterface import core
 
 import spikedaq
 from helpers.formats_recordings import Maker, device_info, spiking
@@ -158,8 +160,6 @@ def test_which_channels(tmp_path: Path) -> None:
 
 def test_spikes_of_a_spikeinterface_recording() -> None:
     """Microvolts by its gains, its segments' starts, its channels' places; chosen channels keep their electrode."""
-    core = pytest.importorskip("spikeinterface.core")
-    probeinterface = pytest.importorskip("probeinterface")
     raw = np.zeros((100, 3), np.int16)
     raw[[20, 50], 2] = 100
     recording = core.NumpyRecording([raw, raw[:60]], 10_000.0, t_starts=[0.0, 1.0], channel_ids=["x", "y", "z"])

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import neo
 import numpy as np
 import pytest
+import quantities
+from spikeinterface import core
+from spikelab import spikedata
 
 from spikedaq.analysis import SpikeTrains
 from spikedaq.model import ArgumentError, ArgumentTypeError
@@ -11,7 +15,6 @@ from spikedaq.model import ArgumentError, ArgumentTypeError
 
 def test_neo_spike_trains_keep_their_window_and_annotations() -> None:
     """In any unit of time, with times before zero, which SpikeLab refuses; an empty train keeps its place."""
-    neo = pytest.importorskip("neo")
     trains = SpikeTrains.from_neo_spiketrains(
         [
             neo.SpikeTrain([-0.01, 0.25], units="s", t_start=-0.05, t_stop=1.0, name="vm", source_index=3),
@@ -25,7 +28,6 @@ def test_neo_spike_trains_keep_their_window_and_annotations() -> None:
 
 
 def test_what_the_caller_says_goes_before_what_neo_says() -> None:
-    neo = pytest.importorskip("neo")
     train = neo.SpikeTrain([1.0], units="ms", t_stop=2.0)
     trains = SpikeTrains.from_neo_spiketrains([train], length=10.0, neuron_attributes=[{"unit_id": "a"}], N=1)
     assert (trains.length, trains.neuron_attributes) == (10.0, [{"unit_id": "a"}])
@@ -40,7 +42,6 @@ def test_what_is_no_neo_spike_train_is_named(train: object) -> None:
 
 
 def test_a_neo_train_in_mv_is_named() -> None:
-    quantities = pytest.importorskip("quantities")
 
     class Fake:
         t_start = t_stop = quantities.Quantity(1, "mV")
@@ -55,7 +56,6 @@ def test_a_neo_train_in_mv_is_named() -> None:
 @pytest.fixture
 def sorting():
     """Two segments, units named by texts; unit b has no spike in the first, and c in none."""
-    core = pytest.importorskip("spikeinterface.core")
     made = core.NumpySorting.from_unit_dict(
         [
             {"a": np.array([10, 20]), "b": np.array([], int), "c": np.array([], int)},
@@ -92,7 +92,6 @@ def test_properties_are_those_of_the_units_that_were_asked_for(sorting) -> None:
 
 
 def test_a_recording_says_when_a_sorting_began_and_how_long_it_is(sorting) -> None:
-    core = pytest.importorskip("spikeinterface.core")
     recording = core.NumpyRecording([np.zeros((100, 1)), np.zeros((40, 1))], 20_000.0, t_starts=[1.5, 3.0])
     sorting.register_recording(recording)
     trains = SpikeTrains.from_sorting(sorting)
@@ -126,7 +125,6 @@ def test_what_is_no_sorting_is_named() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_rates_intervals_and_rasters_are_those_of_spikelab(seed: int) -> None:
     """Times that lie on no edge; a window that begins before zero."""
-    spikedata = pytest.importorskip("spikelab.spikedata")
     random = np.random.default_rng(seed)
     trains = [random.uniform(-50, 950, random.integers(0, 60)) for _ in range(4)]
     ours = SpikeTrains(trains, N=6, start_time=-50, length=1000)
