@@ -2,7 +2,7 @@
 
 import pytest
 
-from spikedaq.formats.output import folder_made_whole, made_whole
+from spikedaq.formats.output import folder_made_whole, made_whole, written_whole
 from spikedaq.model import StoreError
 
 
@@ -84,3 +84,14 @@ def test_no_folder_over_a_file_and_none_where_there_is_none(tmp_path):
         folder_made_whole(tmp_path / "no" / "b", overwrite=False, is_ours=ours),
     ):
         pytest.fail("it began")
+
+
+def test_what_another_is_writing_is_left_alone(tmp_path):
+    """Two of one process: the second is refused, and what the first has begun is still there for it to end."""
+    path = tmp_path / "a.csv"
+    with written_whole(path, overwrite=False) as file:
+        file.write(b"first")
+        with pytest.raises(StoreError, match="is being written"), written_whole(path, overwrite=False):
+            pass
+    assert path.read_bytes() == b"first"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.csv"]

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from spikedaq.inlet import ControlClient, control_url
 
@@ -44,6 +45,20 @@ def console() -> Console:
     width = None if sys.stdout.isatty() else _PIPE_WIDTH
     # Texts of others are no markup: a bracket in a name would end the command.
     return Console(file=sys.stdout, highlight=False, markup=False, emoji=False, width=width)
+
+
+def samples_progress(arguments: argparse.Namespace) -> Progress:
+    """Return a bar that counts samples; none with ``--json``, or where stdout is no terminal."""
+    out = console()
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("samples"),
+        TimeRemainingColumn(),
+        console=out,
+        disable=arguments.json or not out.is_terminal,
+    )
 
 
 def print_json(value: Any) -> None:

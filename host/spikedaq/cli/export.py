@@ -8,10 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from spikedaq.cli import export_spikes
-from spikedaq.cli.common import console, gaps_text, print_json
+from spikedaq.cli.common import gaps_text, print_json, samples_progress
 
 
 def add_commands(commands: Any) -> None:
@@ -54,15 +52,7 @@ def run_export(arguments: argparse.Namespace) -> int:
     # HDF5 and numpy take 0.3 s to load; the other commands do without.
     from spikedaq.formats import export_csv  # noqa: PLC0415
 
-    out = console()
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("samples"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=out, disable=arguments.json or not out.is_terminal) as progress:
+    with samples_progress(arguments) as progress:
         task = progress.add_task("export", total=None)
 
         def show(done: int, total: int) -> None:

@@ -7,9 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-from spikedaq.cli.common import add_json_option, console, print_json
+from spikedaq.cli.common import add_json_option, print_json, samples_progress
 from spikedaq.model import ConfigError, RecordingWarning
 
 
@@ -70,16 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _save(recording: Any, arguments: argparse.Namespace) -> Any:
-    out = console()
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("samples"),
-        TimeRemainingColumn(),
-    )
     form = arguments.format or {".nwb": "nwb", ".zarr": "zarr"}.get(Path(arguments.out).suffix, "binary")
-    with Progress(*columns, console=out, disable=arguments.json or not out.is_terminal) as progress:
+    with samples_progress(arguments) as progress:
         task = progress.add_task("save", total=None)
         return recording.save(
             arguments.out,

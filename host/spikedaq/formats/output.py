@@ -25,21 +25,8 @@ def written_whole(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
     StoreError
         ``path`` exists and ``overwrite`` is false, or the file cannot be written.
     """
-    refuse_existing(path, overwrite=overwrite)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("xb") as file:
-            try:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-                refuse_existing(path, overwrite=overwrite)
-                partial.replace(path)
-            except BaseException:
-                partial.unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        raise StoreError(f"cannot write {path}: {error.strerror or error}; choose another place with --out") from error
+    with made_whole(path, overwrite=overwrite) as partial, partial.open("xb") as file:
+        yield file
 
 
 @contextmanager
@@ -51,6 +38,8 @@ def made_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
     refuse_existing(path, overwrite=overwrite)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
+        if partial.exists():
+            raise StoreError(f"cannot write {path}: it is being written; if not, delete {partial.name} beside it")
         try:
             yield partial
             with partial.open("rb") as file:
