@@ -10,12 +10,12 @@ import pytest
 from spikedaq.bus import FileStatus
 from spikedaq.daemon.health.files import FileLook, GrowthWatch, look_at
 
-PATH = Path("/data/s/alpha/s_alpha_0000.nwb")
+PATH = "/data/s/alpha/s_alpha_0000.nwb"
 FINE: dict[str, Any] = {"streams": True, "chunk_s": 1.0, "silent_s": 0.2, "hangs_s": 0.0}
 
 
 def recording(rows: int, state: str = "recording") -> FileStatus:
-    return FileStatus(state, file=str(PATH), rows_on_disk=rows, bytes=rows)
+    return FileStatus(state, file=PATH, rows_on_disk=rows, bytes=rows)
 
 
 def grown(seconds: float = 5.0) -> GrowthWatch:

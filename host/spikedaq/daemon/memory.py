@@ -2,13 +2,16 @@
 
 By default it keeps a heap for each thread (eight for each core) and learns to serve ever larger blocks from them, whose
 holes nobody can return: in the soak of a day's worth of samples (docs/reference/reliability.md) the recorder grew by
-16 MB and the history by 15 MB that Python knew nothing of; with these settings by 2 MB each.
+16 MB and the history by 15 MB that Python knew nothing of; with these settings by 2 MB each. What is freed between
+blocks that stay is kept all the same, until somebody asks for it: in the daemon, whose clients come and go, 2.8 MB of
+17 MB after forty minutes, and more each minute.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Callable
 
 THRESHOLD_BYTES = 1 << 17
 """Where glibc begins; it raises both thresholds whenever a larger block is freed, unless they are set."""
@@ -26,11 +29,26 @@ def give_memory_back() -> None:
 
     To be called before threads begin. Without glibc it does nothing.
     """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):  # musl, macOS, Windows
+    mallopt = _of_glibc("mallopt")
+    if mallopt is None:
         return
     for name, parameter, value in _SETTINGS:
         if name not in os.environ:
             os.environ[name] = str(value)
             mallopt(ctypes.c_int(parameter), ctypes.c_int(value))
+
+
+def return_free_pages() -> None:
+    """Have glibc return the pages between blocks that stay: milliseconds per 10 MB. Without glibc it does nothing."""
+    malloc_trim = _of_glibc("malloc_trim")
+    if malloc_trim is not None:
+        malloc_trim(ctypes.c_size_t(0))
+
+
+def _of_glibc(name: str) -> Callable[..., int] | None:
+    """Return a function of glibc; None on musl, macOS and Windows."""
+    try:
+        found: Callable[..., int] = getattr(ctypes.CDLL(None), name)
+    except (AttributeError, OSError, TypeError):
+        return None
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import shutil
 import sys
 import time
@@ -265,7 +266,8 @@ class RecorderProcess:
                 self._alarms.put(AlarmKind.WRITE_FAILED, f"{self.folder.name}/{device}", text)
             return
         name = fields.get("file")
-        status = FileStatus.from_map({**fields, "file": str(self.folder / device / name) if name else None})
+        path = os.path.join(self.folder, device, name) if name else None  # noqa: PTH118 - as in health/files.py
+        status = FileStatus.from_map({**fields, "file": path})
         self.files[device] = status
         if known.state == "failed":
             self._alarms.clear(AlarmKind.WRITE_FAILED, f"{self.folder.name}/{device}")

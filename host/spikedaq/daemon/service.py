@@ -31,7 +31,7 @@ from spikedaq.daemon.journals import Journals
 from spikedaq.daemon.leases import Leases
 from spikedaq.daemon.live_config import LiveConfig
 from spikedaq.daemon.log_setup import set_up_logging
-from spikedaq.daemon.memory import give_memory_back
+from spikedaq.daemon.memory import give_memory_back, return_free_pages
 from spikedaq.daemon.recorder_process import KILL_S
 from spikedaq.daemon.reload import Loader, Reloader
 from spikedaq.daemon.retention import Retention
@@ -47,6 +47,7 @@ EXIT_OK = 0
 EXIT_CONFIG = 2
 _PERIOD_S = 1.0
 _TRIM_PERIOD_S = 30.0
+_FREE_PAGES_PERIOD_S = 60.0
 _MAX_THREADS = 12
 """A disk that hangs keeps a few for good; asyncio has six on a computer of two cores."""
 
@@ -220,6 +221,7 @@ class Daemon:
                     "retention": retention.run,
                     "sync": partial(self._sync, journals),
                     "trim": partial(self._trim, journals, sessions),
+                    "free pages": _return_free_pages,
                 }
                 tasks += [group.create_task(kept_going(name, run), name=name) for name, run in auxiliary.items()]
                 tasks.append(group.create_task(health.run(), name="health"))
@@ -281,6 +283,13 @@ class Daemon:
         while True:
             await asyncio.sleep(_TRIM_PERIOD_S)
             await journals.trim(sessions.needed_from)
+
+
+async def _return_free_pages() -> None:
+    """Give freed memory back now and then, in a thread: the allocator is asked heap by heap."""
+    while True:
+        await asyncio.sleep(_FREE_PAGES_PERIOD_S)
+        await asyncio.to_thread(return_free_pages)
 
 
 def tell_recorded(bench: Bench, sessions: Sessions, devices: Sequence[str]) -> None:

@@ -31,12 +31,16 @@ class JournalTail:
     ----------
     base, size : int
         Journal offset of the segment's first byte, and its bytes so far.
+    path : Path
+        The segment that is being written. Kept: pathlib interns the parts of every path that it makes, and this is
+        looked at many times a second.
     """
 
     def __init__(self, folder: Path, segment_bytes: int) -> None:
         self.folder = folder
         self.base = 0
         self.size = 0
+        self.path = segment_path(folder, 0)
         self._segment_bytes = segment_bytes
         self._roll_at = segment_bytes
         self._lock = threading.Lock()  # guards what is open against sync() and prepare() in another thread
@@ -48,11 +52,6 @@ class JournalTail:
     def offset(self) -> int:
         """Journal offset after everything written so far."""
         return self.base + self.size
-
-    @property
-    def path(self) -> Path:
-        """The segment that is being written."""
-        return segment_path(self.folder, self.base)
 
     @property
     def is_open(self) -> bool:
@@ -96,7 +95,7 @@ class JournalTail:
         """Append to an existing segment whose last good frame ends at position ``end``."""
         self._fd = os.open(last.path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
         reserve(self._fd, self._segment_bytes)
-        self.base, self.size = last.base_offset, end
+        self.base, self.size, self.path = last.base_offset, end, last.path
 
     def start(self, base_offset: int, head: bytes) -> None:
         """Put another segment after the present one, under another name until its head is complete.
@@ -130,6 +129,7 @@ class JournalTail:
                 os.close(self._retired.pop(0))
             self._fd = fd
         self.base, self.size, self._roll_at = base_offset, len(head), self._segment_bytes
+        self.path = path
 
     def put_off(self) -> None:
         """Go on with the present segment for a while, where no other can be made."""

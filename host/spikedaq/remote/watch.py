@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import structlog
 
@@ -62,7 +61,7 @@ class RecordingWatch:
         """Judge anew."""
         recorder, now_s = self._recorder, self._now_s()
         files = recorder.files
-        self._looks.take(Path(file.file) for file in files.values() if file.file and file.state == "recording")
+        self._looks.take(file.file for file in files.values() if file.file and file.state == "recording")
         closing = any(file.state == "closing" for file in files.values())
         for device, growth in self._growth.items():
             self.states[device] = growth.judge(

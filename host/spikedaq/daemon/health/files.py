@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from spikedaq.bus import FileStatus
 
@@ -35,20 +35,21 @@ class FileLooks:
 
     Attributes
     ----------
-    found : dict of Path to FileLook
+    found : dict of str to FileLook
+        By path. Text and no Path: names of files that come and go would be interned anew at every look.
     """
 
     def __init__(self, now_s: Callable[[], float]) -> None:
-        self.found: dict[Path, FileLook] = {}
+        self.found: dict[str, FileLook] = {}
         self._now_s = now_s
-        self._task: asyncio.Task[dict[Path, FileLook]] | None = None
+        self._task: asyncio.Task[dict[str, FileLook]] | None = None
         self._since_s = 0.0
 
     def hangs_s(self) -> float:
         """Seconds for which the present look has been under way."""
         return self._now_s() - self._since_s if self._task is not None else 0.0
 
-    def take(self, paths: Iterable[Path]) -> None:
+    def take(self, paths: Iterable[str]) -> None:
         """Take in the last look, and begin the next."""
         if self._task is not None:
             if not self._task.done():
@@ -69,14 +70,14 @@ class FileLooks:
             await asyncio.gather(self._task, return_exceptions=True)
 
 
-def _look_at(paths: list[Path]) -> dict[Path, FileLook]:
+def _look_at(paths: list[str]) -> dict[str, FileLook]:
     return {path: look_at(path) for path in paths}
 
 
-def look_at(path: Path) -> FileLook:
+def look_at(path: str | os.PathLike[str]) -> FileLook:
     """Ask the file system about a file."""
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116 - see `FileLooks.found`
         return FileLook(found.st_mtime_ns, found.st_size, found.st_ino)
     except OSError as error:
         return FileLook(None, error=error.strerror or str(error))
@@ -107,7 +108,7 @@ class GrowthWatch:
     def judge(
         self,
         file: FileStatus,
-        looks: Mapping[Path, FileLook],
+        looks: Mapping[str, FileLook],
         now_s: float,
         *,
         streams: bool,
@@ -135,7 +136,7 @@ class GrowthWatch:
             The recorder is closing a file, of this device or of another, and writes nothing else meanwhile.
         """
         self.text, self.gone = "", False
-        look = looks.get(Path(file.file)) if file.file is not None else None
+        look = looks.get(file.file) if file.file is not None else None
         # Where blocks are short of samples their rows become readable some seconds after the samples are in the file.
         size = (file.file, file.rows_on_disk, look.n_bytes if look is not None else 0)
         if size != self._seen:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import structlog
@@ -146,9 +145,9 @@ class Watcher:
             if name not in self._recordings:
                 growth = {device: GrowthWatch(self._config.frozen_s) for device in session.recorder.files}
                 self._recordings[name] = _SessionWatch(session, growth, session.recorder.restarts)
-            paths += [Path(f.file) for f in session.recorder.files.values() if f.file and f.state == "recording"]
+            paths += [f.file for f in session.recorder.files.values() if f.file and f.state == "recording"]
         journals = self._journals.all()
-        self._files.take([*paths, *(journal.writer.segment for journal in journals.values())])
+        self._files.take([*paths, *(str(journal.writer.segment) for journal in journals.values())])
         for name, journal in journals.items():
             self._look_at_journal(name, journal, now_s)
         for watch in self._recordings.values():
@@ -198,7 +197,7 @@ class Watcher:
 
     def _look_at_journal(self, device: str, journal: Journal, now_s: float) -> None:
         removed = self._removed.setdefault(device, PassingAlarm(self._alarms, AlarmKind.JOURNAL_REMOVED, device))
-        segment = journal.writer.segment
+        segment = str(journal.writer.segment)
         look = self._files.found.get(segment)
         if look is not None and look.mtime_ns is None:
             renewed = journal.writer.renew()
