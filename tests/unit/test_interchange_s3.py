@@ -8,7 +8,7 @@ from helpers.formats_recordings import Maker, spiking
 from helpers.s3_server import s3_server
 from helpers.spike_trains import assert_same, quiet, some_trains
 from spikedaq.cli.main import main
-from spikedaq.formats.remote import S3Path
+from spikedaq.formats.s3 import S3Path
 from spikedaq.interchange import (
     ContentError,
     MissingFileError,

@@ -13,7 +13,7 @@ import pytest
 import spikedaq
 from helpers.formats_recordings import Maker, device_info, spiking
 from spikedaq.model import ClampMode, ConfigError, GapCause, RecordingWarning, StoreError
-from spikedaq.recording.rolled import MAX_OPEN
+from spikedaq.recording.sources.rolled import MAX_OPEN
 
 SPIKES, TRIGGERS = 0, 1
 

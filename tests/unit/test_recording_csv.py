@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.formats_recordings import Maker, spiking
-from spikedaq.formats import export_csv
+from spikedaq.formats import export_csv, neuron
 from spikedaq.model import StoreError
-from spikedaq.recording import csv_scan
-from spikedaq.recording.source_csv import CsvTable
+from spikedaq.recording.sources import csv_scan
+from spikedaq.recording.sources.csv import CsvTable
 
 HEADER = (
     "Time (ms),Spikeling Vm (mV),Stimulus (%),Total Current Input (a.u.),Synapse 1 Vm (mV),Synapse 1 Input (a.u.),"
@@ -96,7 +96,9 @@ def test_missing_and_unknown_columns_are_flagged(opened):
     ("header", "says"),
     [
         ("Time,Spikeling Vm (mV)", "line 1: there is no column 'Time (ms)' or 'Time (s)'; is it 'Time'?"),
-        ("Stim,Trigger", "there is no column 'Time (ms)' or 'Time (s)'; its columns are 'Stim, Trigger'"),
+        ("Stim,Vm1 (mV)", "there is no column 'Time (ms)' or 'Time (s)'; its columns are 'Stim, Vm1 (mV)'"),
+        ("Stim,Trigger", "is no recording; it is a stimulus, which 'spikedaq stimulus play' takes"),
+        (neuron.HEADER, "is no recording; it is a neuron, which 'spikedaq neuron load' takes"),
         ("Time (ms),Spikeling V (mV)", "no column 'Spikeling Vm (mV)' or 'Vm1 (mV)'; is it 'Spikeling V (mV)'?"),
         ("Time (ms),a", "is it another kind of file"),
         ("Time (ms),Stimulus (%),Stimulus  (%),Spikeling Vm (mV)", None),

@@ -19,7 +19,7 @@ import spikedaq
 from helpers.formats_recordings import Maker, device_info, spiking
 from spikedaq.model import DamagedFileError, GapCause, RecordingWarning, StoreError, Trait
 from spikedaq.recording import Recording
-from spikedaq.recording.rolled import FilePool, FileSegment, Piece
+from spikedaq.recording.sources.rolled import FilePool, FileSegment, Piece
 from spikedaq.store import RecordingFile, open_recording
 
 SPIKE = 0
@@ -173,7 +173,7 @@ def test_a_recording_is_followed_while_it_is_written(folder: Path) -> None:
 
 def test_between_two_files_the_next_is_waited_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a roll no file may be open, between windows for hours; only a session that was stopped has ended."""
-    monkeypatch.setattr("spikedaq.recording.files.LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr("spikedaq.recording.sources.files.LOOK_EVERY_S", 0.0)
     maker = Maker(folder)
     maker.open().samples(0, spiking(100)).close("rolled after 1 s")
     recording = opened(folder)
@@ -195,9 +195,9 @@ def test_a_file_that_is_just_being_closed_is_waited_for(folder: Path, monkeypatc
             raise error
         return open_recording(place)
 
-    monkeypatch.setattr("spikedaq.recording.rolled.open_recording", refusing)
+    monkeypatch.setattr("spikedaq.recording.sources.rolled.open_recording", refusing)
     assert opened(folder).num_frames == 100
-    monkeypatch.setattr("spikedaq.recording.rolled.PATIENCE_S", 0.0)
+    monkeypatch.setattr("spikedaq.recording.sources.rolled.PATIENCE_S", 0.0)
     refusals = iter([StoreError("cannot open x: file is not already open for SWMR writing")])
     with pytest.raises(StoreError, match="cannot open x"):
         opened(folder)

@@ -19,7 +19,8 @@ from spikeinterface.core import testing
 import spikedaq
 from helpers.formats_recordings import Maker, device_info, spiking
 from spikedaq.model import ConfigError, StoreError
-from spikedaq.recording import Channel, Recording, copying
+from spikedaq.recording import Channel, Recording
+from spikedaq.recording.saving import copying
 
 FORMATS = ("binary", "zarr")
 
@@ -215,7 +216,7 @@ def test_what_is_there_is_refused_and_what_is_strange_is_kept(recording, tmp_pat
 KILLED = """
 import os, signal, sys
 import spikedaq
-from spikedaq.recording import copying
+from spikedaq.recording.saving import copying
 copying.PIECE_BYTES = 24 * 500
 def progress(done, total):
     if done > 2000:

@@ -14,8 +14,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from spikedaq.formats.output import refuse_existing, written_whole
-from spikedaq.formats.remote import S3Path, fetched, is_url, place_of
 from spikedaq.formats.report import RunReport
+from spikedaq.formats.s3 import S3Path, fetched, is_url, place_of
 from spikedaq.formats.sources import Run, find_runs
 from spikedaq.formats.stock_csv import (
     ARRIVAL_WARNING,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spikedaq.analysis.spike_trains import SpikeTrains
-from spikedaq.formats.remote import Access
+from spikedaq.formats.s3 import Access
 from spikedaq.interchange.errors import ContentError, UntrustedError
 from spikedaq.interchange.places import PathOrUrl, is_url, read_from, write_to
 from spikedaq.interchange.spikelab import from_spikelab, is_spikedata, to_spikelab

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from spikedaq.formats import remote
+from spikedaq.formats import s3
 from spikedaq.formats.output import folder_made_whole, made_whole
-from spikedaq.formats.remote import Access, S3Path
+from spikedaq.formats.s3 import Access, S3Path
 from spikedaq.interchange.errors import MissingFileError
 from spikedaq.model import StoreError
 
@@ -30,7 +30,7 @@ def s3_url(place: object) -> str | None:
 
     ``https://bucket.s3.REGION.amazonaws.com/key`` and ``https://s3.REGION.amazonaws.com/bucket/key`` are such, too.
     """
-    if remote.is_url(place):
+    if s3.is_url(place):
         return str(place).strip()
     if not isinstance(place, str):
         return None
@@ -93,7 +93,7 @@ def _fetch(there: S3Path, local: Path, what: str) -> None:
 
 
 def _copy(there: S3Path, local: Path) -> None:
-    with there.open() as file, local.open("wb") as out, remote.translated(there):
+    with there.open() as file, local.open("wb") as out, s3.translated(there):
         shutil.copyfileobj(file, out, 1 << 20)
 
 
@@ -108,7 +108,7 @@ def write_to(target: PathOrUrl, *, overwrite: bool, access: Access | None = None
     """
     url = s3_url(target)
     made = made_whole(Path(target), overwrite=overwrite) if url is None else (
-        remote.sent_whole(url, overwrite=overwrite, access=access)
+        s3.sent_whole(url, overwrite=overwrite, access=access)
     )  # fmt: skip
     with made as partial:
         yield partial
@@ -130,7 +130,7 @@ def write_folder_to(target: PathOrUrl, *, overwrite: bool, is_ours: Callable[[st
         with folder_made_whole(Path(target), overwrite=overwrite, is_ours=is_ours) as partial:
             yield partial
         return
-    with remote.folder_sent_whole(url, last=_LAST) as partial:
+    with s3.folder_sent_whole(url, last=_LAST) as partial:
         partial.mkdir()
         yield partial
 

@@ -4,7 +4,7 @@ from spikedaq.recording.opening import open_recordings, open_session
 from spikedaq.recording.recording import Recording
 from spikedaq.recording.segments import ArraySegment, Channel, Segment
 from spikedaq.recording.session import Session
-from spikedaq.recording.source import ArraySource, Source
+from spikedaq.recording.sources.source import ArraySource, Source
 from spikedaq.recording.traces import Traces
 
 __all__ = [

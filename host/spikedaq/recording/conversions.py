@@ -17,7 +17,7 @@ CONVERSIONS = {
     "to_dataframe": "spikedaq.recording.tables:to_dataframe",
     "to_xarray": "spikedaq.recording.tables:to_xarray",
     "spike_trains": "spikedaq.recording.detection:spike_trains",
-    "save": "spikedaq.recording.saving:save",
+    "save": "spikedaq.recording.saving.save:save",
     "dump": "spikedaq.recording.dumping:dump",
     "load": "spikedaq.recording.dumping:load",
     "to_dict": "spikedaq.recording.dumping:to_dict",

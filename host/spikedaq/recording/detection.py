@@ -15,9 +15,9 @@ from spikedaq.analysis.crossings import CrossingFinder, Directions
 from spikedaq.analysis.filters import Filter, filter_of
 from spikedaq.analysis.thresholding import ThresholdRule
 from spikedaq.model import ArgumentError
-from spikedaq.recording.foreign import SpikeInterfaceTraces
 from spikedaq.recording.recording import Recording
 from spikedaq.recording.segments import FloatArray
+from spikedaq.recording.sources.foreign import SpikeInterfaceTraces
 
 Progress = Callable[[int, int], None]
 PIECE_FRAMES = 1 << 17

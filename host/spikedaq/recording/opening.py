@@ -9,19 +9,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from spikedaq.formats.remote import S3Path, is_url, place_of, there
+from spikedaq.formats.s3 import S3Path, is_url, place_of, there
 from spikedaq.model import ConfigError, RecordingWarning, StoreError
-from spikedaq.recording.files import FileSource
 from spikedaq.recording.recording import Recording
-from spikedaq.recording.rolled import FilePart, Opener, Place, open_patiently, scan
 from spikedaq.recording.session import Session
+from spikedaq.recording.sources.files import FileSource
+from spikedaq.recording.sources.rolled import FilePart, Opener, Place, open_patiently, scan
 from spikedaq.store import RecordingFile, is_file_name, open_recording
 
 OTHER_KINDS: tuple[tuple[str, str], ...] = (
-    ("csv", "spikedaq.recording.source_csv:open_csv"),
-    ("binary", "spikedaq.recording.source_binary:open_binary"),
-    ("zarr", "spikedaq.recording.source_zarr:open_zarr"),
-    ("nwb", "spikedaq.recording.source_nwb:open_nwb"),
+    ("csv", "spikedaq.recording.sources.csv:open_csv"),
+    ("binary", "spikedaq.recording.sources.binary:open_binary"),
+    ("zarr", "spikedaq.recording.sources.zarr:open_zarr"),
+    ("nwb", "spikedaq.recording.sources.nwb:open_nwb"),
 )
 """Kinds of files beyond our recordings, in the order in which they are asked: name, and ``module:function``.
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from spikedaq.model import ConfigError
 from spikedaq.recording.cutting import by_times, frame_bounds
 from spikedaq.recording.segments import Channel, FloatArray, Segment
-from spikedaq.recording.source import Source
+from spikedaq.recording.sources.source import Source
 from spikedaq.recording.traces import Traces
 
 ITERATED_FRAMES = 1 << 17

@@ -8,18 +8,11 @@ from spikedaq.store.foreign import check_self_contained
 from spikedaq.store.imaging import Frames, ImagingFile, ImagingWriter, open_imaging, repair_imaging
 from spikedaq.store.imaging_layout import ImagingMeta
 from spikedaq.store.meta import ClosedFile, Epoch, FileMeta, LastBlock, countable
-from spikedaq.store.reader import (
-    RecordingFile,
-    StoredEpoch,
-    StoredEvent,
-    StoredGap,
-    StoredNote,
-    StoredParameter,
-    open_recording,
-)
+from spikedaq.store.reader import RecordingFile, open_recording
 from spikedaq.store.repair import RepairResult, repair
 from spikedaq.store.runs import Run
 from spikedaq.store.series import SeriesFile, SeriesInfo, new_file
+from spikedaq.store.stored import StoredEpoch, StoredEvent, StoredGap, StoredNote, StoredParameter
 from spikedaq.store.writer import RecordingWriter
 
 __all__ = [

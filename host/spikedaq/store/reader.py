@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,9 +17,6 @@ from spikedaq.model import (
     ClockMap,
     DamagedFileError,
     DeviceInfo,
-    EventKind,
-    Gap,
-    GapCause,
     StoreError,
 )
 from spikedaq.store.closing import read_ending
@@ -32,7 +28,6 @@ from spikedaq.store.layout import (
     ENDING,
     EPOCHS,
     GAPS,
-    NOTE_BYTES,
     NOTES,
     OTHERS,
     PARAMETERS,
@@ -42,82 +37,21 @@ from spikedaq.store.layout import (
 )
 from spikedaq.store.repair import read_meta
 from spikedaq.store.runs import Run, find_runs
+from spikedaq.store.stored import (
+    StoredEpoch,
+    StoredEvent,
+    StoredGap,
+    StoredNote,
+    StoredParameter,
+    stored_clock_maps,
+    stored_epochs,
+    stored_events,
+    stored_gaps,
+    stored_notes,
+    stored_parameters,
+)
 
 _TIMES = -1
-
-
-@dataclass(frozen=True, slots=True)
-class StoredGap:
-    """A gap as stored; times in seconds since the reference time."""
-
-    gap: Gap
-    start_s: float
-    stop_s: float
-    journal_offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
-    """A spike, trigger or other event of the device; parameter changes are :class:`StoredParameter`."""
-
-    time_s: float
-    kind: int
-    label: str
-    boot_id: int
-    seq: int
-    step: int
-    tick: int
-    index: int
-    value: float
-    journal_offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoredParameter:
-    """A parameter's value from ``time_s`` on. ``origin`` is initial, device, or who asked for it.
-
-    ``value`` is None where the parameter was handed back to its knob; ``step`` None where the device did not say.
-    """
-
-    time_s: float
-    name: str
-    value: float | None
-    origin: str
-    step: int | None
-    boot_id: int
-    journal_offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoredNote:
-    """A note, with its whole text."""
-
-    time_s: float
-    t_host_ns: int
-    text: str
-    origin: str
-    journal_offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoredEpoch:
-    """A trigger that fired on this computer, and its window; times in seconds since the reference time.
-
-    ``boot_id`` and ``step`` are those of ``device``, on which it fired; that is None for one fired by hand. ``value``
-    is None where there is none.
-    """
-
-    start_s: float
-    stop_s: float
-    time_s: float
-    trigger: str
-    device: str | None
-    value: float | None
-    boot_id: int
-    step: int
-    tick: int
-    t_trigger_ns: int
-    journal_offset: int
 
 
 def open_recording(path: Path) -> RecordingFile:
@@ -326,114 +260,29 @@ class RecordingFile:
     @property
     def gaps(self) -> list[StoredGap]:
         """Gaps in order."""
-        return [
-            StoredGap(
-                Gap(
-                    boot_id=int(r["boot_id"]),
-                    stream=int(r["stream"]),
-                    first_step=int(r["first_step"]),
-                    n_steps=int(r["n_steps"]),
-                    first_tick=int(r["first_tick"]),
-                    cause=GapCause(r["cause"].decode()),
-                ),
-                float(r["start_time"]),
-                float(r["stop_time"]),
-                int(r["journal_offset"]),
-            )
-            for r in self._rows(GAPS)
-        ]
+        return stored_gaps(self._rows(GAPS))
 
     @property
     def events(self) -> list[StoredEvent]:
         """Spikes, triggers and other events of the device, in the order of the journal."""
-        events = []
-        for r in self._rows(SPIKES):
-            events.append(_event(r, EventKind.SPIKE, "spike", 0, float(r["v_mv"])))
-        for r in self._rows(TRIGGERS):
-            events.append(_event(r, EventKind.TRIGGER, "trigger", int(r["loop"]), float(r["is_waveform"])))
-        for r in self._rows(OTHERS):
-            label = r["label"].decode()
-            events.append(_event(r, int(r["kind"]), label, int(r["index"]), float(r["value"])))
-        return sorted(events, key=lambda e: e.journal_offset)
+        return stored_events(self._rows(SPIKES), self._rows(TRIGGERS), self._rows(OTHERS))
 
     @property
     def parameters(self) -> list[StoredParameter]:
         """Values as the file starts, then every change and request in the order of the journal."""
-        return [
-            StoredParameter(
-                float(r["timestamp"]),
-                r["parameter"].decode(),
-                None if np.isnan(r["value"]) else float(r["value"]),
-                r["origin"].decode(),
-                None if r["step"] < 0 else int(r["step"]),
-                int(r["boot_id"]),
-                int(r["journal_offset"]),
-            )
-            for r in self._rows(PARAMETERS)
-        ]
+        return stored_parameters(self._rows(PARAMETERS))
 
     @property
     def notes(self) -> list[StoredNote]:
         """Notes; those that take several rows are put together again."""
-        notes: list[StoredNote] = []
-        full = False
-        for r in self._rows(NOTES):
-            text, offset = r["annotation"].decode(), int(r["journal_offset"])
-            if full and notes and notes[-1].journal_offset == offset:
-                last = notes.pop()
-                text = last.text + text
-            notes.append(StoredNote(float(r["timestamp"]), int(r["t_host_ns"]), text, r["origin"].decode(), offset))
-            # A character takes at most 4 bytes: a row with more room than that was the last of its note.
-            full = len(r["annotation"]) > NOTE_BYTES - 4
-        return notes
+        return stored_notes(self._rows(NOTES))
 
     @property
     def epochs(self) -> list[StoredEpoch]:
         """Triggers with their windows, by start in a closed file, as they fired in a growing one."""
-        return [
-            StoredEpoch(
-                float(r["start_time"]),
-                float(r["stop_time"]),
-                float(r["trigger_time"]),
-                r["trigger"].decode(),
-                r["device"].decode() or None,
-                None if np.isnan(r["value"]) else float(r["value"]),
-                int(r["boot_id"]),
-                int(r["step"]),
-                int(r["tick"]),
-                int(r["t_trigger_ns"]),
-                int(r["journal_offset"]),
-            )
-            for r in self._rows(EPOCHS)
-        ]
+        return stored_epochs(self._rows(EPOCHS))
 
     @property
     def clock_maps(self) -> list[ClockMap]:
         """Pieces of the clock map, each once."""
-        maps: list[ClockMap] = []
-        for r in self._rows(CLOCK_MAPS):
-            piece = ClockMap(
-                int(r["boot_id"]),
-                int(r["tick0"]),
-                int(r["t_host0_ns"]),
-                float(r["ns_per_tick"]),
-                int(r["uncertainty_ns"]),
-            )
-            if piece not in maps[-1:]:
-                maps.append(piece)
-        return maps
-
-
-def _event(row: Any, kind: int, label: str, index: int, value: float) -> StoredEvent:
-    return StoredEvent(
-        float(row["timestamp"]),
-        int(kind),
-        label,
-        int(row["boot_id"]),
-        int(row["seq"]),
-        int(row["step"]),
-        int(row["tick"]),
-        index,
-        value,
-        int(row["journal_offset"]),
-    )
+        return stored_clock_maps(self._rows(CLOCK_MAPS))

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from spikedaq.formats.neuron import FIELDS as NEURON_FIELDS
+from spikedaq.formats.stimulus_csv import HEADER as STIMULUS_HEADER
 from spikedaq.formats.stock_csv import CLAMP_COLUMNS, STOCK_COLUMNS
 from spikedaq.model import StoreError
 
@@ -80,6 +82,8 @@ def find_columns(path: Path, names: Sequence[str]) -> CsvColumns:
     at = {_plain(name): k for k, name in enumerate(names)}
     times = [(at[_plain(name)], unit_s) for name, unit_s in TIMES_S.items() if _plain(name) in at]
     if not times:
+        if other := _other_kind(set(at)):
+            raise StoreError(f"{path} is no recording; {other}")
         near = _nearest("Time (ms)", names)
         hint = f"; is it {near!r}? Then call that so" if near else f"; its columns are {', '.join(names)[:200]!r}"
         raise StoreError(f"{path}, line 1: there is no column 'Time (ms)' or 'Time (s)'{hint}")
@@ -116,6 +120,15 @@ def _known(path: Path, names: Sequence[str]) -> tuple[str, dict[str, tuple[str, 
         f"{path}, line 1: there is no column {STOCK_COLUMNS[0].header!r} or 'Vm1 (mV)'{hint} "
         f"The columns of a recording are {', '.join(['Time (ms)', *_EXPECTED['stock']])}"
     )
+
+
+def _other_kind(plain: set[str]) -> str:
+    """Return what else a CSV without times may be, by the names of its columns, and who takes it."""
+    if {_plain(field.header) for field in NEURON_FIELDS} <= plain:
+        return "it is a neuron, which 'spikedaq neuron load' takes"
+    if _plain(STIMULUS_HEADER.split(",", maxsplit=1)[0]) in plain and not any("(mv)" in name for name in plain):
+        return "it is a stimulus, which 'spikedaq stimulus play' takes"
+    return ""
 
 
 def _plain(name: str) -> str:

@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from spikedaq.formats.output import folder_made_whole
-from spikedaq.recording.copying import Progress, copy_all
-from spikedaq.recording.saved import all_annotations, derived_properties, described
-from spikedaq.recording.source_binary import DESCRIPTION, OURS
+from spikedaq.recording.saving.copying import Progress, copy_all
+from spikedaq.recording.saving.saved import all_annotations, derived_properties, described
+from spikedaq.recording.sources.binary import DESCRIPTION, OURS
 
 if TYPE_CHECKING:
     from spikedaq.recording.recording import Recording
 
-_OPENER = "spikedaq.recording.save_binary:BinaryWriter"
+_OPENER = "spikedaq.recording.saving.binary:BinaryWriter"
 _FORMAT_OF = "0.105.0"
 """The version of SpikeInterface whose folders these are; 0.101 reads them too."""
 _FILES = re.compile(
@@ -86,7 +86,7 @@ def save_binary(
     progress: Progress | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Write a binary folder; see `spikedaq.recording.saving.save`. Times are kept where they are not evenly spaced."""
+    """Write a binary folder; see `Recording.save`. Times are kept where they are not evenly spaced."""
     with folder_made_whole(folder, overwrite=overwrite, is_ours=is_ours) as partial:
         with_times = not all(segment.is_even for segment in recording.segments)
         spec = {

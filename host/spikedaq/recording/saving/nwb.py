@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from spikedaq.formats.output import made_whole
 from spikedaq.model import ConfigError, require
-from spikedaq.recording.copying import Progress
 from spikedaq.recording.dumping import plain_properties
-from spikedaq.recording.saved import MICROVOLTS, all_annotations, described
+from spikedaq.recording.saving.copying import Progress
+from spikedaq.recording.saving.saved import MICROVOLTS, all_annotations, described
 from spikedaq.store import new_file
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def save_nwb(
     progress: Progress | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Write an NWB file; see `spikedaq.recording.saving.save`. One process writes, whatever ``n_jobs`` is.
+    """Write an NWB file; see `Recording.save`. One process writes, whatever ``n_jobs`` is.
 
     Values in units are kept. Raw numbers are multiplied so that ``conversion`` is a power of 1000, which Neo insists
     on, where they are integers and the scale allows it.

@@ -12,19 +12,19 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from spikedaq.formats.remote import folder_sent_whole, is_url, sent_whole
+from spikedaq.formats.s3 import folder_sent_whole, is_url, sent_whole
 from spikedaq.model import ConfigError, StoreError
-from spikedaq.recording.copying import Progress, check_jobs
 from spikedaq.recording.opening import open_recordings
 from spikedaq.recording.recording import Recording
+from spikedaq.recording.saving.copying import Progress, check_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FORMATS: Mapping[str, str] = {
-    "binary": "spikedaq.recording.save_binary:save_binary",
-    "nwb": "spikedaq.recording.save_nwb:save_nwb",
-    "zarr": "spikedaq.recording.save_zarr:save_zarr",
+    "binary": "spikedaq.recording.saving.binary:save_binary",
+    "nwb": "spikedaq.recording.saving.nwb:save_nwb",
+    "zarr": "spikedaq.recording.saving.zarr:save_zarr",
 }
 """Name of a format to ``module:function``, which returns where it has written."""
 _LAST = ("binary.json", "spikedaq.json", ".zattrs", ".zgroup", ".zmetadata")

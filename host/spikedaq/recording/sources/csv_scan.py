@@ -12,7 +12,7 @@ import numpy.typing as npt
 from spikedaq.analysis.trigger_spacing import TriggerSpacing, spacing_text, trigger_spacing
 from spikedaq.formats.number_csv import FloatArray, NumberCsv, Span, open_numbers
 from spikedaq.model import MODEL_STEP_MS, StoreError
-from spikedaq.recording.csv_columns import CsvColumns, find_columns
+from spikedaq.recording.sources.csv_columns import CsvColumns, find_columns
 
 Progress = Callable[[int, int], None]
 

@@ -11,14 +11,14 @@ import numpy.typing as npt
 
 from spikedaq.formats.output import folder_made_whole
 from spikedaq.model import ConfigError, require
-from spikedaq.recording.copying import Progress, copy_all
-from spikedaq.recording.saved import all_annotations, derived_properties, described
-from spikedaq.recording.source_zarr import OURS
+from spikedaq.recording.saving.copying import Progress, copy_all
+from spikedaq.recording.saving.saved import all_annotations, derived_properties, described
+from spikedaq.recording.sources.zarr import OURS
 
 if TYPE_CHECKING:
     from spikedaq.recording.recording import Recording
 
-_OPENER = "spikedaq.recording.save_zarr:ZarrWriter"
+_OPENER = "spikedaq.recording.saving.zarr:ZarrWriter"
 _CHUNK_S = 10.0
 """A chunk is one file: a day with times is 17 000 of them."""
 _FILES = re.compile(r"\.z(attrs|group|metadata)|channel_ids|t_starts|properties|(traces|times)_seg\d+")
@@ -61,7 +61,7 @@ def save_zarr(
     progress: Progress | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Write a Zarr folder; see `spikedaq.recording.saving.save`. Its name ends in ``.zarr``, which is added."""
+    """Write a Zarr folder; see `Recording.save`. Its name ends in ``.zarr``, which is added."""
     zarr = require("zarr", "zarr")
     folder = folder if folder.suffix == ".zarr" else folder.with_name(folder.name + ".zarr")
     with folder_made_whole(folder, overwrite=overwrite, is_ours=is_ours) as partial:

@@ -146,7 +146,7 @@ def _in_processes(recording: Recording, job: dict[str, Any], spans: Sequence[Spa
 
 
 class _Worker:
-    """A process of `spikedaq.recording.copy_worker`; it is ended when the block is left."""
+    """A process of `spikedaq.recording.saving.copy_worker`; it is ended when the block is left."""
 
     def __init__(self, job: dict[str, Any]) -> None:
         self._job = json.dumps(job).encode() + b"\n"
@@ -155,7 +155,7 @@ class _Worker:
     def __enter__(self) -> Self:
         self._errors = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "spikedaq.recording.copy_worker"],
+            [sys.executable, "-m", "spikedaq.recording.saving.copy_worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

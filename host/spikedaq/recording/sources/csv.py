@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from spikedaq.formats.remote import place_of
-from spikedaq.recording.csv_columns import CsvChannel
-from spikedaq.recording.csv_scan import CsvScan, CsvStretch, Progress, scan_csv
+from spikedaq.formats.s3 import place_of
 from spikedaq.recording.segments import Channel, FloatArray, Segment
-from spikedaq.recording.source import Source
+from spikedaq.recording.sources.csv_columns import CsvChannel
+from spikedaq.recording.sources.csv_scan import CsvScan, CsvStretch, Progress, scan_csv
+from spikedaq.recording.sources.source import Source
 
 MAX_SPANS = 4
 """Parsed parts of the file that are kept: whoever reads on, or goes back a little, parses nothing twice."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from spikedaq.model import ConfigError
 from spikedaq.recording.segments import ArraySegment, Channel, FloatArray
-from spikedaq.recording.source import ArraySource
+from spikedaq.recording.sources.source import ArraySource
 
 
 def array_source(

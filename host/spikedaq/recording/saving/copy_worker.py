@@ -10,8 +10,8 @@ import threading
 import warnings
 
 from spikedaq.model import SpikedaqError
-from spikedaq.recording.copying import copy
 from spikedaq.recording.dumping import from_dict
+from spikedaq.recording.saving.copying import copy
 
 
 def main() -> int:

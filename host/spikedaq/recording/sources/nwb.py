@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spikedaq.formats.remote import place_of
+from spikedaq.formats.s3 import place_of
 from spikedaq.model import StoreError
 from spikedaq.recording.recording import Recording
-from spikedaq.recording.saved import FORMAT, Saved, check_described, refuse, refusing
+from spikedaq.recording.saving.saved import FORMAT, Saved, check_described, refuse, refusing
 from spikedaq.recording.segments import FloatArray, Segment
 from spikedaq.store import SeriesFile, SeriesInfo
 

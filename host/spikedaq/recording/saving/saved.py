@@ -12,15 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from spikedaq.model import ConfigError, StoreError
-from spikedaq.recording.arrays import check_ids
 from spikedaq.recording.dumping import plain_annotations
 from spikedaq.recording.properties import Properties, check_probe
 from spikedaq.recording.recording import Recording
 from spikedaq.recording.segments import Channel, Segment
-from spikedaq.recording.source import ArraySource
+from spikedaq.recording.sources.arrays import check_ids
+from spikedaq.recording.sources.source import ArraySource
 
 if TYPE_CHECKING:
-    from spikedaq.recording.source import Source
+    from spikedaq.recording.sources.source import Source
 
 FORMAT, FORMAT_VERSION = "spikedaq saved", 1
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spikedaq.formats.remote import place_of, read_range
+from spikedaq.formats.s3 import place_of, read_range
 from spikedaq.model import StoreError
-from spikedaq.recording.binary_metadata import read_annotations, read_json, read_probe, read_properties
 from spikedaq.recording.recording import Recording
-from spikedaq.recording.saved import Saved, check_described, refuse, refusing
+from spikedaq.recording.saving.saved import Saved, check_described, refuse, refusing
 from spikedaq.recording.segments import FloatArray, Segment
+from spikedaq.recording.sources.binary_metadata import read_annotations, read_json, read_probe, read_properties
 
 DESCRIPTION = "binary.json"
 OURS = "spikedaq.json"

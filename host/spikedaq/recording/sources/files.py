@@ -11,9 +11,18 @@ from typing import Any, TypeVar
 import numpy as np
 
 from spikedaq.model import ChannelInfo, ClampMode, ConfigError, RecordingWarning, StoreError
-from spikedaq.recording.rolled import FilePart, FilePool, FileSegment, Opener, Piece, Place, open_patiently, scan
 from spikedaq.recording.segments import Channel, Segment
-from spikedaq.recording.source import Source
+from spikedaq.recording.sources.rolled import (
+    FilePart,
+    FilePool,
+    FileSegment,
+    Opener,
+    Piece,
+    Place,
+    open_patiently,
+    scan,
+)
+from spikedaq.recording.sources.source import Source
 from spikedaq.store import (
     RecordingFile,
     StoredEpoch,

@@ -1,0 +1,1 @@
+"""A recording in another form: the samples copied piece by piece into a folder or a file that other tools read."""

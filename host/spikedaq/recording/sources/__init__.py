@@ -1,0 +1,1 @@
+"""What stands behind a recording: rolled files, CSV, folders and files of others, arrays in memory."""
