@@ -52,6 +52,14 @@ def wait_for(what: str, condition: Callable[[], object], timeout_s: float = 20.0
     raise AssertionError(f"waited {timeout_s} s in vain for {what}; last: {last!r}")
 
 
+def runs(pid: int) -> bool:
+    """Whether a process is more than an entry that its parent has not read yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 class DaemonProcess:
     """One spikedaqd on loopback ports of its own; may be killed and started again on the same data."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness import DaemonProcess, read_truth, wait_for
+from harness import DaemonProcess, read_truth, runs, wait_for
 from spikedaq.inlet import connect
 from spikedaq.link import find_device_program
 from spikedaq.model import CommandRejected
@@ -180,14 +180,7 @@ def test_daemon_ends_its_virtual_devices(tmp_path: Path) -> None:
         children = Path(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children").read_text().split()
         (pid,) = [c for c in children if b"spikedaq-device" in Path(f"/proc/{c}/cmdline").read_bytes()]
         end()
-        wait_for("the device to end", lambda pid=pid: not _runs(pid))
-
-
-def _runs(pid: str) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+        wait_for("the device to end", lambda pid=int(pid): not runs(pid))
 
 
 def test_self_test_lists_every_input_of_a_running_device(tmp_path: Path) -> None:
