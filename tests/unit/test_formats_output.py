@@ -1,5 +1,8 @@
 """What is written appears whole or not at all, files and folders alike."""
 
+import os
+import time
+
 import pytest
 
 from spikedaq.formats.output import folder_made_whole, made_whole, written_whole
@@ -95,3 +98,29 @@ def test_what_another_is_writing_is_left_alone(tmp_path):
             pass
     assert path.read_bytes() == b"first"
     assert [p.name for p in tmp_path.iterdir()] == ["a.csv"]
+
+
+@pytest.mark.parametrize("make", ["file", "folder"])
+def test_what_a_killed_process_left_is_removed_once_nobody_touches_it(tmp_path, make):
+    """An hour old: removed; a folder in which anything is younger, and other files and processes' names, stay."""
+
+    def aged(name: str, age_s: float) -> None:
+        path = tmp_path / name
+        if make == "folder":
+            path.mkdir()
+            (path / "ours.npy").write_bytes(b"half")
+            os.utime(path / "ours.npy", (time.time() - age_s,) * 2)
+            os.utime(path, (time.time() - 9000,) * 2)
+        else:
+            path.write_bytes(b"half")
+            os.utime(path, (time.time() - age_s,) * 2)
+
+    kept = {".a.bin.12.partial": 60, ".a.bin.x.partial": 9000, ".aXbin.13.partial": 9000, ".a.bin.14.old": 9000}
+    for name, age_s in {**kept, ".a.bin.11.partial": 3700}.items():
+        aged(name, age_s)
+    path = tmp_path / "a.bin"
+    folder = folder_made_whole(path, overwrite=False, is_ours=ours)
+    with folder if make == "folder" else made_whole(path, overwrite=False) as partial:
+        if make == "file":
+            partial.write_bytes(b"new")
+    assert {entry.name for entry in tmp_path.iterdir()} == {*kept, "a.bin"}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+import re
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,12 +16,16 @@ from typing import BinaryIO
 
 from spikedaq.model import StoreError
 
+_LEFT_BEHIND_S = 3600.0
+"""Who still writes has touched what it makes within an hour; this also holds for another computer on the same share."""
+
 
 @contextmanager
 def written_whole(path: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
     """Open a temporary file beside ``path`` that takes its name when the block ends without an exception.
 
-    Any exception, Ctrl-C included, removes the temporary file and leaves ``path`` as it was.
+    Any exception, Ctrl-C included, removes the temporary file and leaves ``path`` as it was. What a killed process left
+    of the same file is removed by the next one, once nobody has touched it for an hour.
 
     Raises
     ------
@@ -37,6 +44,7 @@ def made_whole(path: Path, *, overwrite: bool) -> Iterator[Path]:
     """
     refuse_existing(path, overwrite=overwrite)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    _remove_left_behind(path)
     try:
         if partial.exists():
             raise StoreError(f"cannot write {path}: it is being written; if not, delete {partial.name} beside it")
@@ -71,6 +79,7 @@ def folder_made_whole(path: Path, *, overwrite: bool, is_ours: Callable[[str], b
     refuse_folder(path, overwrite=overwrite, is_ours=is_ours)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     old = path.with_name(f".{path.name}.{os.getpid()}.old")
+    _remove_left_behind(path)
     try:
         try:
             partial.mkdir()
@@ -84,6 +93,19 @@ def folder_made_whole(path: Path, *, overwrite: bool, is_ours: Callable[[str], b
             shutil.rmtree(left, ignore_errors=True)
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror or error}; choose another place with --out") from error
+
+
+def _remove_left_behind(path: Path) -> None:
+    """Remove what killed processes made of ``path`` and never finished; what cannot be looked at or removed stays."""
+    name = re.compile(re.escape(f".{path.name}.") + r"\d+\.partial")
+    with contextlib.suppress(OSError):
+        for left in [entry for entry in path.parent.iterdir() if name.fullmatch(entry.name)]:
+            newest_s = max(entry.stat().st_mtime for entry in (left, *left.rglob("*")))
+            if time.time() - newest_s > _LEFT_BEHIND_S:
+                if left.is_dir():
+                    shutil.rmtree(left, ignore_errors=True)
+                else:
+                    left.unlink()
 
 
 def _replace_folder(partial: Path, path: Path, old: Path) -> None:
