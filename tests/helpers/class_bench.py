@@ -7,11 +7,11 @@ import signal
 import threading
 from typing import Any
 
+from helpers.control_thread import ControlThread
 from spikedaq.model import CommandRejected
-from spikedaq.outlet import ControlServer
 
 
-class ClassBench:
+class ClassBench(ControlThread):
     """A daemon with one board, as docs/reference/control.md says, that fails as it is told to.
 
     Attributes
@@ -19,7 +19,7 @@ class ClassBench:
     refuses : set of str
         Operations that are rejected.
     keeps_silent : set of str
-        Operations that have their effect and are not answered, until `let_go`.
+        Operations that have their effect and are never answered.
     interrupts : bool
         Presses Ctrl-C as it is asked to begin, and answers once that was noticed.
     noticed : threading.Event
@@ -35,26 +35,14 @@ class ClassBench:
         self.uptime_s = 1000.0
         self.session: dict[str, Any] | None = None
         self.notes: list[str] = []
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
-        self._thread.start()
-        self._ready.wait()
+        self.begin()
 
-    async def _serve(self) -> None:
-        server = ControlServer("tcp://127.0.0.1:0", self._answer)
-        self.url = server.endpoint
-        self._loop = asyncio.get_running_loop()
-        self._let_go = asyncio.Event()
-        self._task = asyncio.create_task(server.run())
-        self._ready.set()
-        await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _answer(self, op: str, args: dict[str, Any], who: str, *_: Any) -> Any:
+    async def answer(self, op: str, args: dict[str, Any], who: Any) -> Any:
         if op in self.refuses:
             raise CommandRejected(f"no {op} today", code="store")
         value = getattr(self, f"_{op}")(**args)
         if op in self.keeps_silent:
-            await self._let_go.wait()
+            await asyncio.Event().wait()
         return value
 
     def _hello(self) -> dict[str, Any]:
@@ -91,7 +79,3 @@ class ClassBench:
     @property
     def records(self) -> bool:
         return self.session is not None and self.session["state"] == "recording"
-
-    def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._task.cancel)
-        self._thread.join()

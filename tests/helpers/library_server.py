@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import threading
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,51 +10,38 @@ from typing import Any
 from formats_recordings import Maker
 from session_folders import T0_UTC_NS, entry, make_session, write_manifest
 
+from helpers.control_thread import ControlThread
 from spikedaq.history.requests import Requests
 from spikedaq.library import LibraryConfig
-from spikedaq.outlet import ControlServer, Peer
 from spikedaq.store import describe_closed
 
 
-class LibraryServer:
+class LibraryServer(ControlThread):
     """Serves a shelf until left. ``asked`` counts requests by operation."""
 
     def __init__(self, shelf: Path) -> None:
         self.config = LibraryConfig(shelf, journals=shelf.parent / "journal", used=shelf.parent / "used.json")
         self.asked: dict[str, int] = {}
-        self.url = ""
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="library server")
+        journals = shelf.parent / "journal"
+        journals.mkdir(parents=True, exist_ok=True)
+        self._requests = Requests(journals, "bench", self.config)
 
-    async def _serve(self) -> None:
-        (self.config.recordings.parent / "journal").mkdir(parents=True, exist_ok=True)
-        requests = Requests(self.config.recordings.parent / "journal", "bench", self.config)
+    async def answer(self, op: str, args: dict[str, Any], who: Any) -> Any:
+        self.asked[op] = self.asked.get(op, 0) + 1
+        if op == "hello":
+            return {"bench": "bench", "epoch": "e", "publish": self.url, "history": self.url}
+        return await self._requests.handle(op, args, who)
 
-        async def handle(op: str, args: dict[str, Any], peer: Peer) -> Any:
-            self.asked[op] = self.asked.get(op, 0) + 1
-            if op == "hello":
-                return {"bench": "bench", "epoch": "e", "publish": self.url, "history": self.url}
-            return await requests.handle(op, args, peer)
-
-        server = ControlServer("tcp://127.0.0.1:0", handle)
-        self.url = server.endpoint
-        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
-        task = asyncio.create_task(server.run())
-        self._ready.set()
-        await self._end.wait()
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        await requests.close()
+    async def beside(self) -> None:
+        await super().beside()
+        await self._requests.close()
 
     def __enter__(self) -> LibraryServer:
-        self._thread.start()
-        assert self._ready.wait(20)
+        self.begin()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._end.set)
-        self._thread.join(20)
-        assert not self._thread.is_alive()
+        self.close()
 
 
 def make_real_session(shelf: Path, name: str, samples: Any, *, n_files: int = 2) -> Path:

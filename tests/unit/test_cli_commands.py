@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from helpers.control_thread import ControlThread
 from spikedaq.bus import DeviceStatus, FileStatus, RecordingStatus, encode, status_header, topic_for
 from spikedaq.cli.main import main
 from spikedaq.model import CommandRejected
-from spikedaq.outlet import ControlServer, Publisher
+from spikedaq.outlet import Publisher
 
 FILE = FileStatus("recording", file="/d/recordings/s/alpha/f.nwb", bytes=1000, samples=20000).to_map()
 SESSION = RecordingStatus("s", "recording", "/d/recordings/s", devices={"alpha": FILE}).to_map()
@@ -31,25 +31,16 @@ REFUSED = {**PORT, "url": "serial:/dev/ttyUSB3", "state": "refused", "detail": "
 INPUT = {"name": "photodiode", "raw": 620, "value": 0.5, "unit": "V", "period_us": 500}
 
 
-class ScriptedDaemon:
+class ScriptedDaemon(ControlThread):
     """Answers as docs/reference/bus.md says, and remembers what it was asked, but for who it is."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.publisher = Publisher("tcp://127.0.0.1:0")
         self.devices = [{**status.to_map(), "name": status.device} for status in (ALPHA, BETA)]
-        self.ready = threading.Event()
-        self.thread = threading.Thread(target=lambda: asyncio.run(self.serve()))
-        self.thread.start()
-        self.ready.wait()
+        self.begin()
 
-    async def serve(self) -> None:
-        server = ControlServer("tcp://127.0.0.1:0", self.answer)
-        self.url = server.endpoint
-        self.loop = asyncio.get_running_loop()
-        self.end = asyncio.Event()
-        task = asyncio.create_task(server.run())
-        self.ready.set()
+    async def beside(self) -> None:
         n = 0
         while not self.end.is_set():
             for status in (ALPHA, BETA):
@@ -60,10 +51,8 @@ class ScriptedDaemon:
                 await asyncio.wait_for(self.end.wait(), 0.02)
             except TimeoutError:
                 continue
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
-    async def answer(self, op: str, args: dict[str, Any], who: str) -> Any:
+    async def answer(self, op: str, args: dict[str, Any], who: Any) -> Any:
         if op != "hello":
             self.asked.append((op, args))
         if args.get("device") not in (None, "alpha", "beta"):
@@ -91,8 +80,7 @@ class ScriptedDaemon:
         return values.get(op)
 
     def close(self) -> None:
-        self.loop.call_soon_threadsafe(self.end.set)
-        self.thread.join()
+        super().close()
         self.publisher.close()
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from helpers.control_thread import ControlThread
 from spikedaq.cli.main import main
 from spikedaq.daemon.config_file import trigger_from
 from spikedaq.model import CommandRejected
-from spikedaq.outlet import ControlServer
 
 
 def entry(definition: dict[str, Any], **other: Any) -> dict[str, Any]:
@@ -35,27 +33,16 @@ FULL = entry(
 FIRED = {"trigger": "burst", "firings": 8, "device": "", "written": ["alpha"], "value": None}
 
 
-class TriggerDaemon:
+class TriggerDaemon(ControlThread):
     """Answers as docs/reference/bus.md says, and remembers what it was asked, but for who it is."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.triggers = [FULL]
         self.keeps = False
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
-        self._thread.start()
-        self._ready.wait()
+        self.begin()
 
-    async def _serve(self) -> None:
-        server = ControlServer("tcp://127.0.0.1:0", self._answer)
-        self.url = server.endpoint
-        self._loop = asyncio.get_running_loop()
-        self._task = asyncio.create_task(server.run())
-        self._ready.set()
-        await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _answer(self, op: str, args: dict[str, Any], who: str, *_: Any) -> Any:
+    async def answer(self, op: str, args: dict[str, Any], who: Any) -> Any:
         if op == "hello":
             return {"epoch": "e"}
         self.asked.append((op, args))
@@ -70,10 +57,6 @@ class TriggerDaemon:
                 raise CommandRejected("that cannot be", code="bad_arguments")
             return entry(args["trigger"])
         return FULL
-
-    def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._task.cancel)
-        self._thread.join()
 
 
 @pytest.fixture
