@@ -18,7 +18,7 @@ help:
 	@echo "make test      every test: C++, Python, and the page in a browser"
 	@echo "make check     linters, types, import contracts, formatting"
 	@echo "make contract  what every board must do, on each that is simulated here"
-	@echo "make fault     the fault campaign: bad cables, unplugging, kills, full disks, fuzzing; at most 15 minutes"
+	@echo "make fault     the fault campaign: bad cables, unplugging, kills, full disks, fuzzing; at most half an hour"
 	@echo "make fuzz-python FUZZ_BYTES=100000000   random and mutated bytes into the decoders of the host"
 	@echo "make fuzz-cpp  the firmware's fuzzers, FUZZ_SECONDS=60 each"
 	@echo "make soak      stream faster than any board, and watch memory, descriptors, threads; SOAK=\"--minutes 60\""
