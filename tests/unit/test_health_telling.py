@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import runs, wait_for
 from prometheus_client.parser import text_string_to_metric_families
 
+from harness import runs, wait_for
 from spikedaq.bus import DeviceStatus, FileStatus, decode
 from spikedaq.daemon.alarms import Alarm, AlarmKind, Alarms
 from spikedaq.daemon.config import AlarmsConfig

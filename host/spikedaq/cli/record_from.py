@@ -16,8 +16,8 @@ from spikedaq.bus import FileStatus
 from spikedaq.cli import record_stimulus
 from spikedaq.cli.common import bytes_text, gaps_text, positive_seconds, print_json
 from spikedaq.daemon.log_setup import set_up_logging
-from spikedaq.daemon.memory import give_memory_back
 from spikedaq.inlet import Bench, connect
+from spikedaq.memory import give_memory_back
 from spikedaq.model import CommandRejected, StoreError
 from spikedaq.remote import Progress, RemoteRecording, RemoteSession, SessionEndedError, find_unfinished
 from spikedaq.remote.session import begin, resume

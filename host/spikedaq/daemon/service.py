@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import secrets
 import signal
 import sys
@@ -31,7 +30,6 @@ from spikedaq.daemon.journals import Journals
 from spikedaq.daemon.leases import Leases
 from spikedaq.daemon.live_config import LiveConfig
 from spikedaq.daemon.log_setup import set_up_logging
-from spikedaq.daemon.memory import give_memory_back, return_free_pages
 from spikedaq.daemon.recorder_process import KILL_S
 from spikedaq.daemon.reload import Loader, Reloader
 from spikedaq.daemon.retention import Retention
@@ -40,6 +38,7 @@ from spikedaq.daemon.triggers import SavedTriggers, TriggerEngine, load_triggers
 from spikedaq.keys import KeyRing
 from spikedaq.library import LibraryConfig
 from spikedaq.link import PortScanner, host_now_ns
+from spikedaq.memory import give_memory_back, keep_returning, leave_start_out
 from spikedaq.model import ConfigError, StoreError
 from spikedaq.outlet import ControlServer, Gate, Publisher, check_endpoint
 
@@ -47,7 +46,6 @@ EXIT_OK = 0
 EXIT_CONFIG = 2
 _PERIOD_S = 1.0
 _TRIM_PERIOD_S = 30.0
-_FREE_PAGES_PERIOD_S = 60.0
 _MAX_THREADS = 12
 """A disk that hangs keeps a few for good; asyncio has six on a computer of two cores."""
 
@@ -221,7 +219,7 @@ class Daemon:
                     "retention": retention.run,
                     "sync": partial(self._sync, journals),
                     "trim": partial(self._trim, journals, sessions),
-                    "free pages": _return_free_pages,
+                    "memory": keep_returning,
                 }
                 tasks += [group.create_task(kept_going(name, run), name=name) for name, run in auxiliary.items()]
                 tasks.append(group.create_task(health.run(), name="health"))
@@ -285,13 +283,6 @@ class Daemon:
             await journals.trim(sessions.needed_from)
 
 
-async def _return_free_pages() -> None:
-    """Give freed memory back now and then, in a thread: the allocator is asked heap by heap."""
-    while True:
-        await asyncio.sleep(_FREE_PAGES_PERIOD_S)
-        await asyncio.to_thread(return_free_pages)
-
-
 def tell_recorded(bench: Bench, sessions: Sessions, devices: Sequence[str]) -> None:
     """Publish at once how devices stand whose recording has begun or is over: who watches need not wait a second."""
     for name in devices:
@@ -318,9 +309,7 @@ def run(config: DaemonConfig, loader: Loader | None = None) -> int:
     """Run a daemon with its log on stderr; return the exit status: 0, or 2 where it cannot be started like this."""
     give_memory_back()
     log_writer = set_up_logging()
-    # What is loaded by now stays to the end; leaving it out of every collection keeps their pauses short.
-    gc.collect()
-    gc.freeze()
+    leave_start_out()
     try:
         asyncio.run(Daemon(config, loader, log_lines_lost=lambda: log_writer.lost).run())
     except ConfigError as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 from spikedaq.history.requests import Requests
 from spikedaq.keys import KeyRing
 from spikedaq.library import LibraryConfig
+from spikedaq.memory import keep_returning, leave_start_out
 from spikedaq.model import ConfigError
 from spikedaq.outlet import ControlServer, Gate
 
@@ -49,6 +50,7 @@ def serve(
     """
     with contextlib.suppress(OSError):
         os.nice(_NICENESS)
+    leave_start_out()
     try:
         return asyncio.run(_serve(Requests(folder, bench, library), endpoints, keys))
     except ConfigError as error:
@@ -70,11 +72,13 @@ async def _serve(requests: Requests, endpoints: Sequence[str], keys: Path | None
 
     loop.add_reader(0, stdin_came)
     serving = asyncio.create_task(server.run(), name="history")
+    returning = asyncio.create_task(keep_returning(), name="memory")
     await asyncio.wait([serving, asyncio.create_task(ended.wait())], return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
         serving.result()
-    serving.cancel()
-    await asyncio.gather(serving, return_exceptions=True)
+    for task in (serving, returning):
+        task.cancel()
+    await asyncio.gather(serving, returning, return_exceptions=True)
     await requests.close()
     return EXIT_ENDED
 

@@ -12,7 +12,7 @@ PROGRAM = """
 import sys
 import numpy as np
 if "set" in sys.argv:
-    from spikedaq.daemon.memory import give_memory_back
+    from spikedaq.memory import give_memory_back
     give_memory_back()
 def resident_kb():
     return int(open("/proc/self/status").read().split("RssAnon:")[1].split()[0])
@@ -50,7 +50,7 @@ def test_what_the_environment_says_goes_before() -> None:
 # Blocks too small to be mapped one by one are freed here, between others that stay.
 HOLES = """
 import sys
-from spikedaq.daemon.memory import give_memory_back, return_free_pages
+from spikedaq.memory import give_memory_back, return_free_pages
 give_memory_back()
 def resident_kb():
     return int(open("/proc/self/status").read().split("RssAnon:")[1].split()[0])
