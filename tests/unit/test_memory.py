@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import os
 import subprocess
 import sys
+import weakref
+
+import pytest
+
+from spikedaq import memory
 
 # A large block that is freed teaches glibc to serve what is smaller from its heap, where blocks that stay keep the
 # others' room: 40 MB in blocks of 200 kB are freed here, between 12 MB that stay.
@@ -72,3 +79,28 @@ def test_pages_between_what_stays_are_returned() -> None:
     full_kb, kept_kb, now_kb = map(int, done.stdout.split())
     assert kept_kb > full_kb - 2_000
     assert now_kb < full_kb - 30_000
+
+
+class _Knot:
+    def __init__(self) -> None:
+        self.own = self
+
+
+def test_cycles_are_collected_although_nothing_else_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python does it by counting, and rarely where much was loaded; what one client leaves would wait for thousands."""
+    monkeypatch.setattr(memory, "_PERIOD_S", 0.01)
+
+    async def run() -> None:
+        returning = asyncio.create_task(memory.keep_returning())
+        collected = asyncio.Event()
+        knot = weakref.ref(_Knot(), lambda _: collected.set())
+        assert knot() is not None
+        async with asyncio.timeout(20):
+            await collected.wait()
+        returning.cancel()
+
+    gc.disable()
+    try:
+        asyncio.run(run())
+    finally:
+        gc.enable()

@@ -17,7 +17,7 @@ from spikedaq.cli import record_stimulus
 from spikedaq.cli.common import bytes_text, gaps_text, positive_seconds, print_json
 from spikedaq.daemon.log_setup import set_up_logging
 from spikedaq.inlet import Bench, connect
-from spikedaq.memory import give_memory_back
+from spikedaq.memory import give_memory_back, keep_returning, leave_start_out
 from spikedaq.model import CommandRejected, StoreError
 from spikedaq.remote import Progress, RemoteRecording, RemoteSession, SessionEndedError, find_unfinished
 from spikedaq.remote.session import begin, resume
@@ -93,6 +93,7 @@ def run_from(arguments: argparse.Namespace) -> int:
         )
     give_memory_back()
     set_up_logging(level=logging.WARNING)
+    leave_start_out()
     try:
         session = _session(arguments)
     except SessionEndedError as error:
@@ -157,6 +158,7 @@ async def _record(session: RemoteSession, arguments: argparse.Namespace) -> int:
     teller = _Teller(arguments)
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(recording.run(teller.tell, _TELL_S))
+    returning = asyncio.create_task(keep_returning())
     got: list[signal.Signals] = []
 
     def take(number: signal.Signals) -> None:
@@ -178,6 +180,7 @@ async def _record(session: RemoteSession, arguments: argparse.Namespace) -> int:
         print(f"spikedaq: {text}", file=sys.stderr, flush=True)
         return 128 + got[-1] if got else 1
     finally:
+        returning.cancel()
         teller.end()
 
 
