@@ -1,8 +1,8 @@
 """Runs the Python tests in two lanes at once, each of which waits for real processes most of the time.
 
 Computers that run them are often shared, and a process may then be late. So a few tests that failed while they waited
-are run once more, by themselves, when nothing else runs; which ones is printed. What fails twice has failed, and so has
-a test that only computes. With arguments it is just pytest with these.
+are run once more, by themselves, when nothing else runs; which ones is printed. What fails twice has failed, and so has,
+at once, what a property or a fuzzer finds. With arguments it is just pytest with these.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def main(arguments: list[str]) -> int:
     beside = [
         Part(("tests/contract", "tests/fault", "tests/perf")),
         Part(("tests/browser",)),
-        Part(("tests/unit", "tests/property", "tests/fuzz"), waits=False),
+        Part(("tests/unit",)),
+        Part(("tests/property", "tests/fuzz"), waits=False),
     ]
     with tempfile.TemporaryFile("w+") as kept, tempfile.TemporaryDirectory() as folder:
         cache = Path(folder)
