@@ -104,6 +104,17 @@ def test_devices_lists_them_with_what_is_wrong(daemon: ScriptedDaemon, capsys: p
     assert "ttyUSB0" not in out
 
 
+@pytest.mark.parametrize("command", ["devices", "status"])
+def test_a_pipe_gets_no_blanks_behind_lines(
+    daemon: ScriptedDaemon, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """A file of a status a minute would be mostly them: indented lines were filled up to 2,000 characters."""
+    assert main([command]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 3
+    assert [line for line in lines if line != line.rstrip()] == []
+
+
 def test_rescan_rename_and_reload_ask_for_it(daemon: ScriptedDaemon, capsys: pytest.CaptureFixture[str]) -> None:
     """Each asks the daemon, and says what became of it."""
     assert main(["devices", "--rescan"]) == 0

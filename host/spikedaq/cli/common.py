@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import math
+import re
 import sys
 from collections.abc import Mapping
-from typing import Any
+from functools import partial
+from typing import Any, TextIO, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -42,9 +45,25 @@ def open_client(arguments: argparse.Namespace) -> ControlClient:
 
 def console() -> Console:
     """Return a console on stdout; where that is no terminal it writes no control characters and wraps nothing."""
-    width = None if sys.stdout.isatty() else _PIPE_WIDTH
     # Texts of others are no markup: a bracket in a name would end the command.
-    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False, width=width)
+    console = partial(Console, highlight=False, markup=False, emoji=False)
+    if sys.stdout.isatty():
+        return console(file=sys.stdout)
+    return console(file=cast(TextIO, _WithoutPadding(sys.stdout)), width=_PIPE_WIDTH)
+
+
+class _WithoutPadding(io.TextIOBase):
+    """Text without the blanks that rich puts behind what is narrower than a table, or than a console without an end."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def write(self, text: str) -> int:
+        self._out.write(re.sub(r" +(?=\n)", "", text))
+        return len(text)
+
+    def flush(self) -> None:
+        self._out.flush()
 
 
 def samples_progress(arguments: argparse.Namespace) -> Progress:
