@@ -12,11 +12,12 @@ from typing import Any
 
 import structlog
 
-from spikedaq.daemon.bench import Bench, Member
+from spikedaq.daemon.bench import Bench
 from spikedaq.daemon.board_names import BoardNames
 from spikedaq.daemon.config import DeviceConfig
 from spikedaq.daemon.held_links import HeldLinks
 from spikedaq.daemon.live_config import LiveConfig
+from spikedaq.daemon.member import Member
 from spikedaq.device import DeviceState, HeldLink, NotABoard, Timing, probe
 from spikedaq.link import FoundPort, PortScanner, covers, open_link
 from spikedaq.model import LinkError, LinkOpenError

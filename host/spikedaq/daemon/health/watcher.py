@@ -10,12 +10,13 @@ from typing import Protocol
 import structlog
 
 from spikedaq.daemon.alarms import AlarmKind, Alarms
-from spikedaq.daemon.bench import Bench, Member
+from spikedaq.daemon.bench import Bench
 from spikedaq.daemon.config import AlarmsConfig
 from spikedaq.daemon.health.devices import DeviceSight, DeviceWatch
 from spikedaq.daemon.health.files import FileLooks, GrowthWatch
 from spikedaq.daemon.health.passing import PassingAlarm
 from spikedaq.daemon.journals import Journal, Journals
+from spikedaq.daemon.member import Member
 from spikedaq.daemon.session import Session
 from spikedaq.daemon.sessions import Sessions
 from spikedaq.link import host_now_ns

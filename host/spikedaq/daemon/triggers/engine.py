@@ -11,10 +11,11 @@ from typing import Any
 import structlog
 
 from spikedaq.daemon.alarms import AlarmKind, Alarms
-from spikedaq.daemon.bench import Bench, Member
+from spikedaq.daemon.bench import Bench
 from spikedaq.daemon.config import DaemonConfig
 from spikedaq.daemon.journals import Journals
 from spikedaq.daemon.leases import Leases
+from spikedaq.daemon.member import Member
 from spikedaq.daemon.trigger_config import EVERY, TriggerConfig
 from spikedaq.daemon.triggers.orders import Order, OrderQueue
 from spikedaq.daemon.triggers.saved import SavedTriggers

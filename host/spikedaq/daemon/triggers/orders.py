@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import structlog
 
 from spikedaq.daemon.alarms import AlarmKind, Alarms
-from spikedaq.daemon.bench import Member
 from spikedaq.daemon.leases import Leases
+from spikedaq.daemon.member import Member
 from spikedaq.daemon.trigger_config import TriggerCommand
 from spikedaq.daemon.triggers.trigger import Trigger
 from spikedaq.device import Device

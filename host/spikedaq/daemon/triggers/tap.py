@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from spikedaq.daemon.bench import Member
+from spikedaq.daemon.member import Member
 from spikedaq.daemon.triggers.trigger import Trigger
 from spikedaq.device import DeviceState
 from spikedaq.model import Block, ChannelInfo, ClampMode, ClockMap, ConfigError, DeviceInfo, Event, Gap
