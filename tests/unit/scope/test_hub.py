@@ -12,7 +12,7 @@ import numpy as np
 from spikedaq.bus import Message
 from spikedaq.inlet import ClockReading
 from spikedaq.scope.access import WebRole
-from spikedaq.scope.feed import ClockOffset
+from spikedaq.scope.clock_offset import ClockOffset
 from spikedaq.scope.frames import decode_bins
 from spikedaq.scope.hub import Hub
 from spikedaq.scope.traces import Traces
