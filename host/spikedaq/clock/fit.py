@@ -5,21 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
-
+from spikedaq.clock.corridor import MAX_SLOPE_ERROR, NOMINAL_NS_PER_TICK, Corridor, Ping
 from spikedaq.model import ClockMap, LocalProtocolError
 
-_NOMINAL_NS_PER_TICK: Final = 1000.0
-# Ceramic resonators, as on an Arduino Nano, are up to 0.5 % off; beyond 1 % a UART would not work either.
-_MAX_SLOPE_ERROR: Final = 0.01
 _MIN_PINGS: Final = 4
 _WINDOW_NS: Final = 600 * 10**9
 _BUCKET_NS: Final = 10 * 10**9
-# How fast a clock may change its speed, in ns per s²: 20 ppm per hour, a crystal warming by some 20 degrees.
-_MAX_BEND: Final = 20e3 / 3600
 _MAX_BUCKET_PINGS: Final = 16
-_TICK_NS: Final = 1000  # a tick is read as a whole number of microseconds, rounded down
 _TOLERANCE_NS: Final = 5_000.0
 _TOLERANCE_SHARE: Final = 0.1
 _OUTLIER_NS: Final = 20_000_000
@@ -33,15 +25,6 @@ _MAX_SLEW: Final = 0.001
 _LEAST_CHANGE_NS: Final = 2_000.0
 # Beyond this a map that was taken over is left at once: nothing was timed while nobody was there to slew for.
 _MAX_RESUME_ERROR_NS: Final = 50_000_000
-
-_GRID: Final = np.linspace(-1.0, 1.0, 17)
-_LEVELS: Final = 7  # each narrows the slope 8-fold: 1 % / 8**7 is 0.005 ppm
-_UNIT_GRID: Final = np.linspace(0.0, 1.0, 33)
-# Distances from a slope, in ns per tick, at which its neighbours are tried: 0.01 ppm to 1 %, each twice the last.
-_OUTWARD: Final = np.concatenate(([0.0], 1e-5 * 2.0 ** np.arange(21)))
-_REACH_TICKS: Final = 1_000_000
-
-_Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +59,6 @@ class Estimate:
         return self.t_host_ns + round((tick - self.tick) * self.ns_per_tick)
 
 
-_Ping = tuple[int, int, int]  # t_send_ns, t_receive_ns, tick
-
-
 class ClockFit:
     """Fits one boot of one device, and continues the map of its samples.
 
@@ -104,9 +84,9 @@ class ClockFit:
         self.boot_id = boot_id
         self.n_pings = 0
         self.n_outliers = 0
-        self._buckets: list[tuple[int, list[_Ping]]] = []
-        self._outliers: list[_Ping] = []
-        self._slope = _NOMINAL_NS_PER_TICK
+        self._buckets: list[tuple[int, list[Ping]]] = []
+        self._outliers: list[Ping] = []
+        self._slope = NOMINAL_NS_PER_TICK
         self._estimate: Estimate | None = None
         self._stale = False
         self._map = last
@@ -210,17 +190,17 @@ class ClockFit:
             return mapped_ns
         return max(fitted_ns, timed_ns)
 
-    def _is_outlier(self, ping: _Ping) -> bool:
+    def _is_outlier(self, ping: Ping) -> bool:
         """Whether this ping cannot belong to the clock seen so far, even at a slope 1 % off."""
         fit = self._estimate
         if fit is None:
             return False
         t_send, t_receive, tick = ping
         expected = fit.host_ns(tick)
-        slack = _OUTLIER_NS + fit.uncertainty_ns + abs(t_send - fit.t_host_ns) * _MAX_SLOPE_ERROR
+        slack = _OUTLIER_NS + fit.uncertainty_ns + abs(t_send - fit.t_host_ns) * MAX_SLOPE_ERROR
         return expected < t_send - slack or expected > t_receive + slack
 
-    def _keep(self, ping: _Ping) -> None:
+    def _keep(self, ping: Ping) -> None:
         """Store a ping; of each ten seconds only those that bound the corridor stay."""
         number = ping[0] // _BUCKET_NS
         if self._buckets and self._buckets[-1][0] == number:
@@ -237,7 +217,7 @@ class ClockFit:
         while self._buckets[0][0] < oldest:
             del self._buckets[0]
 
-    def _extremes(self, pings: list[_Ping]) -> list[_Ping]:
+    def _extremes(self, pings: list[Ping]) -> list[Ping]:
         """Keep the first and last ping with the quickest way out, the quickest way back, and the best round trip."""
         if len(pings) <= _MIN_PINGS:
             return pings
@@ -255,14 +235,14 @@ class ClockFit:
             pings = [ping for _, bucket in self._buckets for ping in bucket]
             if len(pings) < _MIN_PINGS:
                 return self._estimate
-            corridor = _Corridor(pings)
+            corridor = Corridor(pings)
             best, width = corridor.widest()
             if width >= 0 or len(self._buckets) <= 1:
                 break
             del self._buckets[: max(1, len(self._buckets) // 8)]
         tolerance = _TOLERANCE_NS + _TOLERANCE_SHARE * max(width, 0.0)
-        extra = corridor.nearest(self._slope - _NOMINAL_NS_PER_TICK, best, width - tolerance)
-        self._slope = _NOMINAL_NS_PER_TICK + extra
+        extra = corridor.nearest(self._slope - NOMINAL_NS_PER_TICK, best, width - tolerance)
+        self._slope = NOMINAL_NS_PER_TICK + extra
         offset, half_width = corridor.offset(extra, best)
         return Estimate(
             tick=pings[-1][2],
@@ -272,52 +252,3 @@ class ClockFit:
             n_pings=len(pings),
             best_round_trip_ns=min(p[1] - p[0] for p in pings),
         )
-
-
-class _Corridor:
-    """What some pings leave open, relative to the newest of them and to a slope of 1000 ns per tick."""
-
-    def __init__(self, pings: list[_Ping]) -> None:
-        t0, _, tick0 = pings[-1]
-        self._ticks: _Floats = np.array([p[2] - tick0 for p in pings], np.float64)
-        base = self._ticks * _NOMINAL_NS_PER_TICK
-        # The line is the clock's tangent at the newest ping; a clock whose speed changes parts from it with age.
-        bend = 0.5 * _MAX_BEND * (base / 1e9) ** 2
-        self._sent: _Floats = np.array([p[0] - t0 - _TICK_NS for p in pings], np.float64) - base - bend
-        self._received: _Floats = np.array([p[1] - t0 for p in pings], np.float64) - base + bend
-
-    def bounds(self, slopes: _Floats) -> tuple[_Floats, _Floats]:
-        """Lowest and highest offset at each slope; both arrays of shape (n_slopes,)."""
-        run = slopes[:, None] * self._ticks
-        return (self._sent - run).max(axis=1), (self._received - run).min(axis=1)
-
-    def widest(self) -> tuple[float, float]:
-        """Slope that leaves the widest corridor, and that width, which is a concave function of the slope."""
-        centre, radius, width = 0.0, _MAX_SLOPE_ERROR * _NOMINAL_NS_PER_TICK, 0.0
-        for _ in range(_LEVELS):
-            slopes = centre + radius * _GRID
-            low, high = self.bounds(slopes)
-            best = int((high - low).argmax())
-            centre, width = float(slopes[best]), float(high[best] - low[best])
-            radius /= 8
-        return centre, width
-
-    def nearest(self, preferred: float, best: float, least_width: float) -> float:
-        """Slope nearest to the preferred one whose corridor is wide enough: a short window must not make it wild."""
-        slopes = preferred + (best - preferred) * _UNIT_GRID
-        low, high = self.bounds(slopes)
-        enough = high - low >= least_width
-        return float(slopes[int(enough.argmax())]) if enough.any() else best
-
-    def offset(self, slope: float, best: float) -> tuple[float, float]:
-        """Middle of the corridor at a slope, and how far the truth may be from it at the newest ping and a second on.
-
-        The truth may have any slope that leaves the corridor open; its bounds are searched outwards from the best.
-        """
-        slopes = np.concatenate((best - _OUTWARD, best + _OUTWARD, [slope]))
-        low, high = self.bounds(slopes)
-        middle = float(low[-1] + high[-1]) / 2
-        possible = high >= low
-        possible[-1] = True
-        aside = np.maximum(np.abs(high - middle), np.abs(low - middle)) + np.abs(slopes - slope) * _REACH_TICKS
-        return middle, float(aside[possible].max())
