@@ -40,6 +40,7 @@ ring_bytes = 100000000
 
 [retention]
 keep_files = 3
+running = true
 """
 
 

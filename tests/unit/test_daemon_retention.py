@@ -6,7 +6,8 @@ import asyncio
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,9 +15,10 @@ from typing import Any
 import pytest
 
 from spikedaq.daemon.alarms import Alarm, AlarmKind, Alarms
+from spikedaq.daemon.closed_files import Closed
 from spikedaq.daemon.config import DaemonConfig, RetentionConfig
 from spikedaq.daemon.live_config import LiveConfig
-from spikedaq.daemon.retention import Closed, Retention, choose
+from spikedaq.daemon.retention import Retention, choose
 from spikedaq.recorder import Manifest, ManifestFile, mark_deleted, pin, read_manifest, unpin
 
 DAY_NS = 86_400 * 10**9
@@ -35,7 +37,7 @@ def entry(name: str, age_days: float, sha256: str = "", n_bytes: int = SIZE) -> 
 
 
 def closed(name: str, age_days: float, device: str = "a", *, running: bool = False, pinned: bool = False) -> Closed:
-    return Closed(Path(name), device, entry(name, age_days), running, pinned)
+    return Closed(name, device, entry(name, age_days), running, pinned)
 
 
 FILES = [closed(f"f_{k:04d}.nwb", 10 - k) for k in range(10)]
@@ -71,10 +73,20 @@ def test_what_stays() -> None:
     ]  # fmt: skip
     for keys in ({"keep_days": 1.0}, {"keep_files": 0}, {"free_bytes": 10**9}):
         chosen = choose(files, RetentionConfig(**keys), now_ns=NOW_NS, free_bytes=0)
-        assert [file.path.name for file, _ in chosen] == ["b_0000.nwb", "a_0002.nwb"]
+        assert [file.path for file, _ in chosen] == ["b_0000.nwb", "a_0002.nwb"]
     chosen = choose(files, RetentionConfig(keep_days=1.0, running=True), now_ns=NOW_NS, free_bytes=0)
-    assert [file.path.name for file, _ in chosen] == ["b_0000.nwb", "a_0001.nwb", "a_0002.nwb"]
+    assert [file.path for file, _ in chosen] == ["b_0000.nwb", "a_0001.nwb", "a_0002.nwb"]
     assert choose(files, RetentionConfig(keep_files=3), now_ns=NOW_NS, free_bytes=0) == []
+
+
+def test_a_look_interns_nothing_for_each_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once a minute for weeks: pathlib's table of names would be copied to twice its size."""
+    interned: list[str] = []
+    bench = Bench(tmp_path, keep_days=100.0)
+    intern = sys.intern
+    monkeypatch.setattr(sys, "intern", lambda text: interned.append(text) or intern(text))
+    assert bench.look() == 0
+    assert [name for name in interned if name.endswith(".nwb")] == []
 
 
 class Bench:
@@ -196,15 +208,16 @@ def test_a_folder_that_cannot_be_looked_at_is_kept(
 ) -> None:
     """Somebody deletes an old session while it looks, or one is not ours to read: the others go on."""
     bench = Bench(tmp_path, keep_days=1.0)
-    iterdir = Path.iterdir
+    scandir = os.scandir
 
-    def stubborn(path: Path) -> Iterator[Path]:
-        if path.name == "old":
+    def stubborn(path: str) -> Any:
+        if Path(path).name == "old":
             raise error(2, "no")
-        return iterdir(path)
+        return scandir(path)
 
-    monkeypatch.setattr(Path, "iterdir", stubborn)
-    assert bench.look() == 3
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", stubborn)
+        assert bench.look() == 3
     assert bench.left() == ["old0", "old1", "old2"]
 
 

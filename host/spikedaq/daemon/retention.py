@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
 
 from spikedaq.daemon.alarms import AlarmKind, Alarms
+from spikedaq.daemon.closed_files import Closed, closed_files
 from spikedaq.daemon.config import RetentionConfig
 from spikedaq.daemon.data_folder import DataFolder
 from spikedaq.daemon.live_config import LiveConfig
-from spikedaq.daemon.session import SESSION_FILE
 from spikedaq.daemon.sessions import Sessions
 from spikedaq.model import StoreError
-from spikedaq.recorder import UNFINISHED, ManifestFile, is_pinned, mark_deleted, read_manifest
+from spikedaq.recorder import is_pinned, mark_deleted
 from spikedaq.store import sha256_of
 
 PERIOD_S = 60.0
@@ -31,18 +30,6 @@ ALARM_S = 3600.0
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """A closed file that is still there."""
-
-    path: Path
-    device: str
-    entry: ManifestFile
-    is_running: bool
-    """Of a session that has not ended."""
-    is_pinned: bool
-
-
 def choose(
     files: Sequence[Closed], config: RetentionConfig, *, now_ns: int, free_bytes: int | None
 ) -> list[tuple[Closed, str]]:
@@ -50,11 +37,11 @@ def choose(
 
     Files that may not be deleted count among the newest that are kept, and are passed over.
     """
-    oldest_first = sorted(files, key=lambda f: (f.entry.stop_utc_ns, str(f.path)))
+    oldest_first = sorted(files, key=lambda f: (f.entry.stop_utc_ns, f.path))
     by_device: dict[str, list[Closed]] = defaultdict(list)
     for file in oldest_first:
         by_device[file.device].append(file)
-    surplus: set[Path] = set()
+    surplus: set[str] = set()
     if config.keep_files is not None:
         surplus = {f.path for own in by_device.values() for f in own[: max(0, len(own) - config.keep_files)]}
     room = free_bytes
@@ -96,7 +83,7 @@ class Retention:
         self._sessions = sessions
         self._alarms = alarms
         self._utc_ns = utc_ns
-        self._spoilt: dict[Path, int] = {}
+        self._spoilt: dict[str, int] = {}
         self._told: set[str] = set()
         self._said = ""
 
@@ -121,8 +108,8 @@ class Retention:
 
     async def look(self) -> int:
         """Delete what may go now; return how many files went."""
-        running = {session.folder for session in self._sessions.all()}
-        files = await asyncio.to_thread(closed_files, self._data.recordings, running)
+        running = {str(session.folder) for session in self._sessions.all()}
+        files = await asyncio.to_thread(closed_files, str(self._data.recordings), running)
         chosen = choose(files, self._config, now_ns=self._utc_ns(), free_bytes=self._data.free_bytes())
         deleted = []
         for file, why in chosen:
@@ -134,7 +121,7 @@ class Retention:
             n_bytes = sum(file.entry.n_bytes for file in deleted)
             self._say(
                 f"{len(deleted)} old files ({n_bytes / 1e6:.0f} MB) were deleted to make room, up to "
-                f"{deleted[-1].path.name}; pin what is to stay (spikedaq pin)"
+                f"{deleted[-1].entry.name}; pin what is to stay (spikedaq pin)"
             )
         elif self._is_short():
             self._say(
@@ -150,14 +137,14 @@ class Retention:
 
     def _delete(self, file: Closed, why: str) -> bool:
         """Delete one file, if it is what its manifest says; for a thread."""
-        path, entry = file.path, file.entry
+        path, entry = Path(file.path), file.entry
         try:
             modified_ns = path.stat().st_mtime_ns
-            if self._spoilt.get(path) == modified_ns:
+            if self._spoilt.get(file.path) == modified_ns:
                 return False
-            self._spoilt.pop(path, None)
+            self._spoilt.pop(file.path, None)
             if path.is_symlink() or path.stat().st_size != entry.n_bytes or sha256_of(path) != entry.sha256:
-                self._spoilt[path] = modified_ns
+                self._spoilt[file.path] = modified_ns
                 log.warning("file not deleted", file=str(path), reason="not what its manifest says")
                 return False
             if is_pinned(path):
@@ -171,61 +158,18 @@ class Retention:
         log.warning("file deleted to make room", file=str(path), reason=why, n_bytes=entry.n_bytes)
         return True
 
-    def _tell_spoilt(self, paths: Sequence[Path]) -> None:
+    def _tell_spoilt(self, paths: Sequence[str]) -> None:
         """Tell of files that should go and are not what their manifests say; the others are told of no more."""
-        names = {path.name for path in paths}
-        for name in self._told - names:
+        named = {os.path.basename(path): path for path in paths}  # noqa: PTH119 - see closed_files.py
+        for name in self._told - named.keys():
             self._alarms.clear(AlarmKind.RETENTION, name)
-        for path in paths:
+        for name, path in named.items():
             text = f"{path} is not what its manifest says, so it is not deleted; see spikedaq verify {path}"
-            self._alarms.put(AlarmKind.RETENTION, path.name, text)
-        self._told = names
+            self._alarms.put(AlarmKind.RETENTION, name, text)
+        self._told = set(named)
 
     def _say(self, text: str) -> None:
         if text != self._said:
             self._said = text
             self._alarms.clear(AlarmKind.RETENTION)
             self._alarms.put(AlarmKind.RETENTION, "", text)
-
-
-def closed_files(recordings: Path, running: set[Path]) -> list[Closed]:
-    """Return the closed files below a folder of sessions, as their manifests list them.
-
-    Folders may go while it looks, and some may not be ours to read: what cannot be looked at is kept.
-    """
-    found: list[Closed] = []
-    for session in _folders(recordings):
-        plan = session / SESSION_FILE
-        for folder in _folders(session):
-            try:
-                if plan.is_file():
-                    found += _listed(folder, is_running=session in running or _is_unfinished(plan))
-            except (OSError, StoreError) as error:
-                log.warning("folder cannot be looked at, its files are kept", folder=str(folder), reason=str(error))
-    return found
-
-
-def _folders(parent: Path) -> list[Path]:
-    try:
-        return sorted(path for path in parent.iterdir() if path.is_dir() and not path.is_symlink())
-    except OSError as error:
-        log.warning("folder cannot be looked at, its files are kept", folder=str(parent), reason=str(error))
-        return []
-
-
-def _listed(folder: Path, *, is_running: bool) -> Iterator[Closed]:
-    """Yield the files of one device's folder that are still there."""
-    manifest = read_manifest(folder)
-    for entry in manifest.files if manifest is not None else ():
-        path = folder / entry.name
-        if path.is_file():
-            yield Closed(path, folder.name, entry, is_running, is_pinned(path))
-
-
-def _is_unfinished(plan: Path) -> bool:
-    """Whether a daemon goes on with a session; True where that cannot be known."""
-    try:
-        state = json.loads(plan.read_text("utf-8"))["state"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return True
-    return state in UNFINISHED

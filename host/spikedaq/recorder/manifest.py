@@ -160,17 +160,20 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(fd)
 
 
-def read_manifest(folder: Path) -> Manifest | None:
+def read_manifest(folder: str | os.PathLike[str]) -> Manifest | None:
     """Return the manifest in a device's folder, None where there is none yet.
+
+    By text, for the daemon's retention: see ``daemon/closed_files.py``.
 
     Raises
     ------
     StoreError
         It is there and cannot be understood.
     """
-    path = folder / MANIFEST_FILE
+    path = os.path.join(folder, MANIFEST_FILE)  # noqa: PTH118
     try:
-        raw = json.loads(path.read_text("utf-8"))
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123
+            raw = json.load(file)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as e:
