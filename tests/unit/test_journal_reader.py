@@ -44,6 +44,21 @@ def test_a_folder_that_is_not_there_yet_has_nothing_new(tmp_path: Path) -> None:
     assert reader.poll() == []
 
 
+def test_who_waits_for_more_interns_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recorder lists its journals many times a second, for weeks: a name interned each time fills a table."""
+    writer = make(tmp_path / "j")
+    for frame in FakeDevice().frames(400):
+        writer.append_frames(1, [frame])
+    reader = JournalReader(tmp_path / "j")
+    drain(reader)
+    interned: list[str] = []
+    intern = sys.intern
+    monkeypatch.setattr(sys, "intern", lambda text: interned.append(text) or intern(text))
+    assert reader.poll() == []
+    assert reader.end_offset() == writer.offset
+    assert interned == []
+
+
 def test_offsets_of_entries_tile_the_journal(tmp_path: Path) -> None:
     """Every byte belongs to one entry, so that an end offset is where the next reader starts."""
     device, writer = FakeDevice(), make(tmp_path / "j")

@@ -56,7 +56,7 @@ class SegmentIndex:
     def extend(self, *, first_only: bool = False) -> None:
         """Take in what has come; with ``first_only`` no more than what the first block needs."""
         try:
-            fd = os.open(self.segment.path, os.O_RDONLY | os.O_CLOEXEC)
+            fd = os.open(self.segment.where, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
@@ -77,7 +78,8 @@ class Requests:
             await self._library.close()
 
     async def _hello(self) -> dict[str, Any]:
-        names = sorted(path.name for path in self._folder.iterdir() if path.is_dir())
+        with os.scandir(self._folder) as entries:
+            names = sorted(entry.name for entry in entries if entry.is_dir())
         return {"bench": self._bench, "t_ns": host_now_ns(), "utc_ns": time.time_ns(), "devices": names}
 
     async def _extent(self, *, device: str) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def segment_start(data: bytes) -> SegmentStart | None:
 
 def _whole_frames(segment: Segment, offset: int, max_bytes: int) -> bytes:
     try:
-        fd = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(segment.where, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return b""  # trimmed a moment ago
     try:
@@ -97,7 +97,7 @@ def _whole_frames(segment: Segment, offset: int, max_bytes: int) -> bytes:
 
 def _stamp(segment: Segment) -> int:
     try:
-        with segment.path.open("rb") as file:
+        with open(segment.where, "rb") as file:  # noqa: PTH123 - see `Segment.where`
             start = segment_start(file.read(_START_BYTES))
     except FileNotFoundError:
         return 0

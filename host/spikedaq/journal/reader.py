@@ -135,7 +135,7 @@ class JournalReader:
         holding = [s for s in segments if s.base_offset <= self.offset]
         segment = holding[-1] if holding else segments[0]
         try:
-            fd = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
+            fd = os.open(segment.where, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return False  # deleted a moment ago; the next poll sees what is left
         if not holding:

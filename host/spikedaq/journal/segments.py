@@ -21,15 +21,24 @@ _FALLOC_FL_KEEP_SIZE = 1  # linux/falloc.h
 
 @dataclass(frozen=True, slots=True, order=True)
 class Segment:
-    """One segment file; ``base_offset`` is the journal offset of its first byte."""
+    """One segment file; ``base_offset`` is the journal offset of its first byte, ``where`` its full name.
+
+    That is text: who reads a journal lists it at every idle poll, and a `Path` costs an entry in a table each time
+    (see ``daemon/closed_files.py``).
+    """
 
     base_offset: int
-    path: Path
+    where: str
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return Path(self.where)
 
     def size(self) -> int:
         """Bytes in it now; 0 where it is gone."""
         try:
-            return self.path.stat().st_size
+            return os.stat(self.where).st_size  # noqa: PTH116
         except FileNotFoundError:
             return 0
 
@@ -46,7 +55,7 @@ def list_segments(folder: Path) -> list[Segment]:
     except FileNotFoundError:
         return []
     found = ((_NAME.fullmatch(name), name) for name in names)
-    return sorted(Segment(int(m[1]), folder / name) for m, name in found if m)
+    return sorted(Segment(int(m[1]), f"{folder}/{name}") for m, name in found if m)
 
 
 def kept_range(folder: Path) -> tuple[int, int] | None:
@@ -70,7 +79,7 @@ def sync_segments(folder: Path, since: int) -> None:
         if following is not None and following.base_offset <= since:
             continue
         with contextlib.suppress(FileNotFoundError):
-            fd = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
+            fd = os.open(segment.where, os.O_RDONLY | os.O_CLOEXEC)
             try:
                 os.fdatasync(fd)
             finally:
