@@ -91,6 +91,7 @@ contract: $(VENV)/.dev $(VENV)/.installed simulator firmware-v1 firmware-cm4
 	$(PY) -m pytest tests/contract $(PYTEST)
 
 fault: $(VENV)/.dev $(VENV)/.installed simulator firmware-v1
+	@sh tools/need.sh apt-command h5dump hdf5-tools
 	$(PY) tools/fault_campaign.py $(FAULT)
 
 # Random and mutated bytes into the decoders of the host: FUZZ_BYTES of them per decoder, FUZZ_SEED which.
