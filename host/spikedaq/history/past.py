@@ -20,6 +20,8 @@ MAX_ITEMS = 4000
 MAX_PENDING = 1000
 _LOOK_BACK_BYTES = 128 * 1024
 """Read over before the offset, for the requests that changes of parameters behind it answer: seconds of 10 kHz."""
+_POLL_BYTES = 512 * 1024
+"""Half of what a recorder takes: what was decoded and not told yet is kept for each of eight readers."""
 _OTHERS = Gap | NoteRecord | Log | TriggerRecord
 
 
@@ -91,7 +93,7 @@ class Past:
         self._topics = topics
         self._device = folder.name
         self._begin = offset
-        self._source = JournalSource(folder, max(0, offset - _LOOK_BACK_BYTES))
+        self._source = JournalSource(folder, max(0, offset - _LOOK_BACK_BYTES), poll_bytes=_POLL_BYTES)
         self._asked = Asked()
         self._journal_gap = False
         self._pending: deque[Item] = deque(maxlen=MAX_PENDING)

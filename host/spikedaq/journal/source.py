@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from spikedaq.journal.reader import Entry, JournalReader
+from spikedaq.journal.reader import POLL_BYTES, Entry, JournalReader
 from spikedaq.journal.records import JournalGap, ReceivedAt, Record, SegmentStart, UnknownRecord
 from spikedaq.journal.state import HEAD_RECORDS, JournalState, carries_state
 from spikedaq.model import Block, LocalProtocolError, RemoteProtocolError
@@ -37,6 +37,8 @@ class JournalSource:
     start_offset : int
         Items of frames that end at or before it are left out. What precedes it, as far as the journal still has it, is
         used to know the state: the same start gives the same items, whoever read before.
+    poll_bytes : int
+        Of the journal that are decoded at a time; the objects take some four times as much until they are given out.
 
     Attributes
     ----------
@@ -46,8 +48,9 @@ class JournalSource:
         Frames that could not be journalled before the first item, and after the last block before it.
     """
 
-    def __init__(self, folder: Path, start_offset: int) -> None:
+    def __init__(self, folder: Path, start_offset: int, *, poll_bytes: int = POLL_BYTES) -> None:
         self.folder = folder
+        self._poll_bytes = poll_bytes
         self.start_offset = start_offset
         self._reader = JournalReader.open_at(folder, max(0, start_offset - WARM_UP_BYTES))
         self.state = self._reader.state
@@ -74,7 +77,7 @@ class JournalSource:
         """Next item, None where the journal has nothing new. Stays the next one until ``pop``."""
         while not self._items:
             if not self._entries:
-                self._entries.extend(self._reader.poll())
+                self._entries.extend(self._reader.poll(self._poll_bytes))
                 if not self._entries:
                     return None
             self._take(self._entries.popleft())
