@@ -1,8 +1,8 @@
 """Runs the Python tests in two lanes at once, each of which waits for real processes most of the time.
 
 Computers that run them are often shared, and a process may then be late. So a few tests that failed while they waited
-are run once more, by themselves, when nothing else runs; which ones is printed. What fails twice has failed, and so has,
-at once, what a property or a fuzzer finds. With arguments it is just pytest with these.
+are run once more, by themselves, when nothing else runs; which ones is printed. What fails twice has failed, and what
+a property or a fuzzer finds has at once. With arguments it is just pytest with these.
 """
 
 from __future__ import annotations
