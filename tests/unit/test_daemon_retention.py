@@ -278,3 +278,11 @@ def test_a_recorder_that_saves_keeps_the_marks(tmp_path: Path) -> None:
     manifest = read_manifest(folder)
     assert manifest is not None
     assert [f.deleted_why for f in manifest.files] == ["asked", None, None]
+
+
+def test_a_link_that_leads_nowhere_hides_nothing(tmp_path: Path) -> None:
+    """Somebody's loop of links beside the sessions: the old files go all the same."""
+    bench = Bench(tmp_path, keep_days=15.0)
+    for folder in (bench.recordings, bench.recordings / "old", bench.recordings / "old" / "a"):
+        (folder / "loop").symlink_to("loop")
+    assert bench.look() == 3

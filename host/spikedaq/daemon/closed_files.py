@@ -15,7 +15,7 @@ import structlog
 
 from spikedaq.daemon.session import SESSION_FILE
 from spikedaq.model import StoreError
-from spikedaq.recorder import KEEP, UNFINISHED, ManifestFile, read_manifest
+from spikedaq.recorder import UNFINISHED, ManifestFile, is_pinned, read_manifest
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +39,6 @@ class _Folder:
     path: str
     folders: tuple[str, ...] = ()
     files: frozenset[str] = frozenset()
-    names: frozenset[str] = frozenset()
 
 
 def closed_files(recordings: str, running: set[str]) -> list[Closed]:
@@ -54,7 +53,7 @@ def closed_files(recordings: str, running: set[str]) -> list[Closed]:
         is_running = session.path in running or _is_unfinished(f"{session.path}/{SESSION_FILE}")
         for device in map(_look_into, session.folders):
             try:
-                found += _listed(device, is_running=is_running, is_pinned=KEEP in session.names)
+                found += _listed(device, is_running=is_running)
             except (OSError, StoreError) as error:
                 log.warning("folder cannot be looked at, its files are kept", folder=device.path, reason=str(error))
     return found
@@ -63,23 +62,23 @@ def closed_files(recordings: str, running: set[str]) -> list[Closed]:
 def _look_into(path: str) -> _Folder:
     try:
         with os.scandir(path) as entries:
-            kinds = [(entry.name, entry.is_dir(follow_symlinks=False), entry.is_file()) for entry in entries]
+            # Links are not followed: one that leads nowhere must not hide the others.
+            is_folder = {entry.name: entry.is_dir(follow_symlinks=False) for entry in entries}
     except OSError as error:
         log.warning("folder cannot be looked at, its files are kept", folder=path, reason=str(error))
         return _Folder(path)
-    folders = sorted(f"{path}/{name}" for name, is_folder, _ in kinds if is_folder)
-    files = frozenset(name for name, _, is_file in kinds if is_file)
-    return _Folder(path, tuple(folders), files, frozenset(name for name, _, _ in kinds))
+    folders = sorted(f"{path}/{name}" for name, yes in is_folder.items() if yes)
+    return _Folder(path, tuple(folders), frozenset(name for name, yes in is_folder.items() if not yes))
 
 
-def _listed(folder: _Folder, *, is_running: bool, is_pinned: bool) -> Iterator[Closed]:
+def _listed(folder: _Folder, *, is_running: bool) -> Iterator[Closed]:
     """Yield the files of one device's folder that are still there."""
     device = folder.path.rpartition("/")[2]
     manifest = read_manifest(folder.path)
     for entry in manifest.files if manifest is not None else ():
         if entry.name in folder.files:
-            pinned = is_pinned or not folder.names.isdisjoint((KEEP, f"{entry.name}.{KEEP}"))
-            yield Closed(f"{folder.path}/{entry.name}", device, entry, is_running, pinned)
+            path = f"{folder.path}/{entry.name}"
+            yield Closed(path, device, entry, is_running, is_pinned(path))
 
 
 def _is_unfinished(plan: str) -> bool:

@@ -3,7 +3,7 @@
 from spikedaq.recorder.locks import DAEMON_LOCK, UNFINISHED, held, holder
 from spikedaq.recorder.manifest import Manifest, ManifestFile, mark_deleted, read_manifest
 from spikedaq.recorder.mode import MAX_PRE_S, Continuous, Mode, Scheduled, Triggered, mode_from
-from spikedaq.recorder.pins import KEEP, is_pinned, pin, unpin
+from spikedaq.recorder.pins import is_pinned, pin, unpin
 from spikedaq.recorder.plan import DevicePlan, SessionPlan, clock_roll, read_plan
 from spikedaq.recorder.process import (
     EXIT_BAD_PLAN,
@@ -27,7 +27,6 @@ __all__ = [
     "EXIT_DONE",
     "EXIT_FAILED",
     "EXIT_INTERRUPTED",
-    "KEEP",
     "LEFT_OUT",
     "MAX_PRE_S",
     "PROBLEMS",

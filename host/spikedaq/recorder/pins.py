@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from spikedaq.model import StoreError
@@ -45,7 +46,12 @@ def unpin(path: Path) -> Path:
     return mark
 
 
-def is_pinned(file: Path) -> bool:
-    """Tell whether a recording file is pinned, itself or by its device's or session's folder."""
-    device = file.parent
-    return any(mark.exists() for mark in (file.with_name(f"{file.name}.{KEEP}"), device / KEEP, device.parent / KEEP))
+def is_pinned(file: str | os.PathLike[str]) -> bool:
+    """Tell whether a recording file is pinned, itself or by its device's or session's folder.
+
+    By text, for the daemon's retention: see ``daemon/closed_files.py``.
+    """
+    device = os.path.dirname(file)  # noqa: PTH120
+    session = os.path.dirname(device)  # noqa: PTH120
+    marks = (f"{os.fspath(file)}.{KEEP}", f"{device}/{KEEP}", f"{session}/{KEEP}")
+    return any(os.path.exists(mark) for mark in marks)  # noqa: PTH110
