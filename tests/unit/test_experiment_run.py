@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from spikedaq.bus import Message, Unavailable
+from spikedaq.daemon import session_start
 from spikedaq.daemon import sessions as daemon_sessions
 from spikedaq.experiment import Phase, Progress, Trial, TrialCancelled, TrialError, record_trial
 from spikedaq.inlet import RECORD_TIMEOUT_S
@@ -286,7 +287,7 @@ def test_rows_that_could_not_be_compared_are_told() -> None:
 def test_the_daemon_is_waited_for_longer_than_it_waits_itself() -> None:
     """So that what comes is its answer with the reason, not our own impatience."""
     assert RECORD_TIMEOUT_S > daemon_sessions.STOP_TIMEOUT_S + daemon_sessions._SAVE_S
-    assert RECORD_TIMEOUT_S > daemon_sessions.START_TIMEOUT_S + 48 * daemon_sessions.START_PER_DEVICE_S
+    assert RECORD_TIMEOUT_S > session_start.START_TIMEOUT_S + 48 * session_start.START_PER_DEVICE_S
 
 
 def test_a_defect_of_the_caller_is_his_to_see_and_the_recording_is_stopped() -> None:

@@ -14,27 +14,22 @@ from typing import Any, Protocol
 
 import structlog
 
-from spikedaq.bus import FileStatus, RecordingStatus
+from spikedaq.bus import RecordingStatus
 from spikedaq.daemon.alarms import Alarms
 from spikedaq.daemon.config import RecordingConfig
 from spikedaq.daemon.data_folder import DataFolder
-from spikedaq.daemon.journals import Journal, Journals
+from spikedaq.daemon.journals import Journals
 from spikedaq.daemon.left_sessions import LeftSessions
 from spikedaq.daemon.live_config import LiveConfig
 from spikedaq.daemon.recorder_process import CLOSE_S
 from spikedaq.daemon.recording_mode import Wanted, wall_clock_reaches
 from spikedaq.daemon.session import Reference, Session, new_plan
 from spikedaq.daemon.session_folders import Pointer, Pointers, make_session_folder, note_used
+from spikedaq.daemon.session_start import first_blocks, journals_of, wanted_folder
 from spikedaq.journal import SessionStart, SessionStop
-from spikedaq.library import LibraryConfig, Places
 from spikedaq.link import host_now_ns
-from spikedaq.model import CommandRejected, CommandTimeout, ConfigError, SpikedaqError, StoreError, check_session_name
+from spikedaq.model import CommandRejected, CommandTimeout, SpikedaqError, StoreError, check_session_name
 
-START_TIMEOUT_S = 10.0
-"""How long a recorder has to bring the first block of every device to the disk."""
-START_PER_DEVICE_S = 1.0
-"""And so much more for each: making a file takes 0.1 s of a processor, and a computer may be busy."""
-MAX_START_RESTARTS = 2
 TIME_OVER = "its time is over"
 """Why a session ended that was told at its start when to."""
 STOP_TIMEOUT_S = 60.0
@@ -141,7 +136,9 @@ class Sessions:
                 waits = f"session {name!r} is unfinished, and waited for: {self.left.failed.get(name, 'it was left')}"
                 raise StoreError(f"{waits}; choose another name")
             names = self._bench.check_recordable(devices)
-            parent = await asyncio.to_thread(self._parent, folder) if folder else self._data.recordings
+            parent = self._data.recordings
+            if folder:
+                parent = await asyncio.to_thread(wanted_folder, folder, parent, self.config.folders)
             target = parent / name
             await asyncio.to_thread(make_session_folder, parent, target, name, self._config.now.disk.restart_bytes)
             try:
@@ -150,7 +147,7 @@ class Sessions:
                 await asyncio.to_thread(shutil.rmtree, target, ignore_errors=True)
                 raise
             try:
-                await self._first_blocks(session)
+                await first_blocks(session)
             except BaseException as error:
                 await self._undo(session, str(error) or "interrupted")
                 raise
@@ -163,16 +160,6 @@ class Sessions:
             log.info("recording", session=name, folder=str(target), devices=names)
             return session.status()
 
-    def _parent(self, folder: str) -> Path:
-        """Return the folder that somebody wants to record in; for a thread."""
-        parent = Path(folder)
-        if not parent.is_absolute():
-            raise ConfigError(f"the recording folder {folder!r} is not a full path; write one that begins with /")
-        allowed = self._config.now.recording.folders
-        if allowed is not None:
-            Places(LibraryConfig(self._data.recordings, allowed)).resolve(folder, may_be_missing=True)
-        return parent
-
     async def _begin(
         self,
         target: Path,
@@ -183,12 +170,7 @@ class Sessions:
         *,
         reference: Reference | None,
     ) -> Session:
-        journals: dict[str, Journal] = {}
-        for device in names:
-            journal = self._journals.get(device)
-            if journal is None:
-                raise CommandRejected(f"device {device!r} has no journal yet; wait until it runs", code="not_running")
-            journals[device] = journal
+        journals = journals_of(names, self._journals)
         now = Reference(time.time_ns(), host_now_ns())
         entries = [
             {
@@ -217,25 +199,6 @@ class Sessions:
             raise
         self._launch(session)
         return session
-
-    async def _first_blocks(self, session: Session) -> None:
-        recorder = session.recorder
-        patience_s = START_TIMEOUT_S + START_PER_DEVICE_S * len(recorder.files)
-        try:
-            async with asyncio.timeout(patience_s):
-                while any(not _is_begun(file) for file in recorder.files.values()):
-                    if recorder.restarts > MAX_START_RESTARTS or recorder.finished.is_set():
-                        raise StoreError(f"session {session.name!r} cannot be recorded: {recorder.error}")
-                    recorder.changed.clear()
-                    await recorder.changed.wait()
-        except TimeoutError as error:
-            missing = ", ".join(name for name, file in recorder.files.items() if not _is_begun(file))
-            why = f" ({recorder.error})" if recorder.error else "; do they stream, and is the disk fast enough?"
-            raise CommandTimeout(
-                f"session {session.name!r} was not begun: nothing of {missing} is on disk after {patience_s:.0f} s"
-                f"{why}",
-                code="no_data",
-            ) from error
 
     async def _undo(self, session: Session, reason: str) -> None:
         log.error("recording not begun", session=session.name, reason=reason)
@@ -414,8 +377,3 @@ class Sessions:
         await asyncio.gather(*(self._cancel(session) for session in sessions))
         for session in sessions:
             self._sessions.pop(session.name, None)
-
-
-def _is_begun(file: FileStatus) -> bool:
-    """Whether a device's samples are on disk, or what is wanted of them has been waited for."""
-    return file.rows_on_disk > 0 or file.state == "armed"

@@ -13,11 +13,13 @@ from spikedaq.device.clock import ClockKeeper
 from spikedaq.device.commands import Commands
 from spikedaq.device.greet import greet
 from spikedaq.device.identify import Identification
+from spikedaq.device.present_link import PresentLink
 from spikedaq.device.receive import Receiver
 from spikedaq.device.requests import Requests
 from spikedaq.device.seams import DeviceListener, DeviceState, JournalOpener, Timing
 from spikedaq.device.stock_link import StockLink
 from spikedaq.device.translate import Translator
+from spikedaq.device.watchdog import Quiet, Watchdog
 from spikedaq.link import Finder, Link, PortFinder, host_now_ns, open_link
 from spikedaq.model import (
     CommandError,
@@ -33,15 +35,11 @@ from spikedaq.model import (
 from spikedaq.wire import (
     Connection,
     Hello,
-    HelloRequest,
-    Ping,
     Reply,
     Start,
     Stop,
     check_version,
     device_info,
-    encode_frame,
-    encode_message,
 )
 
 _WATCH_S = 0.25
@@ -124,8 +122,7 @@ class Device:
         self.settings: Mapping[str, float] = dict(settings or {})
         self._unique_id: str | None = None
         self._opened = 0
-        self._link: Link | None = None
-        self._lost: LinkLostError | None = None
+        self._present = PresentLink(url, self.received, self._requests, self.clock, self._timing)
         self._log = log.bind(device=name)
 
     # ---- what others ask ----
@@ -133,12 +130,13 @@ class Device:
     @property
     def translator(self) -> Translator | None:
         """What speaks for a board with a stock firmware, or None."""
-        return self._link.translator if isinstance(self._link, StockLink) else None
+        link = self._present.link
+        return link.translator if isinstance(link, StockLink) else None
 
     @property
     def port(self) -> str | None:
         """URL of the link in use; None while there is none."""
-        return self._link.url if self._link is not None else None
+        return self._present.link.url if self._present.link is not None else None
 
     @property
     def connection(self) -> Connection:
@@ -175,20 +173,12 @@ class Device:
     async def ping(self) -> int | None:
         """Measure one round trip, in nanoseconds; None where no answer came within `Timing.ping_patience_s`."""
         self.commands.checked()
-        token = self._ping()
-        try:
-            async with asyncio.timeout(self._timing.ping_patience_s):
-                while self.clock.waits_for(token):
-                    self.check_lost()
-                    self.received.pong.clear()
-                    await self.received.pong.wait()
-        except (TimeoutError, LinkLostError):
-            return None
-        return self.clock.round_trip_ns
+        return await self._present.round_trip_ns()
 
     def _refusal(self) -> str | None:
         """Return why it takes no commands now, None where it does."""
-        return None if self._link is not None and self.state in _CONNECTED else self.detail or f"it is {self.state}"
+        connected = self._present.link is not None and self.state in _CONNECTED
+        return None if connected else self.detail or f"it is {self.state}"
 
     # ---- its life ----
 
@@ -227,7 +217,7 @@ class Device:
             except _Elsewhere as error:
                 failures.append(error)
             finally:
-                await self._let_go(link)
+                await self._present.let_go(link)
         if self._finder.is_pattern and self._unique_id:
             tried = "; ".join(str(failure) for failure in failures)
             message = f"board {self._unique_id} is on no port that matches {self.url}: {tried}"
@@ -246,24 +236,12 @@ class Device:
         """Say that it is no device of the bench any more, after the end of `run`."""
         self._set_state(DeviceState.REMOVED, "")
 
-    async def _let_go(self, link: Link) -> None:
-        link = self._link or link  # a stock board's has a translator on it
-        self._link = None
-        self._requests.detach(str(self._lost) if self._lost else f"{self.url} is closed")
-        self.received.end(host_now_ns())
-        self.received.link(host_now_ns(), "lost" if self._lost else "closed", link.url, str(self._lost or ""))
-        self.received.release()
-        await link.close()
-
     async def _serve(self, link: Link, *, moved: bool) -> NoReturn:
         """Use an open link until it is lost or refused; one under another name only if the board is the right one."""
-        self._lost = None
-        self.received.attention.clear()
         self._set_state(DeviceState.IDENTIFYING, f"waiting for a hello on {link.detail}")
         found = Identification()
         self.received.hold(found)
-        link.start(self.received.bytes_came, self._on_lost)
-        self._link = link
+        self._present.begin(link)
         link, hello = await self._identify(link, found)
         try:
             check_version(hello)
@@ -280,7 +258,7 @@ class Device:
         self._unique_id = answered
         self._opened += 1
         self.reconnects = self._opened - 1
-        self._requests.attach(self._send_request)
+        self._requests.attach(self._present.send_request)
         self.received.begin(journal, hello, host_now_ns(), link.url, link.detail)
         while True:
             self.received.rebooted = False
@@ -288,14 +266,14 @@ class Device:
                 await self._set_up()
                 await self._watch()
             except (CommandError, ProtocolError) as error:
-                self.check_lost()
+                self._present.check_lost()
                 if not self.received.rebooted:
                     raise LinkLostError(f"{self.name} cannot be set up: {error}", url=self.url) from error
             self._log.warning("rebooted", boot_id=f"{self.received.boot_id:08x}")
             self._set_state(DeviceState.IDENTIFYING, "it has rebooted; host-held parameters are back at its defaults")
 
     async def _identify(self, link: Link, found: Identification) -> tuple[Link, Hello]:
-        link, hello = await greet(link, found, self, self._timing)
+        link, hello = await greet(link, found, self._present, self._timing)
         if hello is None:
             raise _Refused(found.failure(link.url, self._timing.identify_s))
         return link, hello
@@ -307,18 +285,9 @@ class Device:
             raise RemoteProtocolError(f"{self.name} sent no hello that can be used")
         self.commands.described(None)
         self.received.values.clear()
-        self._ping()
+        self._present.ping()
         await self.commands.describe(hello)
-        for number in range(self._timing.quick_pings):
-            if number:
-                await asyncio.sleep(self._timing.quick_ping_s)
-            self.received.pong.clear()
-            self._ping()
-            try:
-                async with asyncio.timeout(self._timing.quick_pong_s):
-                    await self.received.pong.wait()
-            except TimeoutError:
-                self.check_lost()
+        await self._present.quick_pings()
         self.commands.described(device_info(hello, self.connection.descriptions.values()))
         unset = await self._apply_settings()
         # A device that runs already (only this daemon was restarted) is left running: a start would turn what was lost
@@ -342,86 +311,44 @@ class Device:
     async def _watch(self) -> None:
         """Ping and look after the device until it reboots."""
         loop = asyncio.get_running_loop()
-        now_s = loop.time()
-        next_ping_s = frame_s = block_s = asked_s = now_s
-        frames, blocks = -1, -1
+        now_s = next_ping_s = asked_s = loop.time()
+        watchdog = Watchdog(self._timing, now_s)
         while not self.received.rebooted:
-            self.check_lost()
+            self._present.check_lost()
             now_s = self.watched_s = loop.time()
-            if frames != (frames := self.connection.counters.frames):
-                frame_s = now_s
-            if blocks != (blocks := self.received.blocks) or not self.wanted:
-                block_s = now_s
-            quiet_s = now_s - frame_s
-            stall_s = max(self._timing.stall_s, 4 * self.received.block_period_s)
-            if quiet_s >= self._timing.reopen_s:
+            quiet, quiet_s = watchdog.look(
+                now_s,
+                frames=self.connection.counters.frames,
+                blocks=self.received.blocks,
+                wanted=self.wanted,
+                block_period_s=self.received.block_period_s,
+            )
+            if quiet is Quiet.GONE:
                 raise LinkLostError(
                     f"{self.name} has been silent for {quiet_s:.1f} s; the link is opened again", url=self.url
                 )
-            if quiet_s >= self._timing.silent_s:
+            if quiet is Quiet.SILENT:
                 what = f"nothing has come from it for {quiet_s:.1f} s; check its cable and power"
                 self._set_state(DeviceState.SILENT, what)
                 next_ping_s = min(next_ping_s, now_s)
-            elif now_s - block_s >= stall_s and frame_s - block_s >= stall_s / 2:  # else it has just gone silent
-                self._set_state(DeviceState.SILENT, f"it answers, but no block has come for {now_s - block_s:.1f} s")
+            elif quiet is Quiet.STALLED:
+                self._set_state(DeviceState.SILENT, f"it answers, but no block has come for {quiet_s:.1f} s")
                 if now_s - asked_s >= self._timing.silent_s:
                     asked_s = now_s
-                    self._ask_hello()
+                    self._present.ask_hello()
                     await self._requests.call(lambda i: Start(i, 0), what="start", origin="watchdog")
             elif self.state is DeviceState.SILENT:
                 self._set_state(DeviceState.RUNNING if self.wanted else DeviceState.STOPPED, "it is back")
             if self.connection.wants_hello and now_s - asked_s >= self._timing.hello_period_s:
                 asked_s = now_s
-                self._ask_hello()
+                self._present.ask_hello()
             if now_s >= next_ping_s:
-                self._ping()
+                self._present.ping()
                 next_ping_s = now_s + self._timing.ping_period_s
             self.received.attention.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(_WATCH_S, max(0.0, next_ping_s - now_s))):
                     await self.received.attention.wait()
-
-    # ---- sending ----
-
-    def _send_request(self, message: bytes, origin: str) -> None:
-        link = self._link
-        if link is None:
-            raise self._lost or LinkLostError(f"{self.url} is closed", url=self.url)
-        self.received.request(host_now_ns(), message, origin)
-        link.write(encode_frame(message))
-
-    def _ask_hello(self) -> None:
-        self._send_request(encode_message(HelloRequest()), "watchdog")
-
-    def _ping(self) -> int:
-        link = self._link
-        if link is None:
-            raise self._lost or LinkLostError(f"{self.url} is closed", url=self.url)
-        token = self.clock.next_token()
-        frame = encode_frame(encode_message(Ping(token)))
-        t_send_ns = host_now_ns()
-        link.write(frame)
-        self.clock.sent(token, t_send_ns)
-        self.received.ping_sent(t_send_ns, token)
-        return token
-
-    # ---- being told ----
-
-    def _on_lost(self, error: LinkLostError) -> None:
-        self._lost = error
-        self._requests.detach(str(error))
-        self.received.attention.set()
-        self.received.pong.set()
-
-    def take_over(self, link: Link) -> None:
-        """Use a link in place of the one it stands on."""
-        self._link = link
-        link.start(self.received.bytes_came, self._on_lost)
-
-    def check_lost(self) -> None:
-        """Raise if the link is lost."""
-        if self._lost is not None:
-            raise self._lost
 
     def _set_state(self, state: DeviceState, detail: str) -> None:
         if not detail and state in _CONNECTED and self.translator is not None:
