@@ -19,7 +19,7 @@ from spikedaq.inlet import connect
 from spikedaq.journal import list_segments
 from spikedaq.link.replay import REPLAY_ENDED
 from spikedaq.model import CommandError, ConfigError
-from spikedaq.recorder import read_manifest, read_plan
+from spikedaq.recorder import read_newest, read_plan
 
 _LOOK_S = 0.25
 
@@ -122,7 +122,7 @@ def _of_session(path: Path) -> list[Source]:
         segments = list_segments(folder) if folder is not None else []
         if folder is None or not segments:
             raise ConfigError(f"the journal of {device.name} is gone ({device.journal}), so its session is no replay")
-        manifest = read_manifest(path / device.name)
+        manifest = read_newest(path / device.name)
         last = manifest.cursor if manifest is not None else None
         if last is not None and segments[0].base_offset >= last:
             raise ConfigError(f"the journal of {device.name} no longer holds this session; only its files do")

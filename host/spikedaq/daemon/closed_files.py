@@ -74,11 +74,10 @@ def _look_into(path: str) -> _Folder:
 def _listed(folder: _Folder, *, is_running: bool) -> Iterator[Closed]:
     """Yield the files of one device's folder that are still there."""
     device = folder.path.rpartition("/")[2]
-    manifest = read_manifest(folder.path)
+    manifest = read_manifest(folder.path, only=folder.files)
     for entry in manifest.files if manifest is not None else ():
-        if entry.name in folder.files:
-            path = f"{folder.path}/{entry.name}"
-            yield Closed(path, device, entry, is_running, is_pinned(path))
+        path = f"{folder.path}/{entry.name}"
+        yield Closed(path, device, entry, is_running, is_pinned(path))
 
 
 def _is_unfinished(plan: str) -> bool:

@@ -18,7 +18,7 @@ from spikedaq.daemon.data_folder import write_json
 from spikedaq.daemon.recorder_process import RecorderProcess
 from spikedaq.daemon.recording_mode import End, Wanted
 from spikedaq.model import ConfigError, SpikedaqError, StoreError
-from spikedaq.recorder import Scheduled, mode_from, read_manifest
+from spikedaq.recorder import Scheduled, mode_from, read_newest
 
 SESSION_FILE = "session.json"
 _PLAN_VERSION = 1
@@ -136,7 +136,7 @@ class Session:
         for device, start_offset in self.start_offsets.items():
             offsets[device] = start_offset
             with contextlib.suppress(SpikedaqError, OSError):
-                manifest = read_manifest(self.folder / device)
+                manifest = read_newest(self.folder / device)
                 if manifest is not None:
                     offsets[device] = manifest.needed_from(start_offset)
         return offsets

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from spikedaq.journal import sync_folder
 from spikedaq.model import StoreError
+from spikedaq.recorder.manifest_text import DocumentWriter, read_document
 
 MANIFEST_FILE = "manifest.json"
 MANIFEST_VERSION = 1
@@ -106,7 +106,7 @@ class Manifest:
         with _locked(folder):
             # What cannot be read cannot be merged, and is replaced.
             with contextlib.suppress(StoreError):
-                before = read_manifest(folder)
+                before = read_manifest(folder, only={f.name for f in self.files if f.deleted_utc_ns is None})
                 gone = {f.name: f for f in before.files if f.deleted_utc_ns is not None} if before else {}
                 self.files = [gone.get(f.name, f) for f in self.files]
             self._write(folder)
@@ -117,16 +117,15 @@ class Manifest:
             for cause, n in file.gaps.items():
                 so_far = gaps.get(cause, 0)
                 gaps[cause] = None if n is None or so_far is None else so_far + n
-        document: dict[str, Any] = {"version": MANIFEST_VERSION, **asdict(self)}
+        document: dict[str, Any] = {"version": MANIFEST_VERSION, **asdict(replace(self, files=[]))}
+        del document["files"]
         document["n_samples"] = sum(f.n_samples for f in self.files)
         document["gaps"] = gaps
-        temporary = folder / (MANIFEST_FILE + ".tmp")
-        with temporary.open("w", encoding="utf-8") as out:
-            json.dump(document, out, indent=1, ensure_ascii=False)
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(folder / MANIFEST_FILE)
-        sync_folder(folder)
+        with _replaced(folder / MANIFEST_FILE) as out:
+            out.begin(document)
+            for file in self.files:
+                out.add(asdict(file))
+            out.end()
 
 
 def mark_deleted(folder: Path, name: str, utc_ns: int, why: str) -> None:
@@ -137,16 +136,41 @@ def mark_deleted(folder: Path, name: str, utc_ns: int, why: str) -> None:
     StoreError
         There is no manifest that lists it.
     OSError
-        It cannot be written.
+        It cannot be read or written; it is as it was.
     """
-    with _locked(folder):
-        manifest = read_manifest(folder)
-        if manifest is None or name not in manifest.names():
-            raise StoreError(f"{folder / MANIFEST_FILE} does not list {name}; it is not deleted")
-        manifest.files = [
-            replace(f, deleted_utc_ns=utc_ns, deleted_why=why) if f.name == name else f for f in manifest.files
-        ]
-        manifest._write(folder)  # noqa: SLF001  under the lock that save would take
+    path = folder / MANIFEST_FILE
+    found = False
+
+    def mark(table: dict[str, Any]) -> None:
+        nonlocal found
+        if table["name"] == name:
+            table |= {"deleted_utc_ns": utc_ns, "deleted_why": why}
+            found = True
+        out.add(table)
+
+    with _locked(folder), _replaced(path) as out:
+        with contextlib.suppress(FileNotFoundError), path.open(encoding="utf-8") as file:
+            _parse(file, mark, out.begin)
+        if not found:
+            raise StoreError(f"{path} does not list {name}; it is not deleted")
+        out.end()
+
+
+@contextlib.contextmanager
+def _replaced(path: Path) -> Iterator[DocumentWriter]:
+    """Put what is written in a manifest's place, in one go; leave it as it is where that fails."""
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as out:
+            yield DocumentWriter(out)
+            out.flush()
+            os.fsync(out.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    sync_folder(path.parent)
 
 
 @contextlib.contextmanager
@@ -160,32 +184,76 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(fd)
 
 
-def read_manifest(folder: str | os.PathLike[str]) -> Manifest | None:
+def read_manifest(folder: str | os.PathLike[str], *, only: Container[str] | None = None) -> Manifest | None:
     """Return the manifest in a device's folder, None where there is none yet.
 
     By text, for the daemon's retention: see ``daemon/closed_files.py``.
+
+    Parameters
+    ----------
+    folder : str or path-like
+    only : container of str, optional
+        Names of files; the entries of all others are left out. Such a manifest must not be saved.
 
     Raises
     ------
     StoreError
         It is there and cannot be understood.
     """
+
+    def entry(table: dict[str, Any]) -> ManifestFile | None:
+        return ManifestFile(**table) if only is None or table["name"] in only else None
+
+    return _read(folder, entry)
+
+
+def read_newest(folder: str | os.PathLike[str]) -> Manifest | None:
+    """Return the manifest with the newest of its files alone, for whoever wants to know how far it is.
+
+    Raises
+    ------
+    StoreError
+        It is there and cannot be understood.
+    """
+    newest: list[ManifestFile] = []
+
+    def entry(table: dict[str, Any]) -> None:
+        newest[:] = [ManifestFile(**table)]
+
+    manifest = _read(folder, entry)
+    return None if manifest is None else replace(manifest, files=newest)
+
+
+def _read(folder: str | os.PathLike[str], make: Callable[[dict[str, Any]], ManifestFile | None]) -> Manifest | None:
     path = os.path.join(folder, MANIFEST_FILE)  # noqa: PTH118
     try:
         with open(path, encoding="utf-8") as file:  # noqa: PTH123
-            raw = json.load(file)
+            head, files = _parse(file, make)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as e:
+    except OSError as e:
         raise StoreError(f"{path} cannot be read ({e}); {_REMEDY}") from e
+    return Manifest(**head, files=files)
+
+
+def _parse(
+    file: TextIO,
+    make: Callable[[dict[str, Any]], ManifestFile | None],
+    begin: Callable[[dict[str, Any]], None] = lambda head: None,
+) -> tuple[dict[str, Any], list[ManifestFile]]:
+    """Return what a `Manifest` is made of; see `read_document`, whose errors become `StoreError`."""
+
+    def check(head: dict[str, Any]) -> None:
+        if head["version"] != MANIFEST_VERSION:
+            known = f"this spikedaq knows {MANIFEST_VERSION}; use a newer"
+            raise StoreError(f"{file.name} is of version {head['version']}, {known}")
+        begin(head)
+
     try:
-        if raw["version"] != MANIFEST_VERSION:
-            raise StoreError(
-                f"{path} is of version {raw['version']}, this spikedaq knows {MANIFEST_VERSION}; use a newer"
-            )
-        files = [ManifestFile(**f) for f in raw["files"]]
+        head, files = read_document(file, check, make)
         names = ("session", "device", "unique_id", "state", "reason", "references")
-        later = {n: raw.get(n) for n in ("host_boot_id", "progress")}
-        return Manifest(**{n: raw[n] for n in names}, **later, files=files)
+        return {n: head[n] for n in names} | {n: head.get(n) for n in ("host_boot_id", "progress")}, files
+    except ValueError as e:
+        raise StoreError(f"{file.name} cannot be read ({e}); {_REMEDY}") from e
     except (KeyError, TypeError) as e:
-        raise StoreError(f"{path} lacks or garbles {e}; {_REMEDY}") from e
+        raise StoreError(f"{file.name} lacks or garbles {e}; {_REMEDY}") from e

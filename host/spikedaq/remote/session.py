@@ -15,7 +15,7 @@ from spikedaq.daemon.data_folder import check_writable, write_json
 from spikedaq.inlet import Bench
 from spikedaq.journal import JournalCopy
 from spikedaq.model import CommandRejected, ConfigError, StoreError, check_session_name
-from spikedaq.recorder import read_manifest
+from spikedaq.recorder import read_newest
 
 SESSION_FILE = "session.json"
 JOURNAL_FOLDER = "journal"
@@ -74,7 +74,7 @@ class RemoteSession:
         """Delete of the copies what is in closed files."""
         for device, copy in self.copies.items():
             with contextlib.suppress(StoreError, OSError):
-                manifest = read_manifest(self.folder / device)
+                manifest = read_newest(self.folder / device)
                 if manifest is not None and manifest.cursor is not None:
                     copy.trim(manifest.cursor)
 
