@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from spikedaq.model import StoreError
-from spikedaq.recorder import Manifest, ManifestFile, mark_deleted, read_manifest, read_newest
+from spikedaq.recorder import Manifest, ManifestFile, mark_deleted, read_entries, read_manifest, read_newest
 from spikedaq.recorder.manifest import MANIFEST_FILE
 from spikedaq.recorder.manifest_text import DocumentWriter
 
@@ -66,6 +66,9 @@ def test_other_json_of_the_same_is_read(tmp_path: Path, indent: int | None) -> N
     mark_deleted(tmp_path, "s_a_0001.nwb", 9, "asked")
     again = read_manifest(tmp_path)
     assert again is not None and [f.deleted_why for f in again.files] == [None, "asked", None]
+    text = path.read_text("utf-8")
+    assert text.count('"files"') == 2, "its own, and the one in its progress"
+    assert sum(line.startswith('  {"name": ') for line in text.splitlines()) == 3
 
 
 def manifest_of(whole: Manifest, *numbers: int) -> Manifest:
@@ -78,7 +81,8 @@ def manifest_of(whole: Manifest, *numbers: int) -> Manifest:
 def test_some_or_the_newest(tmp_path: Path) -> None:
     """What is asked for, in order; how far it is can be told from the newest alone."""
     written = saved(tmp_path, 5)
-    assert read_manifest(tmp_path, only={"s_a_0003.nwb", "s_a_0001.nwb", "else"}) == manifest_of(written, 1, 3)
+    assert read_entries(tmp_path, {"s_a_0003.nwb", "s_a_0001.nwb", "else"}) == [written.files[1], written.files[3]]
+    assert read_entries(tmp_path / "nowhere", {"s_a_0003.nwb"}) == []
     newest = read_newest(tmp_path)
     assert newest == manifest_of(written, 4)
     assert newest.cursor == written.cursor == 200 and newest.needed_from(0) == written.needed_from(0)
@@ -94,7 +98,7 @@ def test_a_damaged_one_is_never_taken_for_a_shorter_one(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for n_bytes in range(len(whole) - 2):
         path.write_bytes(whole[:n_bytes])
-        for read in (read_manifest, read_newest):
+        for read in (read_manifest, read_newest, lambda folder: read_entries(folder, ())):
             with pytest.raises(StoreError):
                 read(tmp_path)
     path.write_bytes(whole + b"{}")
@@ -154,7 +158,7 @@ def test_hundreds_of_files_take_no_memory_of_whoever_looks(tmp_path: Path) -> No
     tracemalloc.start()
     try:
         looks: list[Callable[[], object]] = [
-            lambda: read_manifest(tmp_path, only=only),
+            lambda: read_entries(tmp_path, only),
             lambda: read_newest(tmp_path),
             lambda: mark_deleted(tmp_path, "s_a_0500.nwb", 9, "asked"),
         ]

@@ -15,7 +15,7 @@ import structlog
 
 from spikedaq.daemon.session import SESSION_FILE
 from spikedaq.model import StoreError
-from spikedaq.recorder import UNFINISHED, ManifestFile, is_pinned, read_manifest
+from spikedaq.recorder import UNFINISHED, ManifestFile, is_pinned, read_entries
 
 log = structlog.get_logger(__name__)
 
@@ -74,8 +74,7 @@ def _look_into(path: str) -> _Folder:
 def _listed(folder: _Folder, *, is_running: bool) -> Iterator[Closed]:
     """Yield the files of one device's folder that are still there."""
     device = folder.path.rpartition("/")[2]
-    manifest = read_manifest(folder.path, only=folder.files)
-    for entry in manifest.files if manifest is not None else ():
+    for entry in read_entries(folder.path, folder.files):
         path = f"{folder.path}/{entry.name}"
         yield Closed(path, device, entry, is_running, is_pinned(path))
 

@@ -1,7 +1,7 @@
 """The recorder process: makes recording files out of journals, and can be killed at any moment."""
 
 from spikedaq.recorder.locks import DAEMON_LOCK, UNFINISHED, held, holder
-from spikedaq.recorder.manifest import Manifest, ManifestFile, mark_deleted, read_manifest, read_newest
+from spikedaq.recorder.manifest import Manifest, ManifestFile, mark_deleted, read_entries, read_manifest, read_newest
 from spikedaq.recorder.mode import MAX_PRE_S, Continuous, Mode, Scheduled, Triggered, mode_from
 from spikedaq.recorder.pins import is_pinned, pin, unpin
 from spikedaq.recorder.plan import DevicePlan, SessionPlan, clock_roll, read_plan
@@ -49,6 +49,7 @@ __all__ = [
     "mark_deleted",
     "mode_from",
     "pin",
+    "read_entries",
     "read_manifest",
     "read_newest",
     "read_plan",

@@ -106,8 +106,8 @@ class Manifest:
         with _locked(folder):
             # What cannot be read cannot be merged, and is replaced.
             with contextlib.suppress(StoreError):
-                before = read_manifest(folder, only={f.name for f in self.files if f.deleted_utc_ns is None})
-                gone = {f.name: f for f in before.files if f.deleted_utc_ns is not None} if before else {}
+                before = read_entries(folder, {f.name for f in self.files if f.deleted_utc_ns is None})
+                gone = {f.name: f for f in before if f.deleted_utc_ns is not None}
                 self.files = [gone.get(f.name, f) for f in self.files]
             self._write(folder)
 
@@ -184,31 +184,33 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(fd)
 
 
-def read_manifest(folder: str | os.PathLike[str], *, only: Container[str] | None = None) -> Manifest | None:
+def read_manifest(folder: str | os.PathLike[str]) -> Manifest | None:
     """Return the manifest in a device's folder, None where there is none yet.
-
-    By text, for the daemon's retention: see ``daemon/closed_files.py``.
-
-    Parameters
-    ----------
-    folder : str or path-like
-    only : container of str, optional
-        Names of files; the entries of all others are left out. Such a manifest must not be saved.
 
     Raises
     ------
     StoreError
         It is there and cannot be understood.
     """
+    return _read(folder, lambda table: ManifestFile(**table))
 
-    def entry(table: dict[str, Any]) -> ManifestFile | None:
-        return ManifestFile(**table) if only is None or table["name"] in only else None
 
-    return _read(folder, entry)
+def read_entries(folder: str | os.PathLike[str], names: Container[str]) -> list[ManifestFile]:
+    """Return what the manifest says of some files, in its order; nothing of those that it does not list.
+
+    By text, and without a `Path`: see ``daemon/closed_files.py``.
+
+    Raises
+    ------
+    StoreError
+        It is there and cannot be understood.
+    """
+    manifest = _read(folder, lambda table: ManifestFile(**table) if table["name"] in names else None)
+    return manifest.files if manifest is not None else []
 
 
 def read_newest(folder: str | os.PathLike[str]) -> Manifest | None:
-    """Return the manifest with the newest of its files alone, for whoever wants to know how far it is.
+    """Return the manifest with the newest of its files alone, for whoever wants to know how far it is; not to be saved.
 
     Raises
     ------

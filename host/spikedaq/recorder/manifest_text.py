@@ -78,8 +78,11 @@ def read_document(
     head = json.load(file)
     if not isinstance(head, dict):
         raise TypeError("its content, which is no table")
+    tables = head.pop("files", None)
     begin(head)
-    made = map(make, head.pop("files"))
+    if tables is None:
+        raise KeyError("files")
+    made = map(make, tables)
     return head, [one for one in made if one is not None]
 
 
