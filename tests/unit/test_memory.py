@@ -63,8 +63,8 @@ def resident_kb():
     return int(open("/proc/self/status").read().split("RssAnon:")[1].split()[0])
 blocks, staying = [], []
 for _ in range(1000):
-    blocks.append(b"x" * 40_000)
-    staying.append(b"x" * 20_000)
+    blocks.append([b"x" * 6_000 for _ in range(7)])
+    staying.append(b"x" * 6_000)
 full_kb = resident_kb()
 del blocks
 kept_kb = resident_kb()
