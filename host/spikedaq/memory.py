@@ -2,10 +2,10 @@
 
 By default glibc keeps a heap for each thread (eight for each core) and learns to serve ever larger blocks from them,
 whose holes nobody can return: in the soak of a day's worth of samples (docs/reference/reliability.md) the recorder grew
-by 16 MB and the history by 15 MB that Python knew nothing of; with these settings by 2 MB each. What is freed between
-blocks that stay is kept all the same, until somebody asks for it: in the daemon, whose clients come and go, 2.8 MB of
-17 MB after forty minutes, and more each minute. Python keeps up to 2,000 freed tuples of each length, and cycles, until
-it collects everything, which it does the more rarely the more objects there are.
+by 16 MB and the history by 15 MB that Python knew nothing of, and by 2 MB each where it could not learn. What is freed
+between blocks that stay is kept all the same, until somebody asks for it: in the daemon, whose clients come and go,
+2.8 MB of 17 MB after forty minutes, and more each minute. Python keeps up to 2,000 freed tuples of each length, and
+cycles, until it collects everything, which it does the more rarely the more objects there are.
 """
 
 from __future__ import annotations
