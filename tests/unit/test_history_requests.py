@@ -166,6 +166,23 @@ def test_every_offset_of_the_index_leads_to_its_frame(tmp_path: Path) -> None:
         assert bench.told[i] in [told(m) for m in messages][:3]
 
 
+def test_the_index_goes_on_behind_long_records_and_damage(tmp_path: Path) -> None:
+    """A note of 200 kB and a megabyte of what is no frame lie before frames that are found all the same."""
+    bench = Bench(tmp_path, 8, n=0, segment_bytes=2**24)
+    bench.put(bench.device.block())
+    bench.writer.append(NoteRecord(1, "x" * 200_000, ""))
+    bench.put(bench.device.block())
+    index = JournalIndex(tmp_path / "alpha")
+    first, newest = index.first(), index.newest()
+    assert first is not None and newest is not None and newest.step == first.step + 100
+    bench.writer.close()
+    with max((tmp_path / "alpha").glob("*.spj")).open("ab") as file:
+        file.write(b"\x55" * 1_500_000 + b"\0")
+        file.write(bench.device.block())
+    behind = index.newest()
+    assert behind is not None and behind.step == newest.step + 100
+
+
 def test_steps_and_times_bound_as_well(tmp_path: Path) -> None:
     """A range of steps is the blocks that hold them; a range of times those whose first sample lies in it."""
     bench = Bench(tmp_path, 5, n=0, segment_bytes=30_000)

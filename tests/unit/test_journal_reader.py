@@ -150,6 +150,27 @@ def test_megabytes_of_zeros_or_noise_do_not_stop_a_reader(tmp_path: Path) -> Non
         assert frames_of(drain(JournalReader(folder))) == [first, second]
 
 
+@pytest.mark.parametrize("max_bytes", [1, 700, 5000, 2**20])
+def test_who_asks_for_little_gets_the_same(tmp_path: Path, max_bytes: int) -> None:
+    """A frame longer than what is asked for comes by itself; a longer one that is partly written is waited for."""
+    device, writer = FakeDevice(), make(tmp_path / "j", segment_bytes=2**20)
+    for _ in range(5):
+        writer.append_frames(1, [device.block()])
+        writer.append(NoteRecord(1, "x" * 200_000, "y" * 50_000))
+        writer.append_frames(1, [device.block()])
+    expected = drain(JournalReader(tmp_path / "j"))
+    path = max((tmp_path / "j").glob("*.spj"))
+    with path.open("ab") as file:
+        file.write(b"\x05" * 100_000)
+    reader = JournalReader(tmp_path / "j")
+    entries = []
+    while found := reader.poll(max_bytes):
+        assert len(found) == 1 or found[-1].end_offset - found[0].offset <= max_bytes
+        entries += found
+    assert entries == expected
+    assert reader.counters.damaged == 0
+
+
 def test_a_torn_tail_before_another_segment_is_damage(tmp_path: Path) -> None:
     device, writer = FakeDevice(), make(tmp_path / "j", segment_bytes=2**20, host_boot_id="b1")
     first, second = device.block(), device.block()

@@ -7,13 +7,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from spikedaq.journal import ReceivedAt, Segment, SegmentStart, Snapshot, decode_frames, decode_record, list_segments
+from spikedaq.journal import (
+    ReceivedAt,
+    Segment,
+    SegmentStart,
+    Snapshot,
+    decode_frames,
+    decode_record,
+    list_segments,
+    read_frames,
+)
 from spikedaq.model import RemoteProtocolError
 from spikedaq.wire import BlockMessage, Frame, FrameType, Hello, decode_message
 
 MARK_BYTES = 128 * 1024
 """Between two marks: one to ten seconds of 10 kHz. A 2 GiB journal has 16384, about 3 MB of memory."""
-_READ_BYTES = 4 * 2**20
 _SHORT_ARRAY = 0x90  # msgpack: an array of at most 15 items; a hello has 19
 _RECEIVED, _SNAPSHOT = 65, 74  # docs/reference/journal.md, Records
 _BLOCK = int(FrameType.BLOCK)
@@ -61,11 +69,10 @@ class SegmentIndex:
             return
         try:
             while not (first_only and self.marks):
-                data = os.pread(fd, MARK_BYTES if first_only else _READ_BYTES, self._position)
-                stop = data.rfind(b"\0") + 1
-                if not stop:
+                data = read_frames(fd, self._position, MARK_BYTES)
+                if not data:
                     return
-                self._take(data[:stop])
+                self._take(data)
         finally:
             os.close(fd)
 

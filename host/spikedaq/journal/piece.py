@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spikedaq.journal.reader import JournalReader
-from spikedaq.journal.records import MAX_RECORD_BYTES, SegmentStart, decode_record, encode_record
-from spikedaq.journal.segments import Segment, decode_frames, list_segments
+from spikedaq.journal.records import SegmentStart, decode_record, encode_record
+from spikedaq.journal.segments import LONGEST_FRAME_BYTES, Segment, decode_frames, list_segments
 from spikedaq.model import StoreError
 from spikedaq.wire import Frame, encode_frame
 
-MIN_PIECE_BYTES = 2 * MAX_RECORD_BYTES
+MIN_PIECE_BYTES = LONGEST_FRAME_BYTES
 """A piece may be asked for with less only where an empty one is no harm: the longest frame may not fit in it."""
 _START_BYTES = 4096  # a SegmentStart holds three short texts and four numbers
 

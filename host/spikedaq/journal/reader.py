@@ -10,18 +10,16 @@ from pathlib import Path
 from spikedaq.journal.recall import recall
 from spikedaq.journal.records import (
     FIRST_RECORD_TYPE,
-    MAX_RECORD_BYTES,
     Record,
     UnknownRecord,
     decode_record,
     message_type,
 )
-from spikedaq.journal.segments import decode_frames, list_segments
+from spikedaq.journal.segments import LONGEST_FRAME_BYTES, decode_frames, list_segments, read_frames
 from spikedaq.journal.state import JournalState
 from spikedaq.wire import Frame
 
 POLL_BYTES = 2**20
-_MIN_POLL_BYTES = 2 * MAX_RECORD_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,26 +90,22 @@ class JournalReader:
         return reader
 
     def poll(self, max_bytes: int = POLL_BYTES) -> list[Entry]:
-        """Return the next whole frames, at most about ``max_bytes`` of them; none where nothing new is there.
+        """Return the next whole frames, ``max_bytes`` of them or one longer one; none where nothing new is there.
 
         A frame that is only partly written is left for the next poll. Damage is counted and skipped.
         """
-        max_bytes = max(max_bytes, _MIN_POLL_BYTES)
         while self._fd >= 0 or self._open():
-            position = self.offset - self._base
-            data = os.pread(self._fd, max_bytes, position)
-            stop = data.rfind(b"\0") + 1
-            if stop == 0 and len(data) < max_bytes:
+            data = read_frames(self._fd, self.offset - self._base, max_bytes)
+            if not data:
                 if not self._follow():
                     return []
                 continue
-            if stop == 0:
-                stop = len(data)
-                self._damage(stop)
-                entries = []
+            entries = []
+            if data.endswith(b"\0"):
+                entries = self._entries(data)
             else:
-                entries = self._entries(data[:stop])
-            self.offset += stop
+                self._damage(len(data))
+            self.offset += len(data)
             if entries:
                 return entries
         return []
@@ -150,8 +144,8 @@ class JournalReader:
         if following is None:
             return False
         # The writer may have added to this segment after our read and before it started the next.
-        rest = os.pread(self._fd, _MIN_POLL_BYTES, self.offset - self._base)
-        if b"\0" in rest or len(rest) == _MIN_POLL_BYTES:
+        rest = os.pread(self._fd, LONGEST_FRAME_BYTES, self.offset - self._base)
+        if b"\0" in rest or len(rest) == LONGEST_FRAME_BYTES:
             return True
         if rest:
             self._damage(len(rest))
@@ -186,7 +180,7 @@ def _frame_at(fd: int, position: int) -> int:
     """Return the first position from ``position`` on at which a frame begins; itself where that is not to be found."""
     if position <= 0 or os.pread(fd, 1, position - 1) in (b"", b"\0"):
         return position
-    following = os.pread(fd, _MIN_POLL_BYTES, position).find(b"\0") + 1
+    following = os.pread(fd, LONGEST_FRAME_BYTES, position).find(b"\0") + 1
     return position + following if following else position
 
 

@@ -16,6 +16,8 @@ from spikedaq.wire import BadFrame, Frame, FrameDecoder, sequence_number
 
 _NAME = re.compile(r"(\d{20})\.spj")
 _SCAN_BYTES = 2**20
+LONGEST_FRAME_BYTES = 2 * MAX_RECORD_BYTES
+"""More than a frame has, its end included."""
 _FALLOC_FL_KEEP_SIZE = 1  # linux/falloc.h
 
 
@@ -84,6 +86,20 @@ def sync_segments(folder: Path, since: int) -> None:
                 os.fdatasync(fd)
             finally:
                 os.close(fd)
+
+
+def read_frames(fd: int, position: int, max_bytes: int) -> bytes:
+    """Return the whole frames in the next ``max_bytes`` of a segment, or one that is longer; empty where none is whole.
+
+    What has no end for longer than a frame can be is none: it is returned all the same, without a 00 at its end.
+    """
+    data = os.pread(fd, max_bytes, position)
+    stop = data.rfind(b"\0") + 1
+    if not stop and len(data) == max_bytes < LONGEST_FRAME_BYTES:
+        max_bytes = LONGEST_FRAME_BYTES
+        data = os.pread(fd, max_bytes, position)
+        stop = data.find(b"\0") + 1
+    return data[:stop] if stop or len(data) < max_bytes else data
 
 
 def decode_frames(data: bytes) -> list[Frame | BadFrame]:
