@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from spikedaq.durable import replaced
 from spikedaq.lesson import Lesson, Seat
 from spikedaq.model import StoreError
 
@@ -46,13 +47,8 @@ def save(value: dict[str, Any]) -> None:
             path.unlink(missing_ok=True)
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            temporary.write_text(json.dumps(value, indent=1), "utf-8")
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        with replaced(path) as file:
+            json.dump(value, file, indent=1)
     except OSError as error:
         raise StoreError(
             f"{path} cannot be written ({error.strerror}); stop with the session's NAME and the same --bench or --list "

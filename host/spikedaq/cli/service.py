@@ -11,6 +11,7 @@ from typing import Any
 
 from spikedaq.cli.service_unit import UNIT_NAME, ServiceSetup, unit_text
 from spikedaq.daemon import load_config
+from spikedaq.durable import replaced
 from spikedaq.model import ConfigError, StoreError
 
 SYSTEM_CONFIG = Path("/etc/spikedaq/spikedaq.toml")
@@ -108,9 +109,8 @@ def _install(path: Path, unit: str, *, force: bool) -> None:
         if path.exists() and path.read_text("utf-8") != unit and not force:
             raise StoreError(f"{path} exists already and is different; look at it, and replace it with --force")
         path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_name(f".{path.name}.new")
-        new.write_text(unit, "utf-8")
-        new.replace(path)
+        with replaced(path) as file:
+            file.write(unit)
     except OSError as error:
         hint = "use sudo, or --user" if isinstance(error, PermissionError) else "check its folder"
         raise StoreError(f"{path} cannot be written ({error.strerror}); {hint}") from error

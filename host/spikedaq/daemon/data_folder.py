@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import json
 import os
@@ -10,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from spikedaq.journal import make_folder
+from spikedaq.durable import make_folder, replaced
 from spikedaq.library import MIN_FREE_BYTES, check_room
 from spikedaq.model import ConfigError, StoreError
 from spikedaq.recorder import DAEMON_LOCK
@@ -88,20 +87,9 @@ def write_json(path: Path, value: Any) -> None:
     ------
     StoreError
     """
-    temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8") as file:
+        with replaced(path) as file:
             json.dump(value, file, indent=1)
             file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
     except OSError as error:
-        with contextlib.suppress(OSError):  # the disk may be gone by now
-            temporary.unlink(missing_ok=True)
         raise StoreError(f"{path} cannot be written ({error.strerror}); check space and rights") from error

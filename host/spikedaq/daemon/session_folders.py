@@ -10,7 +10,7 @@ from pathlib import Path
 
 from spikedaq.daemon.data_folder import DataFolder, check_writable, write_json
 from spikedaq.daemon.session import SESSION_FILE
-from spikedaq.journal import sync_folder
+from spikedaq.durable import sync_folder
 from spikedaq.library.places import MAX_SHELVES, used_folders
 from spikedaq.model import StoreError
 from spikedaq.recorder import UNFINISHED

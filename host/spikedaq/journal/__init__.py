@@ -31,11 +31,9 @@ from spikedaq.journal.segments import (
     kept_bytes,
     kept_range,
     list_segments,
-    make_folder,
     read_frames,
     read_host_boot_id,
     segment_path,
-    sync_folder,
     sync_segments,
 )
 from spikedaq.journal.source import WARM_UP_BYTES, Item, JournalSource, known
@@ -85,12 +83,10 @@ __all__ = [
     "kept_range",
     "known",
     "list_segments",
-    "make_folder",
     "read_frames",
     "read_host_boot_id",
     "read_piece",
     "segment_path",
     "segment_start",
-    "sync_folder",
     "sync_segments",
 ]

@@ -9,16 +9,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from spikedaq.durable import make_folder, replaced, sync_folder
 from spikedaq.journal.piece import segment_start
 from spikedaq.journal.records import JournalGap, Record, encode_record
 from spikedaq.journal.segments import (
     good_end,
     intact_end,
     list_segments,
-    make_folder,
     read_host_boot_id,
     segment_path,
-    sync_folder,
 )
 from spikedaq.model import StoreError
 from spikedaq.wire import encode_frame
@@ -200,14 +199,8 @@ class JournalCopy:
             return {}
 
     def _save(self, shift: int, begin: int) -> None:
-        path = self.folder / ORIGIN_FILE
-        temporary = path.with_suffix(".tmp")
-        with temporary.open("w") as file:
+        with replaced(self.folder / ORIGIN_FILE) as file:
             json.dump({"shift": shift, "begin": begin, "host_boot": read_host_boot_id()}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        sync_folder(self.folder)
         self._shift = shift
 
     def _sync(self) -> None:

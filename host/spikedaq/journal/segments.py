@@ -166,24 +166,6 @@ def release(fd: int) -> None:
         os.ftruncate(fd, os.fstat(fd).st_size)
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it where they are missing, in a way that survives a power cut."""
-    missing = [f for f in (folder, *folder.parents) if not f.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    for made in reversed(missing):
-        sync_folder(made.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names in a folder survive a power cut, where the file system can."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        with contextlib.suppress(OSError):
-            os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
 def lock_folder(folder: Path) -> int:
     """Lock a journal folder for this process; the lock ends with the descriptor."""
     fd = os.open(folder / ".writer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

@@ -10,7 +10,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from spikedaq.journal.segments import Segment, release, reserve, segment_path, sync_folder
+from spikedaq.durable import sync_folder
+from spikedaq.journal.segments import Segment, release, reserve, segment_path
 
 _ROLL_RETRY_BYTES = 2**20  # A segment that could not be followed by another grows by this before the next attempt.
 _SPARE = "next.tmp"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from spikedaq.durable import make_folder
 from spikedaq.journal.recall import recall
 from spikedaq.journal.records import (
     JOURNAL_VERSION,
@@ -31,7 +32,6 @@ from spikedaq.journal.segments import (
     last_number,
     list_segments,
     lock_folder,
-    make_folder,
     read_host_boot_id,
 )
 from spikedaq.journal.state import JournalState

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from spikedaq.durable import sync_folder
 from spikedaq.model import ConfigError
 
 KEY_BYTES = 32
@@ -130,6 +131,7 @@ def write_private(path: Path, text: str) -> None:
                     os.fchown(descriptor, owner.st_uid, owner.st_gid)
                 os.fsync(descriptor)
             temporary.replace(path)
+            sync_folder(path.parent)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise

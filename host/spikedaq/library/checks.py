@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from spikedaq.durable import replaced
 from spikedaq.library.believable import believable_count, believable_text
 from spikedaq.library.session_card import MANIFEST_FILE, DeviceCard, stamp_of
 from spikedaq.model import CommandRejected
@@ -209,15 +210,9 @@ def _read(folder: Path) -> dict[str, Any] | None:
 
 def _write(folder: Path, result: Mapping[str, Any]) -> bool:
     """Keep a result beside what it is about; return False where that cannot be written."""
-    temporary = folder / f"{RESULT_FILE}.tmp"
     try:
-        with temporary.open("w", encoding="utf-8") as file:
+        with replaced(folder / RESULT_FILE) as file:
             json.dump(result, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(folder / RESULT_FILE)
     except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
         return False
     return True

@@ -7,7 +7,8 @@ import errno
 from datetime import UTC, datetime
 from pathlib import Path
 
-from spikedaq.journal import kept_range, make_folder, read_host_boot_id, sync_folder, sync_segments
+from spikedaq.durable import make_folder, sync_folder
+from spikedaq.journal import kept_range, read_host_boot_id, sync_segments
 from spikedaq.model import DamagedFileError, DiskFullError, StoreError
 from spikedaq.recorder.manifest import Manifest, ManifestFile, read_manifest
 from spikedaq.recorder.plan import DevicePlan, SessionPlan

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
 
-from spikedaq.journal import sync_folder
+from spikedaq.durable import replaced
 from spikedaq.model import StoreError
 from spikedaq.recorder.manifest_text import DocumentWriter, read_document
 
@@ -121,7 +121,8 @@ class Manifest:
         del document["files"]
         document["n_samples"] = sum(f.n_samples for f in self.files)
         document["gaps"] = gaps
-        with _replaced(folder / MANIFEST_FILE) as out:
+        with replaced(folder / MANIFEST_FILE) as new:
+            out = DocumentWriter(new)
             out.begin(document)
             for file in self.files:
                 out.add(asdict(file))
@@ -148,29 +149,13 @@ def mark_deleted(folder: Path, name: str, utc_ns: int, why: str) -> None:
             found = True
         out.add(table)
 
-    with _locked(folder), _replaced(path) as out:
+    with _locked(folder), replaced(path) as new:
+        out = DocumentWriter(new)
         with contextlib.suppress(FileNotFoundError), path.open(encoding="utf-8") as file:
             _parse(file, mark, out.begin)
         if not found:
             raise StoreError(f"{path} does not list {name}; it is not deleted")
         out.end()
-
-
-@contextlib.contextmanager
-def _replaced(path: Path) -> Iterator[DocumentWriter]:
-    """Put what is written in a manifest's place, in one go; leave it as it is where that fails."""
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as out:
-            yield DocumentWriter(out)
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-    sync_folder(path.parent)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from spikedaq.daemon.data_folder import check_writable, write_json
+from spikedaq.durable import unfinished
 from spikedaq.inlet import Bench
 from spikedaq.journal import JournalCopy
 from spikedaq.model import CommandRejected, ConfigError, StoreError, check_session_name
@@ -140,7 +141,7 @@ def begin(
 def _is_unbegun(target: Path) -> bool:
     """Whether a folder holds nothing but what `begin` leaves that is killed before it has written session.json."""
     left = {path.name for path in target.iterdir()} if target.is_dir() else {""}
-    return left <= {LOCK_FILE, JOURNAL_FOLDER, f".{SESSION_FILE}.tmp"}
+    return left <= {LOCK_FILE, JOURNAL_FOLDER, unfinished(Path(SESSION_FILE)).name}
 
 
 def _plan(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from spikedaq.daemon.config_file import trigger_from
 from spikedaq.daemon.trigger_config import TriggerConfig
+from spikedaq.durable import replaced
 from spikedaq.model import ConfigError, StoreError
 
 FILE_NAME = "triggers.json"
@@ -52,14 +51,9 @@ def save(folder: Path, triggers: SavedTriggers) -> None:
     StoreError
     """
     values = {"defined": [config.to_map() for config in triggers.defined], "disarmed": triggers.disarmed}
-    path, written = folder / FILE_NAME, folder / f".{FILE_NAME}.new"
+    path = folder / FILE_NAME
     try:
-        with written.open("w", encoding="utf-8") as file:
+        with replaced(path) as file:
             json.dump(values, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        written.replace(path)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            written.unlink()
         raise StoreError(f"{path} cannot be written ({error.strerror}), so nothing was changed; make room") from error
