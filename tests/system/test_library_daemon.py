@@ -58,7 +58,7 @@ def test_what_was_recorded_is_fetched_byte_for_byte(daemon: DaemonProcess, tmp_p
     with library(daemon) as asked:
         wait_for("two closed files", lambda: asked.summary("tonic_1")["devices"]["alpha"]["files"] >= 2)
         session = asked.recording("tonic_1")
-        assert session["running"] and session["state"] == "recording"
+        assert session["running"] and session["state"] == "under_way"
         wait_for("a file that grows to be refused", lambda: growing_is_refused(asked))
         with pytest.raises(CommandRejected, match="is being recorded"):
             asked.verify("tonic_1")
@@ -98,7 +98,7 @@ def test_what_was_recorded_is_fetched_byte_for_byte(daemon: DaemonProcess, tmp_p
 
 def growing_is_refused(asked: LibraryClient) -> bool:
     """Ask for the file that grows; at any moment it may be closed, and the next not be there yet."""
-    growing = [f["name"] for f in asked.recording("tonic_1")["files"] if f["state"] == "recording"]
+    growing = [f["name"] for f in asked.recording("tonic_1")["files"] if f["state"] == "open"]
     try:
         list(asked.pieces("tonic_1", "alpha", growing[0]))
     except CommandRejected as error:

@@ -44,7 +44,12 @@ def test_the_list_is_a_table_newest_first(url: str, capsys: pytest.CaptureFixtur
     assert main(["recordings", "--url", url]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["name", "start", "duration", "size", "gaps", "verified"]
-    assert lines[1].startswith("now ") and "running" in lines[1] and lines[1].split()[-1] == "no"
+    assert (
+        lines[1].startswith("now ")
+        and "under way" in lines[1]
+        and "recording" not in lines[1]
+        and lines[1].split()[-1] == "no"
+    )
     tonic = next(line for line in lines if line.startswith("2026-05-01_tonic_1"))
     assert tonic.split() == ["2026-05-01_tonic_1", "2026-05-01", "09:34", "20", "s", "4.0", "kB", "12", "lost", "no"]
 

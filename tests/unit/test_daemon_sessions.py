@@ -25,7 +25,7 @@ from spikedaq.daemon.data_folder import DataFolder
 from spikedaq.daemon.journals import Journals
 from spikedaq.daemon.live_config import LiveConfig
 from spikedaq.daemon.service import tell_recorded
-from spikedaq.daemon.session import SESSION_FILE
+from spikedaq.daemon.session import SESSION_FILE, shown_state
 from spikedaq.daemon.session_folders import Pointer, Pointers
 from spikedaq.daemon.sessions import Sessions
 from spikedaq.journal import JournalReader, SessionStop
@@ -115,6 +115,27 @@ async def ended(rig: Rig) -> AsyncIterator[None]:
 
 def state(folder: Path) -> str:
     return str(json.loads((folder / SESSION_FILE).read_text())["state"])
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        (["recording", "waiting"], "recording"),
+        (["recording", "closing"], "recording"),
+        (["recording", "stalled"], "stalled"),
+        (["failed", "recording"], "stalled"),
+        (["armed", "closing", "waiting"], "armed"),
+        (["closing", "closing"], "closing"),
+        (["closing", "waiting"], "closing"),
+        (["waiting", "closed"], "waiting"),
+        (["closed"], "closing"),
+        ([], "waiting"),
+    ],
+)
+def test_a_session_is_recording_only_where_a_file_grows(files: list[str], told: str) -> None:
+    """Whatever was planned; while files are closed, which may take a minute, none grows."""
+    assert shown_state("recording", files) == told
+    assert shown_state("stopping", files) == "stopping"
 
 
 def test_a_recorder_that_is_left_may_close_its_files(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,11 +103,16 @@ def test_a_session_under_way_has_open_files_and_lasts_until_now(shelf: Path) -> 
     make_session(shelf, "now", state="recording", journals=journals, open_bytes=77, started_utc_ns=began)
     make_session(shelf, "theirs", state="recording", open_bytes=5)
     now, theirs = ask(config(shelf), "recordings")["sessions"]
-    assert now["running"] and now["n_bytes"] == 2077 and now["devices"]["alpha"]["open_files"] == 1
+    assert (
+        now["running"]
+        and now["state"] == "under_way"
+        and now["n_bytes"] == 2077
+        and now["devices"]["alpha"]["open_files"] == 1
+    )
     assert 29.9 < now["duration_s"] < 60
-    assert not theirs["running"] and theirs["state"] == "recording" and theirs["duration_s"] == 20.0
+    assert not theirs["running"] and theirs["state"] == "unfinished" and theirs["duration_s"] == 20.0
     files = ask(config(shelf), "recording", session="now")["files"]
-    assert [f["state"] for f in files] == ["closed", "closed", "recording"] and files[2]["n_bytes"] == 77
+    assert [f["state"] for f in files] == ["closed", "closed", "open"] and files[2]["n_bytes"] == 77
     assert ask(config(shelf), "recording", session="theirs")["files"][2]["state"] == "not_closed"
 
 

@@ -42,7 +42,7 @@ def duration_text(session: dict[str, Any]) -> str:
     """Return how long a session lasted, or that it goes on, or how it ended."""
     lasted = "-" if session["duration_s"] is None else span_text(max(0.0, session["duration_s"]))
     if session["running"]:
-        return f"{lasted}, running"
+        return f"{lasted}, under way"
     return lasted if session["state"] == "complete" else f"{lasted}, {printable(session['state'])}"
 
 
@@ -73,9 +73,8 @@ def show_session(session: dict[str, Any]) -> None:
     out = console()
     reason = f" ({printable(session['reason'])})" if session["reason"] else ""
     where = printable(f"{session['folder']}/{session['session']}")
-    out.print(
-        Text(f"{printable(session['session'])}: {printable(session['state'])}{reason}, in {where}"), soft_wrap=True
-    )
+    state = printable(session["state"]).replace("_", " ")
+    out.print(Text(f"{printable(session['session'])}: {state}{reason}, in {where}"), soft_wrap=True)
     notes = "" if session["n_notes"] is None else f", {session['n_notes']} notes"
     pinned = ", pinned" if session["pinned"] else ""
     out.print(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -105,7 +105,7 @@ class Session:
         devices = {device: self.file_status(device) for device in recorder.files}
         return RecordingStatus(
             session=self.name,
-            state=_shown_state(self.plan["state"], [device["state"] for device in devices.values()]),
+            state=shown_state(self.plan["state"], [device["state"] for device in devices.values()]),
             folder=str(self.folder),
             started_utc_ns=self.plan["started_utc_ns"],
             devices=devices,
@@ -175,12 +175,12 @@ class Session:
             await asyncio.to_thread(write_json, self.folder / SESSION_FILE, self.plan)
 
 
-def _shown_state(planned: str, files: Sequence[str]) -> str:
-    """Return a session's state as it is told: it is not recording where no file grows."""
-    if planned != "recording" or not files:
+def shown_state(planned: str, files: Collection[str]) -> str:
+    """Return a session's state as it is told, by those of its files: it is not recording where no file grows."""
+    if planned != "recording":
         return planned
     if any(state in ("stalled", "failed") for state in files):
         return "stalled"
-    if "recording" not in files and "armed" in files:
-        return "armed"
-    return planned if any(state != "waiting" for state in files) else "waiting"
+    if not files:
+        return "waiting"
+    return next((state for state in ("recording", "armed", "closing", "waiting") if state in files), "closing")

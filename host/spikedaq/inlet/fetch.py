@@ -191,7 +191,7 @@ def _file_name(name: Any) -> str:
 
 def _why(file: dict[str, Any]) -> str:
     texts = {
-        "recording": "it is being recorded; fetch it once it is closed",
+        "open": "it is being recorded; fetch it once it is closed",
         "not_closed": "a kill left it open; on the daemon's computer: spikedaq recover",
         "missing": "it is gone on the daemon's computer; there: spikedaq recover",
         "deleted": f"it was deleted on the daemon's computer: {file.get('deleted_why')}",

@@ -128,7 +128,7 @@ class DeviceCard:
     def file_maps(self, *, is_running: bool) -> list[dict[str, Any]]:
         """Return its files, in order."""
         maps = [self._listed(f) for f in sorted(self.files, key=lambda f: f.number)]
-        state = "recording" if is_running else "not_closed"
+        state = "open" if is_running else "not_closed"
         for name, n_bytes in sorted(self.open_files.items()):
             maps.append({"device": self.name, "name": name, "state": state, "n_bytes": n_bytes,
                          "pinned": name in self.pinned_files})  # fmt: skip
@@ -210,6 +210,13 @@ def sum_notes(files: tuple[ManifestFile, ...]) -> int | None:
     return None if None in counts else sum(n or 0 for n in counts)
 
 
+def _told_state(plan: Plan, *, running: bool) -> str:
+    """Return a session's state in words that claim nothing: whether its files grow is not known here."""
+    if not plan.is_unfinished:
+        return plan.state
+    return "under_way" if running else "unfinished"
+
+
 def session_map(
     shelf: Path, name: str, plan: Plan, devices: list[DeviceCard], *, running: bool, pinned: bool
 ) -> dict[str, Any]:
@@ -224,7 +231,7 @@ def session_map(
     return {
         "session": name,
         "folder": str(shelf),
-        "state": plan.state,
+        "state": _told_state(plan, running=running),
         "running": running,
         "reason": plan.reason,
         "bench": plan.bench,

@@ -15,13 +15,14 @@ import structlog
 from spikedaq.bus import FileStatus
 from spikedaq.daemon.alarms import Alarms
 from spikedaq.daemon.recorder_process import RecorderProcess
+from spikedaq.daemon.session import shown_state
 from spikedaq.journal import SessionStop
 from spikedaq.keys import ClientKey
 from spikedaq.link import host_now_ns
 from spikedaq.model import StoreError
 from spikedaq.remote.copier import Copier, CopierState
 from spikedaq.remote.session import RemoteSession
-from spikedaq.remote.watch import RecordingWatch, shown_state
+from spikedaq.remote.watch import RecordingWatch
 
 TRIM_PERIOD_S = 10.0
 PATIENCE_S = 10.0
@@ -101,7 +102,7 @@ class RemoteRecording:
             free_bytes: int | None = shutil.disk_usage(self._session.folder).free
         except OSError:
             free_bytes = None
-        state = shown_state(self._session.plan["state"], states)
+        state = shown_state(self._session.plan["state"], list(states.values()))
         return Progress(
             session=self._session.name,
             state=state,

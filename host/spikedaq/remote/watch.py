@@ -98,12 +98,3 @@ class RecordingWatch:
     async def close(self) -> None:
         """Let go of a look that is under way."""
         await self._looks.close()
-
-
-def shown_state(planned: str, states: Mapping[str, str]) -> str:
-    """Return a session's state as it is told: it is not recording where a file does not grow."""
-    if planned != "recording":
-        return planned
-    if any(state in ("stalled", "failed") for state in states.values()):
-        return "stalled"
-    return planned if any(state in ("recording", "closing") for state in states.values()) else "waiting"

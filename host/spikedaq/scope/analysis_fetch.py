@@ -52,7 +52,7 @@ def closed_files(whole: dict[str, Any], device: str, names: list[str] | None) ->
 
 def _not_closed(whole: dict[str, Any], device: str) -> dict[str, str]:
     texts = {
-        "recording": "it is being recorded; open it once it is closed",
+        "open": "it is being recorded; open it once it is closed",
         "not_closed": "a kill left it open; on the daemon's computer: spikedaq recover",
         "deleted": "it was deleted to make room",
         "missing": "it is gone from the daemon's disk",

@@ -89,7 +89,7 @@ async def _zip(request: Request) -> Response:
     if optional(request, "check") is not None:
         return json_answer({"n_bytes": sum(member.n_bytes for member in members)})
     pieces, n_bytes = archive(libraries, members, int(whole["started_utc_ns"]))
-    so_far = any(f["state"] in ("recording", "not_closed") for f in files)
+    so_far = any(f["state"] in ("open", "not_closed") for f in files)
     stem = f"{session}{'' if device is None else f'_{device}'}{'_so-far' if so_far else ''}"
     return _streamed(
         f"{session} as an archive", pieces, n_bytes, attachment(stem, ".zip"), media_type="application/zip"

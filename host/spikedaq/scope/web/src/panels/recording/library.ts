@@ -23,7 +23,7 @@ export interface Session {
 export interface SessionFile {
   device: string;
   name: string;
-  state: "closed" | "recording" | "not_closed" | "deleted" | "missing";
+  state: "closed" | "open" | "not_closed" | "deleted" | "missing";
   n_bytes: number;
 }
 

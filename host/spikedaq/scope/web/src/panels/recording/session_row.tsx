@@ -23,7 +23,7 @@ export function SessionRow({ bench, session, onChange }: { bench: string; sessio
             {session.duration_s !== null && `, ${spanText(session.duration_s)}`}, {bytesText(session.n_bytes)}
           </span>
           <span class="small-text line">
-            {session.running ? <span class="good">● {session.state}</span> : session.state === "complete" ? "" : `${session.state}, `}
+            {session.running ? "under way" : session.state === "complete" ? "" : `${session.state}, `}
             {session.running && ", "}
             <span class={hasGaps(session.gaps) ? "some" : ""}>gaps: {gapsText(session.gaps)}</span>,{" "}
             <span class={damaged ? "bad" : found.state === "good" ? "good" : ""} data-testid="verified">
@@ -49,7 +49,7 @@ function Details({ bench, session, onChange }: { bench: string; session: Session
   const verifying = found.state === "running" || found.state === "waiting";
   const devices = Object.entries(session.devices);
   const closed = files.value?.filter(({ state }) => state === "closed") ?? [];
-  const leftOut = files.value?.filter(({ state }) => state === "recording" || state === "not_closed").length ?? 0;
+  const leftOut = files.value?.filter(({ state }) => state === "open" || state === "not_closed").length ?? 0;
   const nothing =
     files.value === null
       ? "its files are being listed"
