@@ -104,3 +104,35 @@ def test_cycles_are_collected_although_nothing_else_asks_for_it(monkeypatch: pyt
         asyncio.run(run())
     finally:
         gc.enable()
+
+
+# Of eight small blocks that are freed, glibc keeps seven for the thread that had them, as in use.
+KEPT = """
+import ctypes
+class Info(ctypes.Structure):
+    names = "arena ordblks smblks hblks hblkhd usmblks fsmblks used free top"
+    _fields_ = [(name, ctypes.c_size_t) for name in names.split()]
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.mallinfo2.restype = ctypes.c_void_p, Info
+libc.free.argtypes = [ctypes.c_void_p]
+blocks = [libc.malloc(ctypes.c_size_t(1000)) for _ in range(16)]
+before = libc.mallinfo2().used
+for block in blocks[:14:2]:
+    libc.free(block)
+print(before - libc.mallinfo2().used)
+"""
+
+
+def test_threads_of_what_is_started_keep_nothing_for_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read when a process begins: the environment has it for those that this one starts."""
+    for name in ("GLIBC_TUNABLES", *(name for name, _, _ in memory._SETTINGS)):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+
+    def freed_bytes() -> int:
+        return int(subprocess.run([sys.executable, "-c", KEPT], check=True, capture_output=True, text=True).stdout)
+
+    assert freed_bytes() < 1000
+    monkeypatch.setattr(memory, "_of_glibc", lambda name: lambda *arguments: 1)
+    memory.give_memory_back()
+    assert freed_bytes() > 6000
