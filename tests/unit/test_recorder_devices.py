@@ -120,3 +120,11 @@ def test_a_device_that_is_left_out_has_its_alarm(tmp_path: Path) -> None:
     assert "manifest.json" in alarms.standing[AlarmKind.WRITE_FAILED, "s/beta"].text
     process._report(json.dumps({"device": "beta", "state": "waiting", **counted}))
     assert not alarms.standing
+
+
+def test_of_a_device_that_has_had_no_turn_nothing_is_said(session: tuple[Path, FakeDevice]) -> None:
+    """That it has nothing to write would be taken for true, and it is not known."""
+    folder, _ = session
+    status, lines = record(folder, lambda: 0.0)
+    assert status == EXIT_DONE
+    assert [line["device"] for line in lines if line["state"] == "waiting"] == []

@@ -39,6 +39,8 @@ CLOSE_S = 60.0
 KILL_S = 10.0
 """The same where nobody can wait: another recorder repairs what this one leaves."""
 _SAID_LINES = 20
+_IDLE = ("waiting", "armed", "closed")
+"""States of a device of which a recorder that has looked has nothing to write."""
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +60,8 @@ class RecorderProcess:
     complete : bool
         With everything in closed files. Otherwise ``error`` says why no recorder can do it.
     is_full : bool
-        It waits for space on the disk.
+        It waits for space on the disk, or was started again and has neither written since nor found that there is
+        nothing to write: no trigger yet, no samples.
     changed : asyncio.Event
         Set at each report; who waits for one clears it.
     close_s : float
@@ -71,6 +74,8 @@ class RecorderProcess:
         self._alarms = alarms
         self._restart_bytes = restart_bytes
         self._cause: str | None = None
+        self._idle: set[str] = set()
+        """Devices for which the present recorder has nothing to write, or which it has left out."""
         self.files = {device: FileStatus(state="waiting") for device in devices}
         self.restarts = 0
         self.error: str | None = None
@@ -175,6 +180,7 @@ class RecorderProcess:
     async def _run_once(self) -> int:
         self._said.clear()
         self._cause = None
+        self._idle.clear()
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -262,6 +268,7 @@ class RecorderProcess:
             self._said.append(f"{device}: {fields.get('error')}")
             self._cause = fields.get("cause")
             if self._cause == LEFT_OUT:
+                self._idle.add(device)
                 text = f"{device} is not recorded: {fields.get('error')}; its journal keeps what comes"
                 self._alarms.put(AlarmKind.WRITE_FAILED, f"{self.folder.name}/{device}", text)
             return
@@ -269,6 +276,10 @@ class RecorderProcess:
         path = os.path.join(self.folder, device, name) if name else None  # noqa: PTH118 - as in health/files.py
         status = FileStatus.from_map({**fields, "file": path})
         self.files[device] = status
+        if status.state in _IDLE:
+            self._idle.add(device)
+        else:
+            self._idle.discard(device)
         if known.state == "failed":
             self._alarms.clear(AlarmKind.WRITE_FAILED, f"{self.folder.name}/{device}")
         if status.rows_on_disk > known.rows_on_disk:
@@ -277,3 +288,7 @@ class RecorderProcess:
             self.error = None
             self.is_full = False
             self._alarms.clear(AlarmKind.WRITE_FAILED, self.folder.name)
+        elif self.is_full and self._idle == self.files.keys():
+            # It found room, and nothing that could show it: the next window may be days away.
+            self.error = None
+            self.is_full = False

@@ -56,6 +56,8 @@ class Recorder:
         self._left_out: dict[DevicePlan, str] = {}  # and why
         self._next_try_s = monotonic_s() + RETRY_S
         self._turn = 0
+        self._n_turned = 0
+        """So many lanes have had a turn; what the others have to do nobody knows yet."""
         self._next_report_s = 0.0
 
     def run(self) -> int:
@@ -110,6 +112,7 @@ class Recorder:
         more = False
         for i, lane in enumerate(self._lanes):
             takes_more = self._guard(lane, partial(lane.step, last=last))
+            self._n_turned = max(self._n_turned, i + 1)
             more = more or bool(takes_more)
             if takes_more or (self._turn + i) % FLUSH_SLOTS == 0:
                 self._guard(lane, lane.flush)
@@ -170,7 +173,7 @@ class Recorder:
         if not force and now_s < self._next_report_s:
             return
         self._next_report_s = now_s + REPORT_S
-        for lane in self._lanes:
+        for lane in self._lanes[: self._n_turned]:
             self._reporter.line(lane)
 
     def _wait(self, timeout_s: float) -> bool:
