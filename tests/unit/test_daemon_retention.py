@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from spikedaq.daemon.alarms import Alarm, AlarmKind, Alarms
 from spikedaq.daemon.closed_files import Closed
 from spikedaq.daemon.config import DaemonConfig, RetentionConfig
+from spikedaq.daemon.data_folder import DataFolder
 from spikedaq.daemon.live_config import LiveConfig
 from spikedaq.daemon.retention import Retention, choose
 from spikedaq.recorder import Manifest, ManifestFile, mark_deleted, pin, read_manifest, unpin
@@ -92,7 +94,7 @@ def test_a_look_interns_nothing_for_each_file(tmp_path: Path, monkeypatch: pytes
 class Bench:
     """A recordings folder with two sessions, and a retention over it."""
 
-    def __init__(self, root: Path, **keys: Any) -> None:
+    def __init__(self, root: Path, data: DataFolder | None = None, **keys: Any) -> None:
         self.recordings = root / "recordings"
         for session in ("old", "new"):
             folder = self.recordings / session / "a"
@@ -108,10 +110,10 @@ class Bench:
             Manifest(session, "a", "01", state="complete", files=files).save(folder)
         self.alarms = Alarms(lambda: 0)
         self.sessions: list[Any] = []
-        data: Any = SimpleNamespace(recordings=self.recordings, free_bytes=lambda: 0)
+        of_data: Any = data or SimpleNamespace(recordings=self.recordings, recordings_free_bytes=lambda: 0)
         live = LiveConfig(DaemonConfig(retention=RetentionConfig(**keys)))
         kept: Any = SimpleNamespace(all=lambda: self.sessions)
-        self.retention = Retention(live, data, kept, self.alarms, lambda: NOW_NS)
+        self.retention = Retention(live, of_data, kept, self.alarms, lambda: NOW_NS)
 
     def look(self) -> int:
         return asyncio.run(self.retention.look())
@@ -256,6 +258,27 @@ def test_nothing_left_to_delete_is_told(tmp_path: Path) -> None:
         pin(bench.recordings / session)
     assert bench.look() == 0
     assert any("may be deleted: what is left is pinned" in a.text for a in bench.alarms.standing.values())
+
+
+@pytest.mark.parametrize(("of_data", "of_recordings", "gone"), [(0, 10**10, 0), (10**10, 0, 6), (10**10, 10**10, 0)])
+def test_room_is_made_on_the_disk_that_recordings_are_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of_data: int, of_recordings: int, gone: int
+) -> None:
+    """Where that is another than the data folder's: what is deleted makes room there, and nowhere else."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "recordings").symlink_to(tmp_path / "disk")
+    data = DataFolder(tmp_path)
+    free = {data.path: of_data, data.recordings: of_recordings}
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free[Path(path)]))
+    bench = Bench(tmp_path, data, free_bytes=10**9)
+    assert bench.look() == gone
+    assert bool(bench.alarms.standing) == bool(gone)
+    if gone == 0:
+        for session in ("old", "new"):
+            pin(bench.recordings / session)
+        bench.look()
+        assert not bench.alarms.standing
+    data.close()
 
 
 def test_marked_and_not_deleted_is_done_at_the_next_look(tmp_path: Path) -> None:

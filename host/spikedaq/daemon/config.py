@@ -188,7 +188,8 @@ class RetentionConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     keep_days: Annotated[Days | None, Meta(description="delete what ended so many days ago", extra=RELOADED)] = None
     keep_files: Annotated[Count | None, Meta(description="keep so many files of each device", extra=RELOADED)] = None
     free_bytes: Annotated[
-        Bytes | None, Meta(description="delete the oldest files until so much is free", extra=RELOADED)
+        Bytes | None,
+        Meta(description="delete the oldest files until so much is free on the disk of the recordings", extra=RELOADED),
     ] = None
     running: Annotated[
         bool, Meta(description="also closed files of a session that is being recorded", extra=RELOADED)

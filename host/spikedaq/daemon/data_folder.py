@@ -52,14 +52,22 @@ class DataFolder:
 
     def free_bytes(self) -> int | None:
         """Free space on its disk, None where it cannot be asked."""
-        try:
-            return shutil.disk_usage(self.path).free
-        except OSError:
-            return None
+        return _free_bytes(self.path)
+
+    def recordings_free_bytes(self) -> int | None:
+        """Free space for recordings, whose folder may be a link or a disk of its own; None where it cannot be asked."""
+        return _free_bytes(self.recordings)
 
     def close(self) -> None:
         """Let it go."""
         os.close(self._fd)
+
+
+def _free_bytes(folder: Path) -> int | None:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None
 
 
 def check_writable(folder: Path, needed_bytes: int = MIN_FREE_BYTES) -> None:

@@ -98,7 +98,7 @@ class Retention:
             deleted = await self.look() if self._config.is_active else 0
             if not self._config.is_active:
                 self._tell_spoilt([])
-            short = self._is_short()
+            short = await self._is_short()
             period_s = HURRY_S if short else PERIOD_S
             quiet_s = 0.0 if deleted or short else quiet_s + period_s
             if quiet_s >= ALARM_S or not self._config.is_active:
@@ -110,7 +110,8 @@ class Retention:
         """Delete what may go now; return how many files went."""
         running = {str(session.folder) for session in self._sessions.all()}
         files = await asyncio.to_thread(closed_files, str(self._data.recordings), running)
-        chosen = choose(files, self._config, now_ns=self._utc_ns(), free_bytes=self._data.free_bytes())
+        free_bytes = await asyncio.to_thread(self._data.recordings_free_bytes)
+        chosen = choose(files, self._config, now_ns=self._utc_ns(), free_bytes=free_bytes)
         deleted = []
         for file, why in chosen:
             if await asyncio.to_thread(self._delete, file, why):
@@ -123,17 +124,21 @@ class Retention:
                 f"{len(deleted)} old files ({n_bytes / 1e6:.0f} MB) were deleted to make room, up to "
                 f"{deleted[-1].entry.name}; pin what is to stay (spikedaq pin)"
             )
-        elif self._is_short():
+        elif await self._is_short():
             self._say(
-                f"less than {(self._config.free_bytes or 0) / 1e9:g} GB are free, and nothing in "
+                f"less than {(self._config.free_bytes or 0) / 1e9:g} GB are free for recordings, and nothing in "
                 f"{self._data.recordings} may be deleted: what is left is pinned, being recorded, or "
                 "not as its manifest says; make room"
             )
         return len(deleted)
 
-    def _is_short(self) -> bool:
-        wanted, free = self._config.free_bytes, self._data.free_bytes()
-        return wanted is not None and free is not None and free < wanted
+    async def _is_short(self) -> bool:
+        wanted = self._config.free_bytes
+        if wanted is None:
+            return False
+        # In a thread, as it may be a network disk that hangs. What is deleted makes room there, and nowhere else.
+        free = await asyncio.to_thread(self._data.recordings_free_bytes)
+        return free is not None and free < wanted
 
     def _delete(self, file: Closed, why: str) -> bool:
         """Delete one file, if it is what its manifest says; for a thread."""
