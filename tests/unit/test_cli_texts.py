@@ -330,3 +330,20 @@ def test_what_others_say_moves_no_cursor_in_the_status() -> None:
     assert "  disk_full x [2Jy, for 3.0 s: x [2Jy" in text
     assert "alpha: x [2Jy" in text
     assert "the whole bench: x [2Jy" in text
+
+
+def test_the_status_names_each_disk_that_is_recorded_on() -> None:
+    """The data folder's, and below it that of a session elsewhere, with how long it lasts."""
+    elsewhere = {"run": {"free_bytes": 2 * 10**9, "bytes_per_s": 10**6, "time_left_s": 2000.0}}
+    told = {
+        "bench": "b", "version": "1", "pid": 1, "uptime_s": 5.0, "free_bytes": 10**12, "data": "/d", "devices": [],
+        "disk": {"bytes_per_s": 0.0, "time_left_s": None, "elsewhere": elsewhere},
+    }  # fmt: skip
+    out = Console(file=io.StringIO(), width=200)
+    print_status(told, out)
+    text = out.file.getvalue()  # type: ignore[attr-defined]
+    lines = [line.split(maxsplit=1)[1].strip() for line in text.splitlines() if line.startswith("disk")]
+    assert lines == [
+        "1.0 TB free, not getting less; /d",
+        "2.0 GB free, lasts 33 min 20 s at 1.0 MB/s; another one, of session run",
+    ]

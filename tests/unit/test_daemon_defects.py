@@ -137,7 +137,7 @@ def test_every_total_has_a_source() -> None:
     """What metrics.md lists is measured."""
     counted: Any = SimpleNamespace(
         viewer_drops=0, publish=None, published=0, published_bytes=0, requests=0, refused=0,
-        status=SimpleNamespace(free_bytes=None, time_left_s=None),
+        status=SimpleNamespace(free_bytes=None, time_left_s=None, elsewhere={}),
     )  # fmt: skip
     bench: Any = SimpleNamespace(name="lab", members={})
     sessions: Any = SimpleNamespace(current=None)

@@ -14,7 +14,7 @@ import pytest
 from spikedaq.daemon import disk
 from spikedaq.daemon.alarms import AlarmKind, Alarms
 from spikedaq.daemon.config import DaemonConfig, JournalConfig
-from spikedaq.daemon.disk import DiskWatch, Growth, time_left_s
+from spikedaq.daemon.disk import DiskWatch, Growth, OtherDisk, time_left_s
 from spikedaq.daemon.journals import Journals
 from spikedaq.daemon.live_config import LiveConfig
 from spikedaq.inlet.bench import time_left_s as left_in_folder_s
@@ -204,7 +204,7 @@ def test_what_a_recording_would_take_is_told_before_it_begins(tmp_path: Path) ->
 def test_a_disk_elsewhere_has_a_time_of_its_own(tmp_path: Path) -> None:
     """Its session's files fill it, and nothing else; those do not fill the data disk."""
     watch, _, sessions = counting_watch(tmp_path, {"run": [0]})
-    elsewhere = {"run": RESERVE + 5_000_000}
+    elsewhere = {"run": OtherDisk(RESERVE + 5_000_000, number=1)}
     watch._look(0.0, 10**12, elsewhere)
     assert watch.status.elsewhere == {
         "run": {"free_bytes": RESERVE + 5_000_000, "bytes_per_s": None, "time_left_s": None}
@@ -217,6 +217,106 @@ def test_a_disk_elsewhere_has_a_time_of_its_own(tmp_path: Path) -> None:
     assert watch.status.time_left_s is None
     assert watch.status.recording_bytes_per_s == 50_000.0
     assert watch.status.to_map()["elsewhere"]["run"]["time_left_s"] == 100.0
+
+
+LOW_BYTES, LOW_S = DaemonConfig().disk.low_bytes, DaemonConfig().disk.low_s
+
+
+def low(watch: DiskWatch) -> list[str]:
+    return sorted(subject for kind, subject in watch._alarms.standing if kind is AlarmKind.DISK_LOW)
+
+
+def test_little_room_is_told_and_not_again_and_again(tmp_path: Path) -> None:
+    """Below the limit; and no more once a tenth above it. While the system does not say, nothing changes."""
+    watch, _, _ = counting_watch(tmp_path, {})
+    for free, told in [
+        (LOW_BYTES, []), (LOW_BYTES - 1, [""]), (LOW_BYTES, [""]), (int(1.09 * LOW_BYTES), [""]), (None, [""]),
+        (int(1.11 * LOW_BYTES), []), (LOW_BYTES, []),
+    ]:  # fmt: skip
+        watch._look(0.0, free, {})
+        assert low(watch) == told
+    watch._look(0.0, LOW_BYTES - 1, {})
+    text = watch._alarms.standing[AlarmKind.DISK_LOW, ""].text
+    assert f"1.1 GB are free for {tmp_path}; make room, or let old recordings be deleted" in text
+
+
+def test_a_disk_that_does_not_last_is_told(tmp_path: Path) -> None:
+    """However much is free: by how fast it fills, and with the same slack."""
+    watch, _, sessions = counting_watch(tmp_path, {"run": [0]})
+    rate = 10_000_000
+    watch._look(0.0, 10**12, {})
+    for seconds, told in [(1.01, []), (0.99, [""]), (1.01, [""]), (1.09, [""]), (1.11, [])]:
+        sessions[0].recorder.files["alpha"].bytes = 30 * rate
+        watch._look(30.0, RESERVE + int(seconds * LOW_S * rate), {})
+        assert watch.status.time_left_s == pytest.approx(seconds * LOW_S)
+        assert low(watch) == told
+    watch._look(30.0, RESERVE + 60 * rate, {})
+    assert "at the present rate it lasts 60 s" in watch._alarms.standing[AlarmKind.DISK_LOW, ""].text
+
+
+def test_another_disk_that_is_recorded_on_is_told_of_by_its_session(tmp_path: Path) -> None:
+    """Under the session's name, with its folder; the data disk has room. It ends with the session."""
+    watch, _, sessions = counting_watch(tmp_path / "data", {"run": [0]})
+    sessions[0].folder = tmp_path / "usb" / "run"
+    watch._look(0.0, 10**12, {"run": OtherDisk(LOW_BYTES - 1, number=1)})
+    assert low(watch) == ["run"]
+    text = watch._alarms.standing[AlarmKind.DISK_LOW, "run"].text
+    assert f"1.1 GB are free for {tmp_path}/usb/run; make room there, where nothing is deleted by itself" in text
+    watch._look(0.0, 10**12, {"run": OtherDisk(int(1.09 * LOW_BYTES), number=1)})
+    assert low(watch) == ["run"]
+    watch._look(0.0, 10**12, {"run": OtherDisk(int(1.11 * LOW_BYTES), number=1)})
+    assert low(watch) == []
+    watch._look(0.0, 10**12, {"run": OtherDisk(LOW_BYTES - 1, number=1)})
+    sessions.clear()
+    watch._look(0.0, 10**12, {})
+    assert low(watch) == []
+
+
+def test_recordings_on_a_disk_of_their_own_may_be_deleted_there(tmp_path: Path) -> None:
+    """Where data/recordings is another disk, retention makes room on that one."""
+    watch, _, sessions = counting_watch(tmp_path, {"run": [0]})
+    sessions[0].folder = tmp_path / "run"
+    watch._look(0.0, 10**12, {"run": OtherDisk(LOW_BYTES - 1, number=1)})
+    assert "let old recordings be deleted" in watch._alarms.standing[AlarmKind.DISK_LOW, "run"].text
+
+
+def test_sessions_that_share_a_disk_fill_it_together(tmp_path: Path) -> None:
+    """Each at half the rate at which it fills; one alarm for the disk, and one for the other."""
+    watch, _, sessions = counting_watch(tmp_path, {"one": [0], "two": [0], "far": [0]})
+    rate = 1_000_000
+    free = RESERVE + int(1.5 * LOW_S * rate)
+    elsewhere = {"one": OtherDisk(free, 1), "two": OtherDisk(free, 1), "far": OtherDisk(free, 2)}
+    watch._look(0.0, 10**12, elsewhere)
+    for session in sessions:
+        session.recorder.files["alpha"].bytes = 30 * rate
+    watch._look(30.0, 10**12, elsewhere)
+    lasts = [watch.status.elsewhere[name]["time_left_s"] for name in ("one", "two", "far")]
+    assert lasts == [pytest.approx(share * LOW_S) for share in (0.75, 0.75, 1.5)]
+    assert low(watch) == ["one"]
+    sessions.pop(0)
+    watch._look(30.0, 10**12, {"two": OtherDisk(LOW_BYTES - 1, 1), "far": OtherDisk(LOW_BYTES - 1, 2)})
+    assert low(watch) == ["far", "two"]
+
+
+def test_other_disks_are_known_by_their_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is away is left out; what is on the disk of the data folder is not elsewhere."""
+    numbers = {"data": 1, "here": 1, "a": 2, "b": 2, "c": 3}
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda folder: SimpleNamespace(free=100 * numbers[folder.name]))
+
+    class Folder:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def stat(self) -> SimpleNamespace:
+            if self.name not in numbers:
+                raise OSError(2, "no")
+            return SimpleNamespace(st_dev=numbers[self.name])
+
+    folders: Any = {name: Folder(name) for name in ("here", "a", "b", "c", "away")}
+    data: Any = Folder("data")
+    assert disk._free_elsewhere(data, folders) == {
+        "a": OtherDisk(200, 2), "b": OtherDisk(200, 2), "c": OtherDisk(300, 3)
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

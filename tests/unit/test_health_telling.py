@@ -202,6 +202,8 @@ SNAPSHOT = Snapshot(
     version="0.1", bench="lab", uptime_s=5.0, late_s=0.25, devices=[ALPHA, STOCK], alarms=[LOST],
     raised={AlarmKind.DEVICE_LOST: 3}, totals={"bus_messages": 10.0}, free_bytes=10**9, time_left_s=3600.0,
     recorder_restarts=2, session="s",
+    other_disks={"s": {"free_bytes": 5, "bytes_per_s": None, "time_left_s": None},
+                 "t": {"free_bytes": 6, "bytes_per_s": 1.0, "time_left_s": 7.0}},
 )  # fmt: skip
 
 
@@ -228,12 +230,16 @@ def test_the_metrics_are_what_prometheus_reads() -> None:
         ("spikedaq_recording_behind_bytes", (ALPHA.device, "s")): 1000,
         ("spikedaq_recorder_restarts_total", ("s",)): 2,
         ("spikedaq_disk_time_left_seconds", ()): 3600,
+        ("spikedaq_disk_free_bytes", ()): 10**9,
+        ("spikedaq_session_disk_free_bytes", ("s",)): 5,
+        ("spikedaq_session_disk_time_left_seconds", ("t",)): 7,
         ("spikedaq_bus_messages_total", ()): 10,
         ("spikedaq_loop_late_seconds", ()): 0.25,
     }
     assert {key: values.get(key) for key in expected} == expected
     assert values["process_resident_memory_bytes", ()] > 0
     # What nobody can know is absent, not zero.
+    assert ("spikedaq_session_disk_time_left_seconds", ("s",)) not in values
     assert ("spikedaq_device_missing_samples_total", ("lost", "stock")) not in values
     assert ("spikedaq_device_clock_uncertainty_seconds", ("stock",)) not in values
 

@@ -97,7 +97,10 @@ def _summary(status: dict[str, Any]) -> Iterator[RenderableType]:
     lines.add_column(overflow="fold")
     recording = status.get("recording")
     lines.add_row("recording", _recording(RecordingStatus.from_map(recording)) if recording else Text("nothing"))
-    lines.add_row("disk", _disk(status))
+    disk = status.get("disk") or {}
+    lines.add_row("disk", _disk(disk, status["free_bytes"], status["data"]))
+    for session, other in (disk.get("elsewhere") or {}).items():
+        lines.add_row("disk", _disk(other, other["free_bytes"], f"another one, of session {session}"))
     for lease in status.get("leases") or ():
         what = lease["device"] or "the whole bench"
         lines.add_row("lease", Text(f"{what}: {printable(lease['holder'])}, {span_text(lease['left_s'])} left"))
@@ -109,15 +112,14 @@ def _recording(recording: RecordingStatus) -> Text:
     return Text(recording_caption(recording), style=styles.get(recording.state, "yellow"))
 
 
-def _disk(status: dict[str, Any]) -> Text:
-    disk = status.get("disk") or {}
-    text = Text(f"{bytes_text(status['free_bytes'])} free")
+def _disk(disk: dict[str, Any], free_bytes: int | None, which: str) -> Text:
+    text = Text(f"{bytes_text(free_bytes)} free")
     rate, left_s = disk.get("bytes_per_s"), disk.get("time_left_s")
     if left_s is not None:
         text.append(f", lasts {span_text(left_s)}" + (f" at {bytes_text(rate)}/s" if rate else ""))
     elif rate is not None:
         text.append(", not getting less")
-    return text.append(f"; {status['data']}")
+    return text.append(f"; {printable(which)}")
 
 
 def _indented(text: Text) -> RenderableType:

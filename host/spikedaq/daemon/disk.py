@@ -15,11 +15,11 @@ import structlog
 from spikedaq.daemon.alarms import AlarmKind, Alarms
 from spikedaq.daemon.config import DiskConfig
 from spikedaq.daemon.data_folder import DataFolder
+from spikedaq.daemon.disk_low import DiskRoom, LowDisks
 from spikedaq.daemon.journals import Journals
 from spikedaq.daemon.live_config import LiveConfig
 from spikedaq.daemon.sessions import Sessions
 from spikedaq.link import host_now_ns
-from spikedaq.model import duration_text
 
 PERIOD_S = 0.5
 """An alarm is raised within 2 s of its cause."""
@@ -54,7 +54,7 @@ class DiskStatus:
     time_left_recording_s : float or None
         As ``time_left_s``, were that recorded on this disk from now on; None while not measured.
     elsewhere : map
-        By session that is recorded on another disk: ``free_bytes``, ``bytes_per_s`` and ``time_left_s`` of that one.
+        By session that is recorded on another disk: ``free_bytes``, ``bytes_per_s`` and ``time_left_s`` of that disk.
     """
 
     free_bytes: int | None
@@ -68,6 +68,21 @@ class DiskStatus:
     def to_map(self) -> dict[str, Any]:
         """Return it as JSON values."""
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class OtherDisk:
+    """A disk that a session is recorded on, and the data folder is not.
+
+    Attributes
+    ----------
+    free_bytes : int
+    number : int
+        By which the system knows it.
+    """
+
+    free_bytes: int
+    number: int
 
 
 def time_left_s(room_bytes: float, files_per_s: float, journals: Sequence[tuple[float, float]]) -> float | None:
@@ -121,11 +136,12 @@ class DiskWatch:
         self._sessions = sessions
         self._alarms = alarms
         self._growth = Growth()
+        self._low = LowDisks(alarms)
         self._failing: set[str] = set()
         self._full: set[str] = set()
         self._next_trim_s = 0.0
-        self._elsewhere: dict[str, int] = {}
-        self._looking: asyncio.Task[dict[str, int]] | None = None
+        self._elsewhere: dict[str, OtherDisk] = {}
+        self._looking: asyncio.Task[dict[str, OtherDisk]] | None = None
         self._trimming: asyncio.Task[None] | None = None
         self.status = DiskStatus(None, config.now.disk.reserve_bytes)
 
@@ -159,7 +175,7 @@ class DiskWatch:
             trim = self._journals.trim(self._sessions.needed_from, ring_bytes=0)
             self._trimming = asyncio.create_task(trim, name="trim on a full disk")
 
-    def _look_elsewhere(self) -> dict[str, int]:
+    def _look_elsewhere(self) -> dict[str, OtherDisk]:
         """Return what the last look at the other disks found; begin the next, unless that one hangs."""
         folders = {session.name: session.folder for session in self._sessions.all()}
         if self._looking is None or self._looking.done():
@@ -167,27 +183,28 @@ class DiskWatch:
                 self._elsewhere = self._looking.result()
             look = asyncio.to_thread(_free_elsewhere, self._data.path, folders)
             self._looking = asyncio.create_task(look, name="look at other disks")
-        return {name: free for name, free in self._elsewhere.items() if name in folders}
+        return {name: disk for name, disk in self._elsewhere.items() if name in folders}
 
-    def _look(self, now_s: float, free: int | None, elsewhere: dict[str, int]) -> None:
+    def _look(self, now_s: float, free: int | None, elsewhere: dict[str, OtherDisk]) -> None:
         rates = self._growth.update(now_s, self._counted())
         left_s = total = None
         if rates is not None:
             total = sum(rates.values())
             left_s = None if free is None else self._time_left_s(free, rates, set(elsewhere))
         self.status = self._status(free, rates, elsewhere, total, left_s)
-        if free is not None:
-            self._judge_low(free, left_s)
+        self._low.judge(self._rooms(free, left_s, elsewhere), self._config)
         stopped = {s.name: s for s in self._sessions.all() if s.recorder.is_full}
         full = set()
         if free is not None and free < self._config.reserve_bytes:
             full.add("")
         full |= {"" if name not in elsewhere else name for name in stopped}
-        full |= {name for name, n in elsewhere.items() if n < self._config.reserve_bytes}
+        full |= {name for name, disk in elsewhere.items() if disk.free_bytes < self._config.reserve_bytes}
         for subject in full - self._full:
             self._alarms.put(AlarmKind.DISK_FULL, subject, self._full_text(subject))
         for subject in self._full - full:
-            room = elsewhere.get(subject) if subject else free
+            room = free
+            if subject:
+                room = elsewhere[subject].free_bytes if subject in elsewhere else None
             if room is not None and room < self._config.restart_bytes:
                 full.add(subject)
             else:
@@ -199,19 +216,20 @@ class DiskWatch:
         self,
         free: int | None,
         rates: dict[str, float] | None,
-        elsewhere: dict[str, int],
+        elsewhere: dict[str, OtherDisk],
         total: float | None,
         left_s: float | None,
     ) -> DiskStatus:
         reserve = self._config.reserve_bytes
         others: dict[str, dict[str, float | int | None]] = {}
-        for name, n in elsewhere.items():
-            rate = None if rates is None else rates.get(f"file {name}", 0.0)
+        for name, disk in elsewhere.items():
+            there = [other for other, found in elsewhere.items() if found.number == disk.number]
+            rate = None if rates is None else sum(rates.get(f"file {other}", 0.0) for other in there)
             # No journal grows there.
             others[name] = {
-                "free_bytes": n,
+                "free_bytes": disk.free_bytes,
                 "bytes_per_s": rate,
-                "time_left_s": None if rate is None else time_left_s(n - reserve, rate, []),
+                "time_left_s": None if rate is None else time_left_s(disk.free_bytes - reserve, rate, []),
             }
         if rates is None:
             return DiskStatus(free, reserve, total, left_s, elsewhere=others)
@@ -234,19 +252,18 @@ class DiskWatch:
         journals = self._journals.all().items()
         return [(rates.get(f"journal {name}", 0.0), ring_bytes - journal.kept_bytes()) for name, journal in journals]
 
-    def _judge_low(self, free: int, left_s: float | None) -> None:
-        config = self._config
-        # An alarm that stands ends only at a tenth more, so that it does not come and go.
-        slack = 1.1 if (AlarmKind.DISK_LOW, "") in self._alarms.standing else 1.0
-        if free < slack * config.low_bytes or (left_s is not None and left_s < slack * config.low_s):
-            lasts = f"; at the present rate it lasts {duration_text(left_s)}" if left_s is not None else ""
-            text = (
-                f"{free / 1e9:.1f} GB are free for {self._data.path}{lasts}; make room, or let old recordings be "
-                "deleted ([retention] in spikedaq.toml)"
-            )
-            self._alarms.put(AlarmKind.DISK_LOW, "", text)
-        else:
-            self._alarms.clear(AlarmKind.DISK_LOW, "")
+    def _rooms(self, free: int | None, left_s: float | None, elsewhere: dict[str, OtherDisk]) -> list[DiskRoom]:
+        """Return what is left on each disk that is written to, of each once."""
+        rooms = [] if free is None else [DiskRoom("", self._data.path, free, left_s, is_tidied=True)]
+        numbers = set()
+        for session in self._sessions.all():
+            disk = elsewhere.get(session.name)
+            if disk is not None and disk.number not in numbers:
+                numbers.add(disk.number)
+                there_s = self.status.elsewhere[session.name]["time_left_s"]
+                is_tidied = session.folder.is_relative_to(self._data.recordings)
+                rooms.append(DiskRoom(session.name, session.folder, disk.free_bytes, there_s, is_tidied))
+        return rooms
 
     def _full_text(self, subject: str) -> str:
         folder: Path = self._data.recordings
@@ -280,11 +297,12 @@ class DiskWatch:
         return counted
 
 
-def _free_elsewhere(data: Path, folders: dict[str, Path]) -> dict[str, int]:
-    """Return the free bytes by session of those recorded on another disk than that of the data folder."""
+def _free_elsewhere(data: Path, folders: dict[str, Path]) -> dict[str, OtherDisk]:
+    """Return by session the disk of each that is recorded on another than that of the data folder."""
     elsewhere = {}
     for name, folder in folders.items():
         with contextlib.suppress(OSError):
-            if folder.stat().st_dev != data.stat().st_dev:
-                elsewhere[name] = shutil.disk_usage(folder).free
+            number = folder.stat().st_dev
+            if number != data.stat().st_dev:
+                elsewhere[name] = OtherDisk(shutil.disk_usage(folder).free, number)
     return elsewhere

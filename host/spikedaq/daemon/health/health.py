@@ -159,6 +159,7 @@ class Health:
             },
             free_bytes=self._disk.status.free_bytes,
             time_left_s=self._disk.status.time_left_s,
+            other_disks=self._disk.status.elsewhere,
             session=recording.name if recording else "",
             recorder_restarts=recording.recorder.restarts if recording else None,
         )

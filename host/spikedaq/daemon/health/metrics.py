@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
@@ -24,7 +24,9 @@ class Snapshot:
     totals : dict of str to float
         Counters of the daemon as a whole, by name without prefix and ``_total``.
     time_left_s : float or None
-        Until the disk is full.
+        Until the disk of the data folder is full.
+    other_disks : map
+        As `DiskStatus.elsewhere`.
     """
 
     version: str
@@ -39,6 +41,7 @@ class Snapshot:
     time_left_s: float | None = None
     recorder_restarts: int | None = None
     session: str = ""
+    other_disks: Mapping[str, Mapping[str, float | int | None]] = field(default_factory=dict)
 
 
 class Exposition(Collector):
@@ -71,6 +74,7 @@ class Exposition(Collector):
             yield GaugeMetricFamily("spikedaq_disk_free_bytes", "On the disk of the data folder", found.free_bytes)
         if found.time_left_s is not None:
             yield GaugeMetricFamily("spikedaq_disk_time_left_seconds", "Until the disk is full", found.time_left_s)
+        yield from _other_disks(found.other_disks)
         for name, total in found.totals.items():
             yield CounterMetricFamily(f"spikedaq_{name}", _TOTALS.get(name, name.replace("_", " ")), total)
         yield from _alarms(found)
@@ -89,6 +93,20 @@ _TOTALS = {
     "alarm_command_skipped": "Alarms for which the alarm command was not run",
     "log_lines_lost": "Lines of the log that nobody took",
 }
+
+
+def _other_disks(disks: Mapping[str, Mapping[str, float | int | None]]) -> Iterator[Metric]:
+    """Yield what is told of each session that is recorded on another disk than the data folder's."""
+    for name, about, key in (
+        ("free_bytes", "On the other disk that the session is recorded on", "free_bytes"),
+        ("time_left_seconds", "Until that is full", "time_left_s"),
+    ):
+        gauge = GaugeMetricFamily(f"spikedaq_session_disk_{name}", about, labels=("session",))
+        for session, disk in disks.items():
+            value = disk[key]
+            if value is not None:
+                gauge.add_metric((session,), value)
+        yield gauge
 
 
 def _alarms(found: Snapshot) -> Iterator[Metric]:
