@@ -157,6 +157,7 @@ def record_plan(
     start: int = 0,
     mode: dict[str, object] | None = None,
     aligned: str | None = None,
+    reserve_bytes: int = 0,
 ) -> None:
     """Write the session.json that a daemon would."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -170,6 +171,7 @@ def record_plan(
         "mode": mode,
         "notes": "",
         "experimenter": None,
+        "reserve_bytes": reserve_bytes,
         "devices": [
             {"name": n, "unique_id": UNIQUE_ID.hex(), "journal": str(j), "start_offset": start}
             for n, j in devices.items()
