@@ -70,9 +70,9 @@ class Rig:
         plan = {"session": folder.name, "started_utc_ns": 0, "devices": [device], "state": "recording", "reason": None}
         (folder / SESSION_FILE).write_text(json.dumps({**plan, **changes}))
 
-    async def resumed(self) -> Any:
+    async def resumed(self, **changes: Any) -> Any:
         """Take up a session of this data folder; return it once it records."""
-        self.unfinished(self.data.recordings / "s")
+        self.unfinished(self.data.recordings / "s", **changes)
         await self.sessions.left.resume()
         session = self.sessions.current
         assert session is not None
@@ -177,6 +177,63 @@ def test_a_disk_that_does_not_answer_for_a_moment_does_not_end_the_recording(
             session.recorder.kill()
             await rig.until(lambda: session.task.done() or session.recorder.pid != first)
             assert not session.task.done() and rig.sessions.left.failed == {}
+
+    asyncio.run(run())
+
+
+RESERVE_BYTES = DaemonConfig().disk.reserve_bytes
+
+
+def told(rig: Rig) -> list[int]:
+    """The reserve that each recorder was told."""
+    return [json.loads(path.read_text())["reserve_bytes"] for path in sorted(rig.path.glob("told.*"))]
+
+
+def keeps_what_it_is_told(rig: Rig, name: str) -> str:
+    """A recorder that leaves a copy of its session's plan."""
+    return f'cp "$3/{SESSION_FILE}" {rig.path}/copying && mv {rig.path}/copying {rig.path}/{name}\n{RECORDS}'
+
+
+@pytest.mark.parametrize("old_bytes", [RESERVE_BYTES // 2, 2 * RESERVE_BYTES])
+def test_a_session_that_is_taken_up_has_the_reserve_of_now(rig: Rig, old_bytes: int) -> None:
+    """By which its recorder is started again on a full disk as well: by that of before it would leave at once."""
+    rig.recorder(keeps_what_it_is_told(rig, "told.1"))
+
+    async def run() -> None:
+        async with ended(rig):
+            session = await rig.resumed(reserve_bytes=old_bytes, notes="kept")
+            assert told(rig) == [RESERVE_BYTES]
+            assert (session.plan["notes"], session.plan["state"]) == ("kept", "recording")
+            assert session.recorder._restart_bytes == DaemonConfig().disk.restart_bytes
+
+    asyncio.run(run())
+
+
+def test_a_reserve_that_cannot_be_written_down_is_told_to_the_next_recorder(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk without a byte left is no reason not to take a session up."""
+    rig.recorder(keeps_what_it_is_told(rig, "told.1"))
+    real, is_full = session_module.write_json, True
+
+    def write_json(path: Path, plan: Any) -> None:
+        if is_full:
+            raise StoreError("no space left on device")
+        real(path, plan)
+
+    monkeypatch.setattr(session_module, "write_json", write_json)
+
+    async def run() -> None:
+        nonlocal is_full
+        async with ended(rig):
+            session = await rig.resumed(reserve_bytes=1)
+            assert told(rig) == [1]
+            rig.recorder(keeps_what_it_is_told(rig, "told.2"))
+            is_full = False
+            first = session.recorder.pid
+            session.recorder.kill()
+            await rig.until(lambda: session.recorder.pid != first and len(told(rig)) == 2)
+            assert told(rig) == [1, RESERVE_BYTES]
 
     asyncio.run(run())
 

@@ -43,7 +43,7 @@ class Keeper(Protocol):
     ending: bool
 
     def make(self, folder: Path, plan: dict[str, Any]) -> Session:
-        """Return a session of this plan."""
+        """Return a session of this plan, as far as it still holds."""
 
     def go_on(self, session: Session) -> None:
         """Record a session that was left, or end it where that was under way."""
@@ -132,6 +132,7 @@ class LeftSessions:
             for entry in plan["devices"]:
                 await self._journals.open(entry["name"], entry["unique_id"])
                 self._journals.pinned[entry["name"]] = entry["unique_id"]
+            await self._write_down(session, plan)
         except (OSError, ValueError, KeyError, TypeError, SpikedaqError) as error:
             log.warning("unfinished session cannot be resumed", folder=str(folder), reason=str(error))
             if session is not None:
@@ -143,6 +144,16 @@ class LeftSessions:
             return
         log.warning("resuming unfinished session", session=session.name, state=plan["state"])
         self._keeper.go_on(session)
+
+    async def _write_down(self, session: Session, plan: dict[str, Any]) -> None:
+        """Have the recorder read what differs from the plan that was found."""
+        if session.plan == plan:
+            return
+        try:
+            await session.save(session.plan["state"], session.plan["reason"], limit_s=_ANSWER_S)
+        except StoreError as error:
+            # The first recorder has the old plan, as has any that follows until there is room for the new one.
+            log.warning("resuming with the plan of before", session=session.name, reason=str(error))
 
     def replaced_by(self, session: Session) -> None:
         """Have a session end those before it that ended by themselves, or are waited for, where they overlap."""

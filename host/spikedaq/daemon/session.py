@@ -78,6 +78,7 @@ class Session:
         self.task: asyncio.Task[None] | None = None
         self.timers: list[asyncio.Task[None]] = []
         self._writing = asyncio.Lock()
+        self._written = plan
         self.shown: dict[str, str] = {}
         """By device, what the watcher makes of its file: ``stalled`` or ``waiting`` where it does not grow."""
 
@@ -142,17 +143,19 @@ class Session:
         return offsets
 
     async def _put_back(self) -> None:
-        """Tell the recorder anew what it is to do, where somebody has removed the session's folder."""
+        """Tell the recorder anew what it is to do, where somebody has removed that or it could not be written."""
         try:
-            if await asyncio.to_thread((self.folder / SESSION_FILE).exists):
+            is_there = await asyncio.to_thread((self.folder / SESSION_FILE).exists)
+            if is_there and self._written is self.plan:
                 return
-            log.warning(
-                "the session folder was removed; its files are made again from the journal", folder=str(self.folder)
-            )
-            await asyncio.to_thread(self.folder.mkdir, parents=True, exist_ok=True)
+            if not is_there:
+                log.warning(
+                    "the session folder was removed; its files are made again from the journal", folder=str(self.folder)
+                )
+                await asyncio.to_thread(self.folder.mkdir, parents=True, exist_ok=True)
             await self.save(self.plan["state"], self.plan["reason"])
         except (OSError, StoreError) as error:
-            log.warning("the session folder cannot be made again", folder=str(self.folder), reason=str(error))
+            log.warning("the recorder cannot be told what to do", folder=str(self.folder), reason=str(error))
 
     async def save(self, state: str, reason: str | None, *, limit_s: float | None = None) -> None:
         """Write session.json with a new state.
@@ -172,7 +175,9 @@ class Session:
     async def _write(self) -> None:
         # One at a time, and the newest: a write that hung must not end up on top of a later one.
         async with self._writing:
-            await asyncio.to_thread(write_json, self.folder / SESSION_FILE, self.plan)
+            plan = self.plan
+            await asyncio.to_thread(write_json, self.folder / SESSION_FILE, plan)
+            self._written = plan
 
 
 def shown_state(planned: str, files: Collection[str]) -> str:

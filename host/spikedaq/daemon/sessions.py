@@ -259,8 +259,9 @@ class Sessions:
     # ---- keep ----
 
     def make(self, folder: Path, plan: dict[str, Any]) -> Session:
-        """Return a session of this plan."""
-        return Session(folder, plan, self._alarms, self._config.now.disk.restart_bytes)
+        """Return a session of this plan, with the reserve of now: an earlier daemon's may have been another."""
+        disk = self._config.now.disk
+        return Session(folder, {**plan, "reserve_bytes": disk.reserve_bytes}, self._alarms, disk.restart_bytes)
 
     def _launch(self, session: Session) -> None:
         self._sessions[session.name] = session
