@@ -79,6 +79,8 @@ META = FileMeta(
     config={"roll": {"seconds": 3600}, "name": "Gerät 1"},
     notes="first trial",
     experimenter="Jane Doe",
+    institution="Example University",
+    lab="Neurobiology course",
 )
 CLAMP_META = replace(
     META, info=replace(INFO, traits=Trait.VOLTAGE_CLAMP, clamp_channels=CLAMP_CHANNELS), mode=ClampMode.VOLTAGE

@@ -152,6 +152,8 @@ class RecordingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         ),
     ] = None
     experimenter: Annotated[str | None, Meta(description='"Family, Given", for the files', extra=RELOADED)] = None
+    institution: Annotated[str | None, Meta(description="where it is done, for the files", extra=RELOADED)] = None
+    lab: Annotated[str | None, Meta(description="and in whose laboratory", extra=RELOADED)] = None
     folders: Annotated[
         tuple[Path, ...] | None,
         Meta(

@@ -57,6 +57,8 @@ def new_plan(
         "mode": wanted.mode.to_json(),
         "notes": notes,
         "experimenter": config.recording.experimenter,
+        "institution": config.recording.institution,
+        "lab": config.recording.lab,
         "reserve_bytes": config.disk.reserve_bytes,
         "devices": devices,
         "end": None if end is None else asdict(end),

@@ -183,9 +183,8 @@ class Sessions:
         ]
         plan = new_plan(self._config.now, name, entries, wanted, notes=notes, reference=reference or now, now=now)
         # In one go with the offsets above: no frame can come between.
-        config_json = json.dumps(
-            {key: plan[key] for key in ("session", "bench", "roll", "mode", "notes", "experimenter")}
-        )
+        said = ("session", "bench", "roll", "mode", "notes", "experimenter", "institution", "lab")
+        config_json = json.dumps({key: plan[key] for key in said})
         for device, journal in journals.items():
             journal.writer.append(SessionStart(now.host_ns, name, now.utc_ns, config_json))
             self._journals.pinned[device] = journal.unique_id

@@ -224,6 +224,8 @@ class Files:
             config=plan.config,
             notes=plan.notes,
             experimenter=plan.experimenter,
+            institution=plan.institution,
+            lab=plan.lab,
             mode=part.mode,
         )
         path = folder.next_path(clock.host_ns(part.first_tick), span.reference_ns)

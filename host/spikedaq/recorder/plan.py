@@ -52,6 +52,8 @@ class SessionPlan:
     mode: Mode = field(default_factory=Continuous)
     notes: str = ""
     experimenter: str | None = None
+    institution: str | None = None
+    lab: str | None = None
     config: dict[str, Any] = field(default_factory=dict)
     reserve_bytes: int = 0
     """Free space at which the files are closed, and the rest left to a recorder that has more."""
@@ -122,6 +124,8 @@ def _plan(folder: Path, raw: dict[str, Any]) -> SessionPlan:
         mode=mode_from(raw.get("mode")),
         notes=str(raw.get("notes") or ""),
         experimenter=raw.get("experimenter"),
+        institution=raw.get("institution"),
+        lab=raw.get("lab"),
         config=dict(raw.get("config") or {}),
         reserve_bytes=int(raw.get("reserve_bytes") or 0),
     )

@@ -123,9 +123,8 @@ def experimenter_name(name: str | None) -> str:
     return f"{last}, {first.strip() or 'Unknown'}"
 
 
-def _stated(meta: FileMeta, key: str) -> str:
-    value = meta.config.get(key)
-    return value if isinstance(value, str) and value.strip() else "not stated"
+def _stated(text: str | None) -> str:
+    return text if text and text.strip() else "not stated"
 
 
 _UNCOUNTED = (
@@ -141,8 +140,8 @@ def _put_general(file: Any, meta: FileMeta, start_offset: int) -> None:
     put_text(general, META.rsplit("/", 1)[-1], meta_to_json(meta, start_offset))
     general.create_dataset("experimenter", data=[experimenter_name(meta.experimenter)], dtype=_TEXT)
     put_text(general, "experiment_description", meta.notes or "Recording of a Spikeling.")
-    put_text(general, "institution", _stated(meta, "institution"))
-    put_text(general, "lab", _stated(meta, "lab"))
+    put_text(general, "institution", _stated(meta.institution))
+    put_text(general, "lab", _stated(meta.lab))
     # No keywords: Neo's NWB reader fails on any file that has them.
     put_text(general, "session_id", meta.session)
     notes = "\n\n".join(text for text in (meta.notes, _UNCOUNTED if info.is_translated else "") if text)

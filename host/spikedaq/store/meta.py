@@ -48,7 +48,7 @@ class FileMeta:
     config : dict
         Effective configuration, anything that JSON can hold.
     notes : str
-    experimenter : str or None
+    experimenter, institution, lab : str or None
     mode : ClampMode
         Clamp mode of every sample in the file; it decides which of the device's channel descriptions hold.
     """
@@ -64,6 +64,8 @@ class FileMeta:
     config: dict[str, Any]
     notes: str = ""
     experimenter: str | None = None
+    institution: str | None = None
+    lab: str | None = None
     mode: ClampMode = ClampMode.CURRENT
 
     @property
@@ -164,6 +166,8 @@ def meta_to_json(meta: FileMeta, start_offset: int) -> str:
         "start_offset": start_offset,
         "notes": meta.notes,
         "experimenter": meta.experimenter,
+        "institution": meta.institution,
+        "lab": meta.lab,
         "device_info": _json_number(asdict(meta.info)),
         "config": meta.config,
     }
@@ -206,6 +210,8 @@ def meta_from_json(text: str, path: Path) -> tuple[FileMeta, int]:
             config=document["config"],
             notes=document["notes"],
             experimenter=document["experimenter"],
+            institution=document.get("institution"),
+            lab=document.get("lab"),
             mode=ClampMode(document.get("mode", ClampMode.CURRENT)),
         )
         return meta, int(document["start_offset"])
