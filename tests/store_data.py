@@ -77,6 +77,7 @@ META = FileMeta(
     reference_host_ns=REFERENCE_HOST_NS,
     step_us=100,
     config={"roll": {"seconds": 3600}, "name": "Gerät 1"},
+    recording={"mode": {"kind": "continuous"}, "roll": {"seconds": 60.0}, "triggers": []},
     notes="first trial",
     experimenter="Jane Doe",
     institution="Example University",

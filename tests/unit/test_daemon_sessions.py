@@ -24,12 +24,14 @@ from spikedaq.daemon.config import DaemonConfig, JournalConfig
 from spikedaq.daemon.data_folder import DataFolder
 from spikedaq.daemon.journals import Journals
 from spikedaq.daemon.live_config import LiveConfig
+from spikedaq.daemon.recording_mode import Wanted
 from spikedaq.daemon.service import tell_recorded
 from spikedaq.daemon.session import SESSION_FILE, shown_state
 from spikedaq.daemon.session_folders import Pointer, Pointers
 from spikedaq.daemon.sessions import Sessions
 from spikedaq.journal import JournalReader, SessionStop
 from spikedaq.model import CommandRejected, StoreError
+from spikedaq.recorder import Continuous
 
 WAIT_S = 20.0
 REPORT = '{"device": "alpha", "state": "recording", "file": "s_0000.nwb", "samples": 9, "rows_on_disk": 9, "bytes": 9}'
@@ -82,8 +84,7 @@ class Rig:
     async def begin(self, name: str, end_after_s: float | None = None) -> Any:
         """Begin a session; return it."""
         await self.journals.open("alpha", "ab")
-        mode = SimpleNamespace(to_json=lambda: {"kind": "continuous"})
-        wanted = SimpleNamespace(roll={}, mode=mode, end_after_s=end_after_s)
+        wanted = Wanted(Continuous(), roll={}, end_after_s=end_after_s)
         await self.sessions.start(name, None, None, wanted, "")
         return self.sessions.current
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import fields
 
 from spikedaq.daemon import load_config
-from spikedaq.daemon.config_file import trigger_from
-from spikedaq.daemon.trigger_config import condition_of
+from spikedaq.daemon.config_file import config_from, trigger_from
+from spikedaq.daemon.trigger_config import TriggerConfig, condition_of
 from spikedaq.model import ConfigError, EventKind
 from spikedaq.trigger import Condition, Edge, Level, OnEvent, SpikeCount, StimulusStart
 
@@ -47,7 +49,19 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
     assert burst.commands[0].values == {"i_clamp": 15, "noise_sd": 0.5}
     assert mark.to_map() == {"name": "mark", "when": "hand"}
     assert trigger_from(burst.to_map(), source="x") == burst
-    assert load_config(path).to_json()["trigger"][1] == {"name": "mark", "when": "hand"}
+
+
+def test_the_configuration_names_what_holds_by_default(tmp_path: Path) -> None:
+    """Who opens a file years later need not know which defaults there were; read back, it is the same configuration."""
+    path = tmp_path / "spikedaq.toml"
+    path.write_text(FILE)
+    config = load_config(path)
+    burst, mark = config.to_json()["trigger"]
+    assert config.triggers[0].to_full_map() == burst
+    assert set(burst) == set(mark) == {info.encode_name for info in fields(TriggerConfig)}
+    assert (mark["holdoff_s"], mark["edge"], mark["within_s"], mark["pre_s"]) == (0.001, "rising", 1.0, 0.0)
+    assert burst["command"][1] == {"do": "play", "device": "", "values": None, "rows": None, "loop": True}
+    assert config_from(json.loads(json.dumps(config.to_json())), source="x", base=tmp_path) == config
 
 
 @pytest.mark.parametrize(

@@ -327,6 +327,6 @@ class DaemonConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     security: SecurityConfig = SecurityConfig()
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as JSON values, in the form of spikedaq.toml, for the files."""
+        """Return every key and the value that holds as JSON values, in the form of spikedaq.toml, for the files."""
         values: dict[str, Any] = to_builtins(self, enc_hook=str)
         return values

@@ -28,11 +28,24 @@ _LOOK_AT_CLOCK_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Mode and rolling of a session, checked, as they go into its plan; and how long it is to last, None for no end."""
+    """Mode and rolling of a session, checked, as they go into its plan; and how long it is to last, None for no end.
+
+    ``armed`` are the bench's triggers that are armed as it begins, whether or not they have windows in it.
+    """
 
     mode: Mode
     roll: dict[str, Any]
     end_after_s: float | None = None
+    armed: tuple[TriggerConfig, ...] = ()
+
+    def to_map(self) -> dict[str, Any]:
+        """Return all of it as JSON values, for the files."""
+        return {
+            "mode": self.mode.to_json(),
+            "roll": self.roll,
+            "end_after_s": self.end_after_s,
+            "triggers": [trigger.to_full_map() for trigger in self.armed],
+        }
 
 
 def wanted(

@@ -65,6 +65,8 @@ def new_plan(
         "state": "recording",
         "reason": None,
         "config": config.to_json(),
+        # As the files tell it; whoever makes one of them again may have it roll otherwise.
+        "recording": wanted.to_map(),
     }
 
 

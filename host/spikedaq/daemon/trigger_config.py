@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field, to_builtins
+from msgspec.structs import fields
 
 from spikedaq.model import ConfigError, EventKind, check_session_name
 from spikedaq.trigger import Condition, Edge, Level, OnEvent, SpikeCount, StimulusStart
@@ -23,7 +24,7 @@ MAX_ROWS = 100_000
 """The largest board takes fewer; a definition with more would not fit into a request."""
 
 
-class TriggerCommand(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+class TriggerCommand(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A command to a device that is sent when the trigger fires."""
 
     do: Annotated[
@@ -44,7 +45,7 @@ class TriggerCommand(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     loop: Annotated[bool, Meta(description="with `stimulus` and `play`: again and again")] = False
 
 
-class TriggerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+class TriggerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A trigger: a condition on devices, and what is done when it comes true."""
 
     name: Annotated[str, Meta(description="what everybody calls it")]
@@ -115,9 +116,22 @@ class TriggerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         return round(self.pre_s * 1e6), round(self.post_s * 1e6)
 
     def to_map(self) -> dict[str, Any]:
-        """Return it as JSON values, in the form of spikedaq.toml."""
+        """Return it as JSON values, in the form of spikedaq.toml, without what is as by default."""
+        values = _given(self)
+        if self.commands:
+            values["command"] = [_given(command) for command in self.commands]
+        return values
+
+    def to_full_map(self) -> dict[str, Any]:
+        """Return every key with the value that holds, for the files: a default may be another one some day."""
         values: dict[str, Any] = to_builtins(self)
         return values
+
+
+def _given(table: Struct) -> dict[str, Any]:
+    """Return the keys whose values are not the default ones. msgspec's `omit_defaults` would compare by identity."""
+    given = [key for key in fields(table) if getattr(table, key.name) != key.default]
+    return {key.encode_name: to_builtins(getattr(table, key.name)) for key in given}
 
 
 # What each condition needs; what it may have as well. No other condition's keys may stand beside them.

@@ -222,6 +222,7 @@ class Files:
             reference_host_ns=span.reference_ns,
             step_us=part.step_us,
             config=plan.config,
+            recording=plan.recording,
             notes=plan.notes,
             experimenter=plan.experimenter,
             institution=plan.institution,

@@ -55,6 +55,8 @@ class SessionPlan:
     institution: str | None = None
     lab: str | None = None
     config: dict[str, Any] = field(default_factory=dict)
+    recording: dict[str, Any] = field(default_factory=dict)
+    """Mode, rolling and triggers as the files tell them."""
     reserve_bytes: int = 0
     """Free space at which the files are closed, and the rest left to a recorder that has more."""
 
@@ -127,6 +129,7 @@ def _plan(folder: Path, raw: dict[str, Any]) -> SessionPlan:
         institution=raw.get("institution"),
         lab=raw.get("lab"),
         config=dict(raw.get("config") or {}),
+        recording=dict(raw.get("recording") or {}),
         reserve_bytes=int(raw.get("reserve_bytes") or 0),
     )
 

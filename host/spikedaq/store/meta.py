@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,8 @@ class FileMeta:
         Time between samples as the file starts, in microseconds; it decides the chunk size.
     config : dict
         Effective configuration, anything that JSON can hold.
+    recording : dict
+        What the session was begun with: its mode, how its files roll, the triggers that were armed.
     notes : str
     experimenter, institution, lab : str or None
     mode : ClampMode
@@ -62,6 +64,7 @@ class FileMeta:
     reference_host_ns: int
     step_us: int
     config: dict[str, Any]
+    recording: dict[str, Any] = field(default_factory=dict)
     notes: str = ""
     experimenter: str | None = None
     institution: str | None = None
@@ -169,6 +172,7 @@ def meta_to_json(meta: FileMeta, start_offset: int) -> str:
         "institution": meta.institution,
         "lab": meta.lab,
         "device_info": _json_number(asdict(meta.info)),
+        "recording": meta.recording,
         "config": meta.config,
     }
     return json.dumps(document, ensure_ascii=False, indent=1, default=str)
@@ -208,6 +212,7 @@ def meta_from_json(text: str, path: Path) -> tuple[FileMeta, int]:
             reference_host_ns=document["reference_host_ns"],
             step_us=document["step_us"],
             config=document["config"],
+            recording=document.get("recording") or {},
             notes=document["notes"],
             experimenter=document["experimenter"],
             institution=document.get("institution"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from spikedaq.daemon.bench import Bench
@@ -54,6 +55,7 @@ class RecordingCommands:
     ) -> dict[str, Any]:
         chosen = None if devices is None else names(devices, "devices")
         parent = None if folder is None else text(folder, "folder")
+        triggers = self._triggers.triggers
         try:
             asked = wanted(
                 self._sessions.config,
@@ -61,10 +63,11 @@ class RecordingCommands:
                 roll_s=None if roll_s is None else positive(roll_s, "roll_s"),
                 roll_aligned=None if roll_aligned is None else text(roll_aligned, "roll_aligned"),
                 end_after_s=None if end_after_s is None else positive(end_after_s, "end_after_s"),
-                triggers={name: trigger.config for name, trigger in self._triggers.triggers.items()},
+                triggers={name: trigger.config for name, trigger in triggers.items()},
             )
         except ConfigError as error:
             raise CommandRejected(str(error), code="bad_arguments") from error
+        asked = replace(asked, armed=tuple(trigger.config for trigger in triggers.values() if trigger.armed))
         status = await self._sessions.start(
             text(session, "session"), chosen, parent, asked, text(notes or "", "notes"), reference=_reference(reference)
         )
