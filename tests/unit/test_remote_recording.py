@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,9 +19,11 @@ from copied_journal import Original
 from fake_stream import record_plan
 
 from spikedaq.bus import FileStatus
+from spikedaq.daemon.trigger_config import TriggerConfig
 from spikedaq.inlet import Bench
 from spikedaq.journal import JournalCopy, JournalReader, SessionStop
-from spikedaq.model import ConfigError, StoreError
+from spikedaq.model import CommandRejected, CommandTimeout, ConfigError, RemoteProtocolError, StoreError
+from spikedaq.recorder import SessionPlan, read_plan
 from spikedaq.remote import recording as room
 from spikedaq.remote import session as session_room
 from spikedaq.remote.copier import CopierState, CopyState
@@ -336,3 +340,87 @@ def test_a_session_that_was_ended_is_told_from_one_that_cannot_be_used(tmp_path:
     with pytest.raises(ConfigError, match="not that of a remote recording"):
         resume(begun(tmp_path / "local", source=None))
     assert isinstance(resume(begun(tmp_path / "ok")), RemoteSession)
+
+
+CONFIGURATION = {
+    "bench": "bench",
+    "recording": {"roll_s": 60.0, "experimenter": "Doe, Jane", "institution": "Example University", "lab": None},
+    "trigger": [],
+}
+TRIGGERS = [
+    {"name": "level", "state": "armed", "definition": {"name": "level", "when": "stimulus", "post_s": 2.0}},
+    {"name": "newer", "state": "armed", "definition": {"name": "newer", "when": "eclipse"}},
+    {"name": "off", "state": "disarmed", "definition": {"name": "off", "when": "hand"}},
+]
+FULL = json.loads(json.dumps(TriggerConfig(name="level", when="stimulus", post_s=2.0).to_full_map()))
+UNKNOWN_OP = CommandRejected("unknown operation", code="unknown_op")
+
+
+class OneBench:
+    """A bench with one device and its history, that answers these operations so."""
+
+    name = "bench"
+
+    def __init__(self, folder: Path, **answers: object) -> None:
+        self.client = SimpleNamespace(call=self.call, url="tcp://bench:1")
+        self.hello = {"version": "9.9"}
+        self._original = Original(folder)
+        self._answers = {"list": [{"name": "alpha", "unique_id": "01"}], **answers}
+
+    def call(self, op: str) -> object:
+        answer = self._answers.get(op, UNKNOWN_OP)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def history(self) -> contextlib.AbstractContextManager[Any]:
+        return contextlib.nullcontext(self)
+
+    def head(self, device: str) -> dict[str, Any]:
+        return {**self._original.ask("head", device=device), "t_ns": 5, "utc_ns": 7}
+
+
+def began(tmp_path: Path, **answers: object) -> SessionPlan:
+    """Begin a session of a bench that answers so; what its recorder is told."""
+    bench: Any = OneBench(tmp_path / "there", **answers)
+    session = session_room.begin(bench, tmp_path, "away", ["alpha"], roll_s=30.0)
+    session.close()
+    return read_plan(session.folder)
+
+
+def test_the_files_tell_the_configuration_of_the_bench(tmp_path: Path) -> None:
+    """They are as those that the daemon would have made: what it was told is in each, and who recorded where."""
+    plan = began(tmp_path, configuration=CONFIGURATION, trigger_list=TRIGGERS)
+    assert plan.config == {**CONFIGURATION, "recorded_from": "tcp://bench:1", "daemon": "9.9"}
+    assert (plan.experimenter, plan.institution, plan.lab) == ("Doe, Jane", "Example University", None)
+    assert plan.recording == {
+        "mode": {"kind": "continuous"},
+        "roll": {"seconds": 30.0, "bytes": None, "aligned": None},
+        "end_after_s": None,
+        "triggers": [FULL, TRIGGERS[1]["definition"]],
+    }
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (UNKNOWN_OP, "unknown operation"),
+        (CommandRejected("not with this key", code="forbidden"), "not with this key"),
+        (CommandTimeout("no answer", code="timeout"), "no answer"),
+        (RemoteProtocolError("odd"), "odd"),
+        ("a text", "the daemon's answer is not understood"),
+    ],
+)
+def test_a_bench_that_does_not_tell_its_configuration_is_recorded(tmp_path: Path, answer: object, why: str) -> None:
+    """An older one, or one that this key may not ask: what is known is in the files, and why the rest is not."""
+    plan = began(tmp_path, configuration=answer, trigger_list=TRIGGERS)
+    assert plan.config == {"recorded_from": "tcp://bench:1", "daemon": "9.9", "unknown": {"configuration": why}}
+    assert plan.experimenter is None and plan.recording["triggers"][0] == FULL
+
+
+def test_triggers_that_are_not_told_are_not_none(tmp_path: Path) -> None:
+    """No triggers is an answer, and no answer is none."""
+    plan = began(tmp_path, configuration={"recording": "odd"})
+    assert plan.recording["triggers"] is None
+    assert plan.config["unknown"] == {"trigger_list": "unknown operation"}
+    assert plan.experimenter is None

@@ -123,6 +123,8 @@ def _session(arguments: argparse.Namespace) -> RemoteSession:
         roll_s = arguments.here_roll or _DEFAULT_ROLL_S
         session = begin(bench, folder, name, devices, roll_s=roll_s, notes=arguments.here_notes or "")
     _say(arguments, f"recording {', '.join(devices)} of {arguments.source} in {session.folder}")
+    for op, why in session.plan["config"].get("unknown", {}).items():
+        print(f"spikedaq: the files do not tell what the daemon says of {op!r}: {why}", file=sys.stderr)
     return session
 
 

@@ -17,6 +17,7 @@ from spikedaq.inlet import Bench
 from spikedaq.journal import JournalCopy
 from spikedaq.model import CommandRejected, ConfigError, StoreError, check_session_name
 from spikedaq.recorder import read_newest
+from spikedaq.remote.source import ask
 
 SESSION_FILE = "session.json"
 JOURNAL_FOLDER = "journal"
@@ -147,6 +148,7 @@ def _is_unbegun(target: Path) -> bool:
 def _plan(
     bench: Bench, target: Path, session: str, devices: dict[str, str], *, roll_s: float | None, notes: str
 ) -> dict[str, Any]:
+    source = ask(bench)
     entries, started = [], None
     with bench.history() as history:
         for name, unique_id in devices.items():
@@ -159,6 +161,8 @@ def _plan(
             copy.close()
     if started is None:
         raise CommandRejected(f"the bench {bench.name!r} has no device to record", code="unknown_device")
+    roll = {"seconds": roll_s, "bytes": None, "aligned": None}
+    mode = {"kind": "continuous"}
     # Times are those of the daemon's computer, as everything in its journals is.
     utc_ns, t_ns = started["utc_ns"], started["t_ns"]
     return {
@@ -170,13 +174,17 @@ def _plan(
         "source": {"url": bench.client.url, "bench": bench.name},
         "started_utc_ns": utc_ns,
         "started_host_ns": t_ns,
-        "roll": {"seconds": roll_s, "bytes": None},
+        "roll": roll,
+        "mode": mode,
         "notes": notes,
-        "experimenter": None,
+        "experimenter": source.stated("experimenter"),
+        "institution": source.stated("institution"),
+        "lab": source.stated("lab"),
         "devices": entries,
         "state": "recording",
         "reason": None,
-        "config": {"recorded_from": bench.client.url, "daemon": bench.hello.get("version")},
+        "config": source.config(bench),
+        "recording": {"mode": mode, "roll": roll, "end_after_s": None, "triggers": source.triggers},
     }
 
 
