@@ -6,11 +6,13 @@ import os
 from pathlib import Path
 
 from spikedaq.daemon import DaemonConfig, DeviceChanges, config_from, device_changes, key_changes
+from spikedaq.daemon.recording_mode import wanted
+from spikedaq.daemon.triggers import load_triggers
 from spikedaq.inlet import ControlClient
 from spikedaq.keys import KeyRing
 from spikedaq.link import PortScanner, parse_url
-from spikedaq.model import ConfigError, SpikedaqError
-from spikedaq.outlet import check_free
+from spikedaq.model import CommandRejected, ConfigError, SpikedaqError, StoreError
+from spikedaq.outlet import check_endpoint, held
 
 _ASK_TIMEOUT_S = 2.0
 
@@ -21,7 +23,8 @@ def check(config: DaemonConfig) -> int:
     Raises
     ------
     ConfigError
-        An endpoint that cannot be bound, or a data folder that cannot be written.
+        An endpoint or port that cannot be bound, a data folder that cannot be written, or a recording mode whose
+        triggers are not there.
     """
     has_keys = config.security.keys is not None
     if config.security.keys is not None:
@@ -31,19 +34,44 @@ def check(config: DaemonConfig) -> int:
             print(f"keys: nobody is allowed yet; do so with: spikedaq keys allow NAME KEY --folder {ring.folder}")
     folder = config.data.absolute()
     running = _running(config)
+    endpoints = {"--control": config.control, "--publish": config.publish}
+    if config.history is not None:
+        endpoints["'history'"] = config.history
+    for endpoint in endpoints.values():
+        check_endpoint(endpoint, keys=has_keys)
     if running is None:
-        check_free(config.control, option="--control", keys=has_keys)
-        check_free(config.publish, option="--publish", keys=has_keys)
+        with held(endpoints, keys=has_keys):
+            if config.metrics is not None:
+                # A library that only this needs.
+                from spikedaq.daemon.health.metrics_server import check_port  # noqa: PLC0415
+
+                check_port(config.metrics)
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not existing.is_dir():
         raise ConfigError(f"the data folder {folder} cannot be made: {existing} is not a folder; choose another --data")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise ConfigError(f"the data folder {folder} cannot be written: {existing} is not ours; choose another --data")
+    _check_triggers(config)
     print(f"bench {config.bench}, control {config.control}, publish {config.publish}, data {folder}")
     _print_devices(config)
     if running is not None:
         _print_reload(*running, config)
     return 0
+
+
+def _check_triggers(config: DaemonConfig) -> None:
+    """Refuse a recording mode that no recording could begin with: a trigger that nobody has defined."""
+    triggers = {trigger.name: trigger for trigger in config.triggers}
+    try:
+        saved = load_triggers(config.data)
+    except StoreError as error:
+        print(f"triggers: {error}")
+    else:
+        triggers = {**{trigger.name: trigger for trigger in saved.defined}, **triggers}
+    try:
+        wanted(config.recording, triggers=triggers)
+    except (ConfigError, CommandRejected) as error:
+        raise ConfigError(f"[recording.mode] triggers: {error}") from error
 
 
 def _print_devices(config: DaemonConfig) -> None:

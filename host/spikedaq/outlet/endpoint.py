@@ -7,7 +7,8 @@ import ipaddress
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -87,11 +88,16 @@ def bind(socket_: zmq.Socket[Any], endpoint: str, *, option: str, keys: bool = F
     return str(socket_.getsockopt_string(zmq.LAST_ENDPOINT))
 
 
-def check_free(endpoint: str, *, option: str, keys: bool = False) -> None:
-    """Bind and let go again; raises as `bind` does."""
+@contextmanager
+def held(endpoints: Mapping[str, str], *, keys: bool = False) -> Iterator[None]:
+    """Bind all of these at once, by what the user changes to get another, and let go again; raises as `bind` does."""
     context = zmq.Context()
+    sockets = []  # one that nobody refers to is closed
     try:
-        bind(context.socket(zmq.ROUTER), endpoint, option=option, keys=keys)
+        for option, endpoint in endpoints.items():
+            sockets.append(context.socket(zmq.ROUTER))
+            bind(sockets[-1], endpoint, option=option, keys=keys)
+        yield
     finally:
         context.destroy(linger=0)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import Callable
 
@@ -62,8 +63,7 @@ class MetricsServer:
         try:
             self._server = await asyncio.start_server(self._serve, HOST, self._port, limit=_MAX_REQUEST_BYTES)
         except OSError as error:
-            message = f"the metrics port {self._port} cannot be bound ({error.strerror}); choose another with 'metrics'"
-            raise ConfigError(message) from error
+            raise _refused(self._port, error) from error
         port = self._server.sockets[0].getsockname()[1]
         self.url = f"http://{HOST}:{port}/metrics"
 
@@ -107,6 +107,18 @@ class MetricsServer:
                 self._page = await asyncio.to_thread(self._exposition.text, self._snapshot())
                 self._page_s = self._now_s()
             return self._page
+
+
+def check_port(port: int) -> None:
+    """Bind and let go again; raises as `MetricsServer.start` does."""
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError as error:
+        raise _refused(port, error) from error
+
+
+def _refused(port: int, error: OSError) -> ConfigError:
+    return ConfigError(f"the metrics port {port} cannot be bound ({error.strerror}); choose another with 'metrics'")
 
 
 def _response(status: str, body: bytes) -> bytes:
