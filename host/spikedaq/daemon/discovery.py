@@ -133,14 +133,18 @@ class Discovery:
         for port in self._ports.values():
             if port.state is not PortState.USED:
                 port.asked, port.again_s = 0, 0.0
+        self.look_soon()
+
+    def look_soon(self) -> None:
+        """Look now and not in a period's time: another configuration may look elsewhere, or more often."""
         self._wake.set()
 
     async def run(self) -> None:
         """Look until cancelled."""
         try:
             while True:
+                self._wake.clear()  # before the look: what is asked for meanwhile is another one
                 await self.look()
-                self._wake.clear()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._live.now.discovery.period_s):
                         await self._wake.wait()

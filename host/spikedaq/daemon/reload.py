@@ -11,8 +11,11 @@ import structlog
 from spikedaq.daemon.bench import Bench
 from spikedaq.daemon.config import DaemonConfig
 from spikedaq.daemon.config_changes import DeviceChanges, device_changes, key_changes
+from spikedaq.daemon.discovery import Discovery
+from spikedaq.daemon.health import Health
 from spikedaq.daemon.journals import Journals
 from spikedaq.daemon.live_config import LiveConfig
+from spikedaq.daemon.triggers import TriggerEngine
 from spikedaq.link import host_now_ns
 from spikedaq.model import CommandError, CommandRejected, ConfigError, RemoteProtocolError, SpikedaqError
 
@@ -20,6 +23,18 @@ log = structlog.get_logger(__name__)
 
 Loader = Callable[[], DaemonConfig]
 """Reads the configuration anew, as the daemon's start did; raises `ConfigError`. For a thread."""
+
+
+def tell_changes(
+    live: LiveConfig, *, journals: Journals, discovery: Discovery, triggers: TriggerEngine, health: Health
+) -> None:
+    """Have everybody told of another configuration who does not look at it each time."""
+    live.listeners += [
+        lambda _, now: journals.set_ring(now.journal.ring_bytes),
+        lambda _before, _now: discovery.look_soon(),
+        triggers.configure,
+        lambda _, now: health.configure(now.alarms),
+    ]
 
 
 class Reloader:

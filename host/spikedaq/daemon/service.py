@@ -31,7 +31,7 @@ from spikedaq.daemon.leases import Leases
 from spikedaq.daemon.live_config import LiveConfig
 from spikedaq.daemon.log_setup import set_up_logging
 from spikedaq.daemon.recorder_process import KILL_S
-from spikedaq.daemon.reload import Loader, Reloader
+from spikedaq.daemon.reload import Loader, Reloader, tell_changes
 from spikedaq.daemon.retention import Retention
 from spikedaq.daemon.sessions import Sessions
 from spikedaq.daemon.triggers import SavedTriggers, TriggerEngine, load_triggers
@@ -128,7 +128,6 @@ class Daemon:
 
     async def _serve(self, data: DataFolder, publisher: Publisher, gate: Gate | None) -> None:
         journals = Journals(data.journal, self.config.journal)
-        self._live.listeners.append(lambda _, now: journals.set_ring(now.journal.ring_bytes))
         leases = Leases(host_now_ns)
         held = HeldLinks()
         bench = Bench(self._live, journals, publisher, self.epoch, leases=leases, opener=held.open)
@@ -161,7 +160,6 @@ class Daemon:
             leases=leases,
             now_ns=host_now_ns,
         )
-        self._live.listeners.append(triggers.configure)
         commands = Commands(
             bench,
             sessions,
@@ -193,7 +191,7 @@ class Daemon:
             epoch=self.epoch,
             log_lines_lost=self._log_lines_lost,
         )
-        self._live.listeners.append(lambda _, now: health.configure(now.alarms))
+        tell_changes(self._live, journals=journals, discovery=discovery, triggers=triggers, health=health)
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGINT, self.stop)
         loop.add_signal_handler(signal.SIGTERM, self.leave)
