@@ -38,6 +38,7 @@ class ScriptedDaemon(ControlThread):
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.publisher = Publisher("tcp://127.0.0.1:0")
         self.devices = [{**status.to_map(), "name": status.device} for status in (ALPHA, BETA)]
+        self.alarms: list[dict[str, Any]] = []
         self.begin()
 
     async def beside(self) -> None:
@@ -63,7 +64,10 @@ class ScriptedDaemon(ControlThread):
         values: dict[str, Any] = {
             "hello": {**common, "publish": self.publisher.endpoint},
             "list": self.devices,
-            "status": {**common, "uptime_s": 5.0, "free_bytes": 10**10, "devices": self.devices, "recording": SESSION},
+            "status": {
+                **common, "uptime_s": 5.0, "free_bytes": 10**10, "devices": self.devices, "recording": SESSION,
+                "alarms": self.alarms,
+            },
             "describe": {"name": "alpha", "parameters": [PARAMETER]},
             "get": {"value": 15.0, "holder": "host"},
             "self_test": [INPUT],
@@ -76,7 +80,7 @@ class ScriptedDaemon(ControlThread):
             "record_start": SESSION,
             "record_stop": {**SESSION, "state": "complete"},
             "record_status": SESSION,
-        }
+        }  # fmt: skip
         return values.get(op)
 
     def close(self) -> None:
@@ -145,6 +149,20 @@ def test_status_shows_devices_recording_and_disk(daemon: ScriptedDaemon, capsys:
     out = capsys.readouterr().out
     for text in ("bench b", "alpha", "running", "10000 Hz", "10.0 GB", "session s: recording, in /d/recordings/s"):
         assert text in out
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_status_ends_with_3_while_an_alarm_stands(
+    daemon: ScriptedDaemon, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    """A script that asks every minute needs no more than the exit status (docs/reference/alarms.md)."""
+    alarm = {"kind": "stream_stalled", "subject": "alpha", "text": "no samples for 2 s", "since_ns": 1, "age_s": 7.0}
+    daemon.alarms = [alarm]
+    assert main(["status", *options]) == 3
+    out = capsys.readouterr().out
+    assert json.loads(out)["alarms"] == [alarm] if options else "no samples for 2 s" in out
+    daemon.alarms = []
+    assert main(["status", *options]) == 0
 
 
 def test_get_shows_values_and_names_what_it_does_not_know(

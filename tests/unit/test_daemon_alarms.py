@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from structlog.testing import capture_logs
+
 from spikedaq.daemon.alarms import Alarm, AlarmKind, Alarms
 
 
@@ -28,3 +30,18 @@ def test_an_alarm_is_told_once_and_ended_once() -> None:
         (AlarmKind.DISK_LOW, "", False),
     ]
     assert alarms.raised[AlarmKind.DISK_LOW] == 1
+
+
+def test_an_alarm_is_in_the_log_as_it_is_raised_and_ended() -> None:
+    """Where nobody watches, the log is all that is left of it: once each, at the level that a search looks for."""
+    alarms = Alarms(lambda: 0)
+    with capture_logs() as lines:
+        alarms.put(AlarmKind.STREAM_STALLED, "alpha", "no samples for 2 s")
+        alarms.put(AlarmKind.STREAM_STALLED, "alpha", "no samples for 3 s")
+        alarms.clear(AlarmKind.STREAM_STALLED, "alpha")
+        alarms.clear(AlarmKind.STREAM_STALLED, "alpha")
+    said = {"kind": "stream_stalled", "subject": "alpha", "text": "no samples for 2 s"}
+    assert lines == [
+        {"event": "alarm", "log_level": "error", **said},
+        {"event": "alarm ended", "log_level": "info", **said},
+    ]
