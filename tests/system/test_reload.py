@@ -168,6 +168,35 @@ def test_a_reload_shows_in_the_files(daemon: Configured) -> None:
         assert (file.config["recording"]["roll_s"], file.config["device"][0]["record"]) == (77.0, True)
 
 
+def test_those_who_keep_keys_of_their_own_are_told(daemon: Configured, tmp_path: Path) -> None:
+    """What the parts make of each key is in tests/unit/test_reload_effects.py; here, that the daemon tells them."""
+    told = tmp_path / "told"
+    daemon.write(ALPHA)
+    with daemon:
+        daemon.reload(ALPHA + f'[disk]\nlow_bytes = {2**62}\n[alarms]\ncommand = ["touch", "{told}"]\n')
+        wait_for("the alarm command", told.exists)
+        assert daemon.stop() == 0
+
+
+def test_a_start_that_asks_for_a_schedule_is_in_the_files(daemon: Configured) -> None:
+    """Beside the configuration, which says continuous; with the trigger that somebody armed."""
+    daemon.write(ALPHA)
+    with daemon:
+        daemon.runs("alpha")
+        daemon.call("trigger_arm", trigger={"name": "mine", "when": "stimulus"})
+        mode = {"kind": "scheduled", "every_s": 2, "for_s": 1}
+        daemon.call("record_start", session="one", mode=mode, roll_s=20.0, timeout_s=30)
+        files = daemon.data / "recordings"
+        wait_for("a file", lambda: find_files(files / "one"))
+        daemon.call("record_stop", timeout_s=60)
+        assert daemon.stop() == 0
+    with open_recording(find_files(files / "one")[0]) as file:
+        assert file.config["recording"]["mode"]["kind"] == "continuous"
+        said = file.meta.recording
+        assert (said["mode"]["kind"], said["mode"]["every_s"], said["roll"]["seconds"]) == ("scheduled", 2, 20.0)
+        assert [(trigger["name"], trigger["edge"]) for trigger in said["triggers"]] == [("mine", "rising")]
+
+
 def test_without_a_file_there_is_nothing_to_reload(tmp_path: Path) -> None:
     """A daemon from the command line alone says so, and a SIGHUP does not end it."""
     with DaemonProcess(tmp_path / "data", {"alpha": "sim:alpha"}) as daemon:

@@ -138,6 +138,10 @@ def test_local_and_remote_files_hold_the_same_samples(daemon: DaemonProcess, tmp
         _, ours, theirs = np.intersect1d(here[boot_id][0], there[boot_id][0], return_indices=True)
         assert len(ours) > 2000
         np.testing.assert_array_equal(here[boot_id][1][ours], there[boot_id][1][theirs])
+        with open_recording(find_files(remote.folder, device)[0]) as copy:
+            told = {key: value for key, value in copy.config.items() if key not in ("recorded_from", "daemon")}
+            assert told == daemon.call("configuration")
+            assert (copy.config["recorded_from"], copy.meta.recording["triggers"]) == (daemon.url, [])
     session = json.loads((remote.folder / "session.json").read_text())
     assert session["state"] == "complete"
     assert not (remote.folder / "journal").exists()
