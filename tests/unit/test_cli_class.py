@@ -91,6 +91,23 @@ def test_a_bench_that_knows_the_session_no_more_does_not_hold_up_the_stop(
     assert two.session is None or two.session["state"] == "recording"
 
 
+def test_a_session_that_was_interrupted_at_a_bench_is_no_success(
+    benches: Pair, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A script that looks at the status learns of it; there is nothing left to stop."""
+    one, two = benches
+    assert start(one, two) == 0
+    two.session = {"session": "lesson", "state": "interrupted", "folder": "/d/lesson", "reason": "the disk was full"}
+    assert main(["class", "stop"]) == 1
+    said = capsys.readouterr()
+    assert "one: complete, /d/lesson" in said.out
+    assert "two: interrupted, /d/lesson" in said.out
+    assert "it ended before it was stopped on two (the disk was full, /d/lesson)" in said.err
+    assert "spikedaq verify" in said.err
+    assert not one.records
+    assert state(tmp_path) is None
+
+
 def test_a_name_that_is_no_session_is_refused(benches: Pair) -> None:
     """What was not started from here is believed of no bench."""
     assert main(["class", "stop", "lessen", "--url", benches[0].url]) == 1

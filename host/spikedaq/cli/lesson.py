@@ -153,7 +153,25 @@ def run_stop(arguments: argparse.Namespace) -> int:
         raise CommandRejected(f"not stopped everywhere, call it again: {'; '.join(failed)}", code="not_stopped")
     if known and {seat.url for seat in seats} >= set(known):
         lesson_state.save({})
+    _check_complete(done)
     return 0
+
+
+def _check_complete(done: Sequence[tuple[Seat, dict[str, Any] | None]]) -> None:
+    """Refuse to call a session stopped well that had ended before it was stopped."""
+    broken = [
+        f"{seat.bench} ({_cut_text(status)})" for seat, status in done if status and status["state"] == "interrupted"
+    ]
+    if broken:
+        text = (
+            f"it ended before it was stopped on {', '.join(broken)}; what was recorded until then is in that folder: "
+            "look at it, on that bench's computer, with 'spikedaq verify FOLDER', and for the cause at the daemon's log"
+        )
+        raise CommandRejected(text, code="interrupted")
+
+
+def _cut_text(status: dict[str, Any]) -> str:
+    return ", ".join(text for text in (status.get("reason") or "", status["folder"]) if text)
 
 
 def _ended_text(seat: Seat, session: str, status: dict[str, Any] | None, drift_ns: int | None) -> str:
