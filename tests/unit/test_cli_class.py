@@ -29,7 +29,8 @@ def benches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[C
 
 def start(*benches: ClassBench) -> int:
     first, *others = (bench.url for bench in benches)
-    return main(["class", "start", "lesson", "--no-qr", "--url", first, *(f"--bench={url}" for url in others)])
+    line = ["class", "start", "lesson", "--no-qr", "--no-page", "--url", first]
+    return main([*line, *(f"--bench={url}" for url in others)])
 
 
 def state(tmp_path: Path) -> dict[str, Any] | None:
@@ -102,7 +103,7 @@ def test_a_session_that_was_interrupted_at_a_bench_is_no_success(
     said = capsys.readouterr()
     assert "one: complete, /d/lesson" in said.out
     assert "two: interrupted, /d/lesson" in said.out
-    assert "it ended before it was stopped on two (the disk was full, /d/lesson)" in said.err
+    assert "the session was interrupted on two (the disk was full, /d/lesson)" in said.err
     assert "spikedaq verify" in said.err
     assert not one.records
     assert state(tmp_path) is None
@@ -188,7 +189,7 @@ def test_what_was_remembered_before_is_remembered_after_a_start_that_failed(benc
     assert start(one) == 0
     before = state(tmp_path)
     two.refuses.add("record_start")
-    assert main(["class", "start", "other", "--no-qr", "--url", two.url]) == 1
+    assert main(["class", "start", "other", "--no-page", "--url", two.url]) == 1
     assert state(tmp_path) == before
     assert main(["class", "stop"]) == 0
 
@@ -235,7 +236,7 @@ def test_a_mistyped_board_is_not_recorded_in_silence(
 ) -> None:
     """Whoever asked to leave it out believes that it is."""
     one, two = benches
-    line = ["class", "start", "lesson", "--no-qr", "--url", one.url, f"--bench={two.url}", "--without", without]
+    line = ["class", "start", "lesson", "--no-page", "--url", one.url, f"--bench={two.url}", "--without", without]
     assert main(line) == 1
     assert text in capsys.readouterr().err
     assert not one.records and not two.records

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from spikedaq.cli import lesson_serve, scope
 from spikedaq.cli.lesson_address import is_local
 from spikedaq.cli.lesson_page import ServedPage, remembered, served_page
 from spikedaq.cli.main import main
+from spikedaq.scope import server
 
 
 def test_all_benches_are_served_and_tokens_are_demanded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -54,9 +56,21 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @contextmanager
-def serving(url: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+def serving(url: str, *options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
     """The command itself in a process of its own, and what it says."""
-    line = [sys.executable, "-m", "spikedaq.cli", "class", "serve", "--listen", "127.0.0.1:0", "--url", url, "--json"]
+    line = [
+        sys.executable,
+        "-m",
+        "spikedaq.cli",
+        "class",
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--url",
+        url,
+        "--json",
+        *options,
+    ]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
         try:
@@ -72,11 +86,12 @@ def serving(url: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
 def test_the_address_that_is_printed_again_is_the_page_while_it_is_served(
     state: Path, capsys: pytest.CaptureFixture[str], number: signal.Signals
 ) -> None:
-    """And the bench's before and behind, also where the page's server was killed."""
+    """Before and behind there is none, also where its server was killed: a bench without keys is not for students."""
     bench = ClassBench("one")
     try:
+        nothing = {"address": None, "page": None, "with_key": []}
         assert main(["class", "address", "--url", bench.url, "--json"]) == 0
-        assert json.loads(capsys.readouterr().out) == {"address": bench.url, "page": None, "bench": bench.url}
+        assert json.loads(capsys.readouterr().out) == nothing
         with serving(bench.url) as (process, said):
             assert "token=" in said["viewers"]
             for named in (["--url", bench.url], []):
@@ -90,7 +105,7 @@ def test_the_address_that_is_printed_again_is_the_page_while_it_is_served(
             process.send_signal(number)
             process.wait(30)
         assert main(["class", "address", "--url", bench.url, "--json"]) == 0
-        assert json.loads(capsys.readouterr().out)["address"] == bench.url
+        assert json.loads(capsys.readouterr().out) == nothing
         assert list(state.iterdir()) == []
     finally:
         bench.close()
@@ -132,3 +147,44 @@ def test_a_state_folder_that_cannot_be_written_keeps_no_page_from_being_served(
 )
 def test_which_pages_students_cannot_reach(address: str, local: bool) -> None:
     assert is_local(address) is local
+
+
+def test_a_page_that_is_read_only_has_no_address_for_controllers(state: Path) -> None:
+    """Nobody is told one, and nobody can be one."""
+    bench = ClassBench("one")
+    try:
+        with serving(bench.url, "--read-only") as (_, said):
+            assert list(said) == ["viewers"]
+    finally:
+        bench.close()
+    assert main(["class", "serve", "--url", bench.url, "--read-only", "--controller-token", "x" * 16]) == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "own", "told"),
+    [
+        ("0.0.0.0", "http://127.0.0.1:{port}/", "open the controllers' address on this computer"),
+        ("127.0.0.1", "http://127.0.0.1:{port}/", None),
+    ],
+)
+def test_the_controllers_address_is_for_this_computer(
+    state: Path,
+    host: str,
+    own: str,
+    told: str | None,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the page can be reached from others, it is said that the token can be read as it crosses the network."""
+
+    def run(self: server.PageServer, sockets: list[socket.socket]) -> None:
+        self._started_hook()
+
+    monkeypatch.setattr(server.PageServer, "run", run)
+    assert main(["class", "serve", "--url", "tcp://127.0.0.1:1", "--listen", f"{host}:0", "--json"]) == 0
+    printed = capsys.readouterr()
+    said = json.loads(printed.out)
+    port = said["viewers"].partition("/?")[0].rpartition(":")[2]
+    assert said["controllers"].startswith(own.format(port=port) + "?token=")
+    assert ("not encrypted" in printed.err) is (told is not None)
+    assert (told or "") in printed.err

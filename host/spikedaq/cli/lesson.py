@@ -12,13 +12,16 @@ from rich.table import Table
 
 from spikedaq.cli import lesson_state
 from spikedaq.cli.common import console, print_json
-from spikedaq.cli.lesson_address import is_page, print_address, students_address
+from spikedaq.cli.lesson_address import StudentsAddress, print_address
 from spikedaq.cli.lesson_benches import add_bench_options, addresses
+from spikedaq.cli.lesson_page import end_pages, served_page
+from spikedaq.cli.lesson_serve import LISTEN
 from spikedaq.cli.lesson_serve import add_action as add_serve
+from spikedaq.cli.lesson_shown import show_page
 from spikedaq.inlet import ClockReading, ControlClient
 from spikedaq.lesson import Lesson, Seat, begin_everywhere, end, everywhere, note_drift, ready_seats
 from spikedaq.link import host_now_ns
-from spikedaq.model import CommandRejected, SpikedaqError, StoreError, check_session_name
+from spikedaq.model import CommandRejected, ConfigError, SpikedaqError, StoreError, check_session_name
 
 
 def add_commands(commands: Any) -> None:
@@ -30,6 +33,10 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("session", metavar="NAME", help="letters, digits, '.', '_' and '-'")
     parser.add_argument("--without", action="append", default=[], metavar="BENCH/DEVICE", help="leave this board out")
     parser.add_argument("--notes", default="", help="free text that goes into the files")
+    parser.add_argument(
+        "--no-page", action="store_true", help="serve no page for the students until the class is stopped"
+    )
+    parser.add_argument("--listen", default=LISTEN, metavar="HOST:PORT", help=f"where the page is, default: {LISTEN}")
     parser.add_argument("--no-qr", action="store_true", help="print no QR code")
     add_bench_options(parser)
     parser.set_defaults(run=run_start)
@@ -39,7 +46,7 @@ def add_commands(commands: Any) -> None:
     add_bench_options(parser)
     parser.set_defaults(run=run_stop)
 
-    parser = actions.add_parser("address", help="print the students' address again: the page, if one is served here")
+    parser = actions.add_parser("address", help="print the students' address again")
     parser.add_argument("--no-qr", action="store_true", help="print no QR code")
     add_bench_options(parser)
     parser.set_defaults(run=run_address)
@@ -70,14 +77,30 @@ def run_start(arguments: argparse.Namespace) -> int:
     for seat in seats:
         if seat.remark:
             _warn(f"{seat.bench}: {seat.remark}")
-    address = students_address([seat.url for seat in seats])
+    address = StudentsAddress(_page(seats, arguments), tuple(seat.url for seat in seats if seat.demands_key))
     if arguments.json:
-        print_json({"session": session, "address": address, "benches": [seat.to_map() for seat in seats]})
+        benches = [seat.to_map() for seat in seats]
+        print_json({"session": session, **address.to_map(), "benches": benches})
     else:
         _show(session, seats)
         print_address(address, with_qr=not arguments.no_qr)
         print("end it with: spikedaq class stop")
     return 0
+
+
+def _page(seats: Sequence[Seat], arguments: argparse.Namespace) -> str | None:
+    """Return the students' address: of the page that shows these benches already, else of one that is served now."""
+    urls = [seat.url for seat in seats]
+    served = served_page(urls)
+    if served is not None:
+        return served.address
+    if arguments.no_page:
+        return None
+    try:
+        return show_page(urls, listen=arguments.listen, key=arguments.key)
+    except ConfigError as error:
+        _warn(f"it is being recorded, but without a page for the students: {error}")
+        return None
 
 
 def _check_without(without: Sequence[str], seats: Sequence[Seat]) -> None:
@@ -153,6 +176,7 @@ def run_stop(arguments: argparse.Namespace) -> int:
         raise CommandRejected(f"not stopped everywhere, call it again: {'; '.join(failed)}", code="not_stopped")
     if known and {seat.url for seat in seats} >= set(known):
         lesson_state.save({})
+        end_pages()
     _check_complete(done)
     return 0
 
@@ -164,7 +188,7 @@ def _check_complete(done: Sequence[tuple[Seat, dict[str, Any] | None]]) -> None:
     ]
     if broken:
         text = (
-            f"it ended before it was stopped on {', '.join(broken)}; what was recorded until then is in that folder: "
+            f"the session was interrupted on {', '.join(broken)}; what was recorded until then is in that folder: "
             "look at it, on that bench's computer, with 'spikedaq verify FOLDER', and for the cause at the daemon's log"
         )
         raise CommandRejected(text, code="interrupted")
@@ -182,15 +206,26 @@ def _ended_text(seat: Seat, session: str, status: dict[str, Any] | None, drift_n
 
 
 def run_address(arguments: argparse.Namespace) -> int:
-    """Print the address again: of the page that is served, else of the first bench."""
-    urls = addresses(arguments)
+    """Print the address again: of the page that is served, else of the benches that may be watched with a key."""
     is_named = bool(arguments.bench) or arguments.list is not None or arguments.url is not None
-    address = students_address(urls, any_page=not is_named)
-    if not is_page(address):
-        with ControlClient(urls[0], key=arguments.key) as client:
-            client.call("hello")
+    served = served_page(addresses(arguments) if is_named else None)
+    with_key: list[str] = []
+    if served is None:
+        urls = addresses(arguments)
+        demand = everywhere(urls, lambda url: _demands_key(url, arguments.key))
+        failed = [each for each in demand if isinstance(each, SpikedaqError)]
+        if len(failed) == len(urls):
+            raise failed[0]
+        with_key = [url for url, each in zip(urls, demand, strict=True) if each is True]
+    address = StudentsAddress(None if served is None else served.address, tuple(with_key))
     if arguments.json:
-        print_json({"address": address, "page": address if is_page(address) else None, "bench": urls[0]})
+        print_json(address.to_map())
     else:
         print_address(address, with_qr=not arguments.no_qr)
     return 0
+
+
+def _demands_key(url: str, key: str | None) -> bool:
+    with ControlClient(url, key=key) as client:
+        client.call("hello")
+        return client.key is not None

@@ -1,13 +1,16 @@
-"""Which page `spikedaq class serve` serves on this computer: remembered by it, found by `spikedaq class address`."""
+"""Which page `spikedaq class serve` serves on this computer: remembered by it, found by the others of a class."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+import signal
+import time
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
 from spikedaq.cli.lesson_state import state_folder
 from spikedaq.model import StoreError
@@ -18,7 +21,15 @@ except ImportError:  # not on Windows: what is remembered there is believed
     fcntl = None  # type: ignore[assignment]
 
 _MAX_BYTES = 100_000
-Tell = Callable[[str, Sequence[str]], None]
+# A page says goodbye to those who look at it first, and ends itself soon after where they do not listen.
+_END_S = 10.0
+
+
+class Tell(Protocol):
+    """Remembers a page; raises StoreError where that cannot be."""
+
+    def __call__(self, address: str, benches: Sequence[str], *, until_stop: bool = False) -> None:
+        """Remember it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +42,13 @@ class ServedPage:
         The students', with their token.
     benches : tuple of str
         Control endpoints of what it shows.
+    until_stop : bool
+        It was begun by `spikedaq class start`, and ends with the class.
     """
 
     address: str
     benches: tuple[str, ...]
+    until_stop: bool = False
 
 
 @contextlib.contextmanager
@@ -49,7 +63,7 @@ def remembered() -> Iterator[Tell]:
     path = state_folder() / f"class-page.{os.getpid()}.json"
     held: list[int] = []
 
-    def tell(address: str, benches: Sequence[str]) -> None:
+    def tell(address: str, benches: Sequence[str], *, until_stop: bool = False) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # Under its own name only once it is locked: who looks for pages takes one without a lock for left over.
@@ -59,7 +73,7 @@ def remembered() -> Iterator[Tell]:
             held.append(fd)
             if fcntl is not None:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.write(fd, json.dumps(asdict(ServedPage(address, tuple(benches)))).encode())
+            os.write(fd, json.dumps(asdict(ServedPage(address, tuple(benches), until_stop))).encode())
             unlocked.replace(path)
         except OSError as error:
             raise StoreError(
@@ -84,13 +98,31 @@ def served_page(benches: Collection[str] | None = None) -> ServedPage | None:
     benches : collection of str, optional
         Only a page that shows all of these.
     """
-    found: list[tuple[float, ServedPage]] = []
+    found = [(begun, page) for _, begun, page in _pages() if set(benches or ()) <= set(page.benches)]
+    return max(found, key=lambda each: each[0])[1] if found else None
+
+
+def end_pages() -> None:
+    """End the pages that end with the class, and wait until they have."""
+    ending = [path for path, _, page in _pages() if page.until_stop]
+    for path in ending:
+        with contextlib.suppress(OSError, ValueError):
+            os.kill(int(path.name.split(".")[1]), signal.SIGTERM)
+    deadline = time.monotonic() + _END_S
+    # Not whether the file is there: a server that ends by the signal leaves it, and no lock on it.
+    while any(_read(path) is not None for path in ending) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def _pages() -> list[tuple[Path, float, ServedPage]]:
+    """Return the pages that are served now, each with its file and when it was begun."""
+    found = []
     with contextlib.suppress(OSError):
         for path in sorted(state_folder().glob("class-page.*.json")):
             page = _read(path)
-            if page is not None and set(benches or ()) <= set(page[1].benches):
-                found.append(page)
-    return max(found, key=lambda each: each[0])[1] if found else None
+            if page is not None:
+                found.append((path, *page))
+    return found
 
 
 def _read(path: Path) -> tuple[float, ServedPage] | None:
@@ -101,9 +133,10 @@ def _read(path: Path) -> tuple[float, ServedPage] | None:
                 path.unlink(missing_ok=True)
                 return None
             raw = json.loads(file.read(_MAX_BYTES))
-            page = ServedPage(str(raw["address"]), tuple(str(url) for url in raw["benches"]))
+            benches = tuple(str(url) for url in raw["benches"])
+            page = ServedPage(str(raw["address"]), benches, raw.get("until_stop") is True)
             return os.fstat(file.fileno()).st_mtime, page
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 

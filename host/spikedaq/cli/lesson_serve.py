@@ -21,6 +21,8 @@ def add_action(actions: Any) -> None:
     parser.add_argument("--listen", default=LISTEN, metavar="HOST:PORT", help=f"default: {LISTEN}")
     add_page_options(parser)
     add_bench_options(parser)
+    # For `class start`: the page that it serves ends as the class is stopped.
+    parser.add_argument("--until-stop", action="store_true", help=argparse.SUPPRESS)
     parser.set_defaults(run=run_serve)
 
 
@@ -33,7 +35,7 @@ def run_serve(arguments: argparse.Namespace) -> int:
 
         def served(page: dict[str, str]) -> None:
             try:
-                tell(page["viewers"], urls)
+                tell(page["viewers"], urls, until_stop=arguments.until_stop)
             except StoreError as error:
                 print(f"note: {error}", file=sys.stderr)
 

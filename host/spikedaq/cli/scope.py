@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import webbrowser
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ def add_page_options(parser: argparse.ArgumentParser) -> None:
     """Add what `run_scope` knows beside where to listen and which benches; whoever serves a page has all of it."""
     parser.add_argument("--viewer-token", metavar="TEXT", help="who has it may watch; made where it is needed")
     parser.add_argument("--controller-token", metavar="TEXT", help="who has it may do everything")
+    parser.add_argument("--read-only", action="store_true", help="viewers only: nobody may change anything with it")
     parser.add_argument(
         "--imaging-folder",
         type=Path,
@@ -68,31 +70,38 @@ def run_scope(arguments: argparse.Namespace) -> int:
         from spikedaq.scope.access import Access, is_loopback, new_token  # noqa: PLC0415 - an extra
         from spikedaq.scope.app import make_app  # noqa: PLC0415
         from spikedaq.scope.hub import Hub  # noqa: PLC0415
-        from spikedaq.scope.server import PageServer, address_of, bind  # noqa: PLC0415
+        from spikedaq.scope.server import PageServer, address_of, bind, own_address_of  # noqa: PLC0415
     except ImportError as error:
         raise ConfigError(
             f"the page needs {error.name}, which is not installed: pip install 'spikedaq[scope]'"
         ) from error
     host, port = split_listen(arguments.listen)
     viewer, controller = arguments.viewer_token, arguments.controller_token
-    if viewer or controller or arguments.needs_token or not is_loopback(host):
-        viewer, controller = viewer or new_token(), controller or new_token()
+    if arguments.read_only and controller:
+        raise ConfigError("--read-only has no controllers; leave it or --controller-token out")
+    if viewer or controller or arguments.needs_token or arguments.read_only or not is_loopback(host):
+        viewer = viewer or new_token()
+        controller = None if arguments.read_only else controller or new_token()
     access = Access(host, viewer_token=viewer, controller_token=controller)
     hub = Hub(arguments.url or [control_url()], key=arguments.key)
     listening = bind(host, port)
-    address = address_of(listening)
+    address, own_address = address_of(listening), own_address_of(listening)
 
     def started() -> None:
         addresses = {"page": address}
         if access.needs_token:
-            addresses = {"viewers": f"{address}?token={viewer}", "controllers": f"{address}?token={controller}"}
+            addresses = {"viewers": f"{address}?token={viewer}"}
+            if controller is not None:
+                addresses["controllers"] = f"{own_address}?token={controller}"
         arguments.on_served(addresses)
+        if controller is not None and not access.is_local:
+            print(f"note: {_readable_text(is_own=own_address != address)}", file=sys.stderr)
         if arguments.json:
             print_json(addresses)
         else:
             _print(addresses, arguments.words, with_qr=not arguments.no_qr and access.needs_token)
         if arguments.open:
-            webbrowser.open(addresses.get("controllers", address))
+            webbrowser.open(addresses.get("controllers", addresses.get("viewers", address)))
 
     log = set_up_logging()  # to stderr: with --json a program reads stdout
     try:
@@ -104,6 +113,19 @@ def run_scope(arguments: argparse.Namespace) -> int:
     if hub.failure:
         raise SpikedaqError(f"the page ended because of a defect of its own, {hub.failure}; please report its log")
     return 0
+
+
+def _readable_text(*, is_own: bool) -> str:
+    """Say who can read the controllers' token; ``is_own`` where their address is for this computer's browser."""
+    if is_own:
+        return (
+            "the page is not encrypted: open the controllers' address on this computer, or through an SSH tunnel; "
+            "under the other name its token crosses the network, where others can read it"
+        )
+    return (
+        "the page is not encrypted: whoever can read this network's traffic learns the controllers' token as it is "
+        "used, and may then change everything; listen at 0.0.0.0, which keeps it on this computer, or use --read-only"
+    )
 
 
 def _print(addresses: dict[str, str], words: tuple[str, str], *, with_qr: bool) -> None:

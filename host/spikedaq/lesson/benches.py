@@ -32,6 +32,8 @@ class Seat:
         Its clock against ours as the session began.
     may_record : bool
         It was asked to begin the session and has not refused, whether or not it has answered.
+    demands_key : bool
+        Nobody is let in without a key; else everybody who reaches it may change everything.
     remark : str
         What went wrong there without keeping the session from beginning.
     """
@@ -42,6 +44,7 @@ class Seat:
     devices: list[str]
     reading: ClockReading | None = None
     may_record: bool = False
+    demands_key: bool = False
     remark: str = ""
 
     def to_map(self) -> dict[str, Any]:
@@ -102,7 +105,8 @@ def ready_seat(
         raise CommandRejected(text, code="not_running")
     if not wanted:
         raise CommandRejected(f"bench {hello['bench']} at {url} has no board to record", code="not_running")
-    return Seat(url, hello["bench"], hello["publish"], [e["name"] for e in wanted])
+    names = [e["name"] for e in wanted]
+    return Seat(url, hello["bench"], hello["publish"], names, demands_key=client.key is not None)
 
 
 def ready_seats(

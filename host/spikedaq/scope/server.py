@@ -56,6 +56,17 @@ def address_of(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
+def own_address_of(listening: socket.socket) -> str:
+    """Return the address of the page for a browser of this computer, whose requests do not leave it where that can be.
+
+    It can where every address of this computer was bound; else it is that of `address_of`.
+    """
+    host, port = listening.getsockname()[:2]
+    if host == "::":
+        return f"http://[::1]:{port}/"
+    return f"http://127.0.0.1:{port}/" if host == "0.0.0.0" else address_of(listening)  # noqa: S104 - what was bound
+
+
 class PageServer(uvicorn.Server):
     """A server that says when it serves, and that ends when it is told to, whatever its viewers do.
 
