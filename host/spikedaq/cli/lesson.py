@@ -13,7 +13,8 @@ from rich.table import Table
 from spikedaq.cli import lesson_state
 from spikedaq.cli.common import console, print_json
 from spikedaq.cli.lesson_address import StudentsAddress, print_address
-from spikedaq.cli.lesson_benches import add_bench_options, addresses
+from spikedaq.cli.lesson_benches import add_bench_options, addresses, is_named
+from spikedaq.cli.lesson_found import remember_benches
 from spikedaq.cli.lesson_page import end_pages, served_page
 from spikedaq.cli.lesson_serve import LISTEN
 from spikedaq.cli.lesson_serve import add_action as add_serve
@@ -74,6 +75,7 @@ def run_start(arguments: argparse.Namespace) -> int:
             _remember(before)
         raise
     _remember(lesson_state.of_lesson(lesson, seats))
+    remember_benches([seat.url for seat in seats])
     for seat in seats:
         if seat.remark:
             _warn(f"{seat.bench}: {seat.remark}")
@@ -146,8 +148,8 @@ def run_stop(arguments: argparse.Namespace) -> int:
     if session is None:
         raise CommandRejected("no class was started from here; give the session's NAME and the benches", code="unknown")
     known = {entry["url"]: entry for entry in saved.get("benches", ())} if saved.get("session") == session else {}
-    given = arguments.bench or arguments.list is not None or arguments.url is not None or not known
-    urls = addresses(arguments) if given else list(known)
+    is_found = not is_named(arguments) and not known
+    urls = list(known) if known and not is_named(arguments) else addresses(arguments)
     seats = [Seat(url, known.get(url, {}).get("bench", url), "", []) for url in urls]
     drifts: dict[str, int] = {}
 
@@ -157,7 +159,7 @@ def run_stop(arguments: argparse.Namespace) -> int:
             drift_ns, seat.remark = note_drift(seat, session, ClockReading(**reading), arguments.key)
             if drift_ns is not None:
                 drifts[seat.url] = drift_ns
-        return end(seat, session, arguments.key, is_ours=seat.url in known)
+        return end(seat, session, arguments.key, is_ours=is_found or seat.url in known)
 
     ended = list(zip(seats, everywhere(seats, stop), strict=True))
     failed = [f"{seat.bench}: {result}" for seat, result in ended if isinstance(result, SpikedaqError)]
@@ -165,6 +167,9 @@ def run_stop(arguments: argparse.Namespace) -> int:
     for seat in seats:
         if seat.remark:
             _warn(f"{seat.bench}: {seat.remark}")
+    if is_found and not failed and all(status is None for _, status in done):
+        asked = ", ".join(urls)
+        raise CommandRejected(f"session {session} is at none of the benches that are known: {asked}", code="unknown")
     if arguments.json:
         absent = {"session": session, "state": "absent", "folder": ""}
         benches = [{"url": seat.url, "drift_ns": drifts.get(seat.url), **(status or absent)} for seat, status in done]
@@ -207,8 +212,7 @@ def _ended_text(seat: Seat, session: str, status: dict[str, Any] | None, drift_n
 
 def run_address(arguments: argparse.Namespace) -> int:
     """Print the address again: of the page that is served, else of the benches that may be watched with a key."""
-    is_named = bool(arguments.bench) or arguments.list is not None or arguments.url is not None
-    served = served_page(addresses(arguments) if is_named else None)
+    served = served_page(addresses(arguments) if is_named(arguments) else None)
     with_key: list[str] = []
     if served is None:
         urls = addresses(arguments)

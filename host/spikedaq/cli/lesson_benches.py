@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 
 from spikedaq.cli.common import add_json_option, add_url_option
+from spikedaq.cli.lesson_found import completed, find_benches, read_list
 from spikedaq.inlet import ControlClient, control_url
-from spikedaq.model import CommandTimeout, ConfigError
+from spikedaq.model import CommandTimeout
 
 
 def add_bench_options(parser: argparse.ArgumentParser) -> None:
@@ -20,26 +21,25 @@ def add_bench_options(parser: argparse.ArgumentParser) -> None:
     add_json_option(parser)
 
 
+def is_named(arguments: argparse.Namespace) -> bool:
+    """Tell whether the command line says which benches."""
+    return bool(arguments.bench) or arguments.list is not None or arguments.url is not None
+
+
 def addresses(arguments: argparse.Namespace) -> list[str]:
-    """Return the benches asked for, this computer's first; that one only where it is asked for or answers."""
-    given = [_address(text) for text in arguments.bench]
+    """Return the benches that are named, this computer's first; where none is named, those that are found.
+
+    Beside others that are named, this computer's is one of them where it is named too or answers.
+    """
+    if not is_named(arguments):
+        return find_benches(arguments.key)
+    given = [completed(text) for text in arguments.bench]
     if arguments.list is not None:
-        try:
-            lines = arguments.list.read_text("utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"the list of benches {arguments.list} cannot be read ({error})") from error
-        given += [_address(text) for line in lines if (text := line.partition("#")[0].strip())]
+        given += read_list(arguments.list)
     own = control_url(arguments.url)
     if arguments.url is not None or not given or _answers(own, arguments):
         given.insert(0, own)
     return list(dict.fromkeys(given))
-
-
-def _address(text: str) -> str:
-    """Complete ``lab3`` and ``lab3:5571`` to an endpoint."""
-    if "://" in text:
-        return text
-    return f"tcp://{text}" if text.rpartition(":")[2].isdecimal() and ":" in text else f"tcp://{text}:5571"
 
 
 def _answers(url: str, arguments: argparse.Namespace) -> bool:
