@@ -33,6 +33,7 @@ class ClassBench(ControlThread):
         self.interrupts = False
         self.noticed = threading.Event()
         self.uptime_s = 1000.0
+        self.clock_ns = 0
         self.session: dict[str, Any] | None = None
         self.notes: list[str] = []
         self.begin()
@@ -52,7 +53,7 @@ class ClassBench(ControlThread):
         return [{"name": "alpha", "state": "running", "detail": ""}]
 
     def _clock(self) -> dict[str, int]:
-        return {"host_ns": 0, "utc_ns": 0}
+        return {"host_ns": self.clock_ns, "utc_ns": 0}
 
     def _status(self) -> dict[str, Any]:
         return {"uptime_s": self.uptime_s}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from helpers.class_bench import ClassBench
 from spikedaq.cli.lesson_address import is_local
 from spikedaq.cli.main import main
+from spikedaq.clock import ClockDrift
 from spikedaq.model import CommandRejected
 
 
@@ -58,6 +60,23 @@ def test_a_stop_that_failed_at_one_bench_succeeds_when_called_again(
     assert "two: complete, /d/lesson, its clock moved by" in out
     assert len(one.notes) == notes, "written into whatever that bench records now"
     assert state(tmp_path) is None
+
+
+def test_what_the_files_are_told_of_the_clock_can_be_computed_with(benches: Pair) -> None:
+    """The note at the stop names both readings, on the times of the files; `spikedaq.open_session` takes it out."""
+    one, two = benches
+    assert start(one, two) == 0
+    one.clock_ns = two.clock_ns = 50_000_000
+    assert main(["class", "stop"]) == 0
+    for bench in benches:
+        assert ClockDrift.from_note(bench.notes[0]) is None
+        found = re.search(r"\[clock start_s=(\S+) stop_s=(\S+) drift_ns=(\S+) uncertainty_ns=\d+\]", bench.notes[1])
+        assert found is not None
+        start_s, stop_s = float(found[1]), float(found[2])
+        assert 0 <= start_s < 60
+        assert stop_s - start_s == pytest.approx(0.05)
+        moved_ms = re.search(r"moved by (\S+) ms", bench.notes[1])
+        assert moved_ms is not None and float(moved_ms[1]) == pytest.approx(int(found[3]) / 1e6, abs=0.001)
 
 
 def test_a_clock_that_cannot_be_noted_keeps_nothing_from_being_stopped(

@@ -152,11 +152,14 @@ def run_stop(arguments: argparse.Namespace) -> int:
     urls = list(known) if known and not is_named(arguments) else addresses(arguments)
     seats = [Seat(url, known.get(url, {}).get("bench", url), "", []) for url in urls]
     drifts: dict[str, int] = {}
+    reference_ns = saved["reference_ns"] if type(saved.get("reference_ns")) is int else None
 
     def stop(seat: Seat) -> dict[str, Any] | None:
         reading = known.get(seat.url, {}).get("reading")
         if reading is not None and saved.get("boot") == lesson_state.boot_id():
-            drift_ns, seat.remark = note_drift(seat, session, ClockReading(**reading), arguments.key)
+            drift_ns, seat.remark = note_drift(
+                seat, session, ClockReading(**reading), arguments.key, reference_ns=reference_ns
+            )
             if drift_ns is not None:
                 drifts[seat.url] = drift_ns
         return end(seat, session, arguments.key, is_ours=is_found or seat.url in known)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from spikedaq.clock import ClockDrift
 from spikedaq.inlet import RECORD_TIMEOUT_S, ClockReading, ControlClient, read_clock
 from spikedaq.keys import ClientKey
 from spikedaq.lesson.benches import ENDED, Seat, everywhere
@@ -156,9 +157,19 @@ def end(
 
 
 def note_drift(
-    seat: Seat, session: str, before: ClockReading, key: ClientKey | str | os.PathLike[str] | None
+    seat: Seat,
+    session: str,
+    before: ClockReading,
+    key: ClientKey | str | os.PathLike[str] | None,
+    *,
+    reference_ns: int | None = None,
 ) -> tuple[int | None, str]:
     """Measure how far a bench's clock has moved against ours since the start, and put it into its files.
+
+    Parameters
+    ----------
+    reference_ns : int or None
+        The instant that times count from, on our clock. With it what the files are told can be computed with, too.
 
     Returns
     -------
@@ -175,8 +186,12 @@ def note_drift(
                 return None, ""
             now = read_clock(client, host_now_ns)
             drift_ns = now.theirs_ns - before.theirs_at(now.ours_ns)
-            known_ms = (now.uncertainty_ns + before.uncertainty_ns) / 1e6
-            text = f"this computer's clock moved by {drift_ns / 1e6:+.3f} ms (±{known_ms:.3f}) since the start"
+            known_ns = now.uncertainty_ns + before.uncertainty_ns
+            text = f"this computer's clock moved by {drift_ns / 1e6:+.3f} ms (±{known_ns / 1e6:.3f}) since the start"
+            if reference_ns is not None:
+                zero_ns = before.theirs_at(reference_ns)
+                start_s, stop_s = (before.theirs_ns - zero_ns) / 1e9, (now.theirs_ns - zero_ns) / 1e9
+                text = f"{text} {ClockDrift(start_s, stop_s, drift_ns, known_ns).to_note()}"
             client.call("note", text=text)
     except SpikedaqError as error:
         return drift_ns, f"how far its clock has moved could not be noted in its files ({error})"

@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from spikedaq.clock import ClockDrift
 from spikedaq.formats.output import written_whole
 from spikedaq.model import ConfigError, StoreError
 from spikedaq.recording.opening import FILES, open_recordings
 from spikedaq.recording.recording import Recording
+from spikedaq.recording.sources.files import FileSource
 
 DESCRIBES, VERSION = "spikedaq recording", 1
 _PICKLES = (".pkl", ".pickle")
@@ -85,6 +87,10 @@ def from_dict(described: Mapping[str, Any], *, base_folder: Path | str | None = 
             # Among several benches of a session all times count from the earliest reference.
             recording.source.reference_utc_ns = int(wanted_utc_ns)
             recording.refresh()
+        if opened.get("drift") is not None and isinstance(recording.source, FileSource):
+            # It was one of several benches of a session; alone it is opened with times as stored.
+            recording.source.use_drift(_drift(opened["drift"]))
+            recording.source.opened = {**(recording.source.opened or {}), "drift": opened["drift"]}
         recording = recording.redo(described.get("made_by", ()))
         for key, values in described.get("properties", {}).items():
             recording.set_property(key, np.array(values["values"], dtype=np.dtype(values["dtype"])))
@@ -94,6 +100,13 @@ def from_dict(described: Mapping[str, Any], *, base_folder: Path | str | None = 
     except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
         raise StoreError(f"the description of {paths[0]} cannot be: {error}; dump the recording again") from error
     return recording
+
+
+def _drift(described: Mapping[str, Any]) -> ClockDrift:
+    drift = ClockDrift(**described)
+    if not drift.is_plausible:
+        raise ConfigError(f"no clock drifts like {drift.to_note()}")
+    return drift
 
 
 def dump(

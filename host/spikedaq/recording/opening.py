@@ -13,6 +13,7 @@ from spikedaq.formats.s3 import S3Path, is_url, place_of, there
 from spikedaq.model import ConfigError, RecordingWarning, StoreError
 from spikedaq.recording.recording import Recording
 from spikedaq.recording.session import Session
+from spikedaq.recording.sources.drifting import drift_in
 from spikedaq.recording.sources.files import FileSource
 from spikedaq.recording.sources.rolled import FilePart, Opener, Place, open_patiently, scan
 from spikedaq.store import RecordingFile, is_file_name, open_recording
@@ -165,12 +166,18 @@ def session_of(
         which = ", ".join(f"{name} ({folder})" for name, folder in sorted(sessions.items()))
         raise StoreError(f"these are recordings of several sessions, open one at a time: {which}")
     reference_utc_ns = min(part.meta.reference_utc_ns for part in parts)
+    is_on_several = len({bench for _, bench, _ in found}) > 1
     recordings = []
     for (_, bench, name), files in sorted(found.items()):
         if device is not None and device not in (name, f"{bench}/{name}"):
             continue
         ordered = [part for _, part in sorted(files.items())]
-        opened = {"kind": kind, "paths": [str(part.place) for part in ordered], "mode": mode}
+        opened: dict[str, Any] = {"kind": kind, "paths": [str(part.place) for part in ordered], "mode": mode}
+        # A bench alone has nothing to be on one clock with: its times stay as stored.
+        drift = drift_in(ordered, opener) if is_on_several else None
+        if drift is not None:
+            drift = drift.moved((ordered[-1].meta.reference_utc_ns - reference_utc_ns) / 1e9)
+            opened["drift"] = drift.to_map()
         recordings.append(
             Recording(
                 FileSource(
@@ -181,6 +188,7 @@ def session_of(
                     find=find,
                     opener=opener,
                     flags=flags,
+                    drift=drift,
                 )
             )
         )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from spikedaq.clock import ClockDrift
 from spikedaq.model import DeviceInfo
 from spikedaq.recording.cutting import rows_within
 from spikedaq.recording.reading import Readable
@@ -72,6 +73,11 @@ class Recorded(Readable):
     def reference_utc_ns(self) -> int | None:
         """The instant that times count from: UTC, nanoseconds since 1970; None where nobody knows."""
         return self._source.reference_utc_ns
+
+    @property
+    def clock_drift(self) -> ClockDrift | None:
+        """What its times are corrected by, beside others of a session on several benches; None: they are as stored."""
+        return self._source.drift
 
     @property
     def paths(self) -> list[Path | str]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
+from spikedaq.clock import ClockDrift
 from spikedaq.recording.recording import Recording
 from spikedaq.recording.traces import Traces
 
@@ -14,7 +15,9 @@ from spikedaq.recording.traces import Traces
 class Session(Mapping[str, Recording]):
     """The devices of a session by name, as ``bench/device`` where two benches have one of that name.
 
-    All times are seconds since one instant, the session's reference time, whichever bench recorded them.
+    All times are seconds since one instant, the session's reference time, whichever bench recorded them. Where it has
+    several benches, times of one whose clock is known to have drifted from its start to its stop are corrected by that,
+    evenly; see `clock_drifts`.
 
     Attributes
     ----------
@@ -36,6 +39,14 @@ class Session(Mapping[str, Recording]):
     def devices(self) -> dict[str, Recording]:
         """Its recordings by name."""
         return dict(self._devices)
+
+    @property
+    def clock_drifts(self) -> dict[str, ClockDrift | None]:
+        """What each device's times are corrected by.
+
+        None: they are as stored, since its drift is unknown, or as good as none, or there is no other bench.
+        """
+        return {name: device.clock_drift for name, device in self.items()}
 
     def __getitem__(self, name: str) -> Recording:
         """Return a device by name."""

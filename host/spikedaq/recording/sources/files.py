@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from spikedaq.clock import ClockDrift
 from spikedaq.model import ChannelInfo, ClampMode, ConfigError, RecordingWarning, StoreError
 from spikedaq.recording.segments import Channel, Segment
+from spikedaq.recording.sources.drifting import DriftingSegment
 from spikedaq.recording.sources.rolled import (
     FilePart,
     FilePool,
@@ -60,6 +62,8 @@ class FileSource(Source):
         Opens one place.
     flags : sequence of str
         What is known already.
+    drift : ClockDrift, optional
+        What times are to be corrected by; on times that count from ``reference_utc_ns``.
     """
 
     def __init__(
@@ -72,8 +76,10 @@ class FileSource(Source):
         find: Callable[[], Sequence[Place]] | None = None,
         opener: Opener = open_patiently,
         flags: Sequence[str] = (),
+        drift: ClockDrift | None = None,
     ) -> None:
         super().__init__()
+        self.drift = drift
         meta = parts[0].meta
         self.name = f"{meta.session}_{meta.device}"
         self.session, self.bench, self.device = meta.session, meta.bench, meta.device
@@ -191,13 +197,22 @@ class FileSource(Source):
             )
             for (boot_id, _, _), first_step, pieces in found
         ]
-        self.segments = tuple(segments)
+        drift = self.drift
+        self.segments = tuple(segments if drift is None else [DriftingSegment(one, drift) for one in segments])
         self.paths = [part.place for part in self._parts]
         self.is_live = any(part.is_live for part in self._parts)
 
     def _shift_s(self, part: FilePart) -> float:
         """Return what a file's times are to be moved by to count from the recording's reference."""
         return (part.meta.reference_utc_ns - (self.reference_utc_ns or 0)) / 1e9
+
+    def _moved(self, time_s: float, shift_s: float) -> float:
+        return time_s + shift_s if self.drift is None else self.drift.corrected(time_s + shift_s)
+
+    def use_drift(self, drift: ClockDrift) -> None:
+        """Correct times by this from now on."""
+        self.drift = drift
+        self._arrange()
 
     def flag(self, text: str, topic: str | None = None) -> None:
         """Say something that a reader must know, once; of one topic, the newest is kept."""
@@ -288,8 +303,8 @@ class FileSource(Source):
             if part.is_live:
                 self._pool.close(part.place)  # opened anew, it shows what has come
             for row in self._pool.reading(part.place, of):
-                moved: dict[str, Any] = {name: getattr(row, name) + shift_s for name in times} if shift_s else {}
-                rows.append(replace(row, **moved) if moved else row)
+                moved: dict[str, Any] = {name: self._moved(getattr(row, name), shift_s) for name in times}
+                rows.append(replace(row, **moved) if shift_s or self.drift is not None else row)
         return rows
 
 

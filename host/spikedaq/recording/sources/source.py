@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from spikedaq.clock import ClockDrift
 from spikedaq.model import DeviceInfo
 from spikedaq.recording.segments import Channel, Segment
 from spikedaq.store import StoredEpoch, StoredEvent, StoredGap, StoredNote, StoredParameter
@@ -40,6 +41,8 @@ class Source:
         What a reader must know.
     is_live : bool
         It may still grow.
+    drift : ClockDrift or None
+        What its times are corrected by, as stored they are where it is None.
     ordered : bool
         Each segment begins after the one before it: one may be found by its time without asking all.
     """
@@ -57,6 +60,7 @@ class Source:
     reference_utc_ns: int | None = None
     is_live: bool = False
     ordered: bool = False
+    drift: ClockDrift | None = None
 
     def __init__(self) -> None:
         self.paths: list[Path | str] = []
