@@ -19,9 +19,10 @@ import structlog
 
 from spikedaq.bus import FileStatus
 from spikedaq.daemon.alarms import AlarmKind, Alarms
+from spikedaq.daemon.recorder_faults import RecorderFaults
 from spikedaq.model import RemoteProtocolError
 from spikedaq.recorder import DISK_FULL as _FULL
-from spikedaq.recorder import LEFT_OUT
+from spikedaq.recorder import LEFT_OUT, WRITE_FAILED
 
 EXIT_DONE, EXIT_BAD_PLAN, EXIT_DISK, EXIT_BUSY = 0, 2, 4, 5
 """Of the recorder's exit statuses those that matter here."""
@@ -90,6 +91,8 @@ class RecorderProcess:
         self._said: deque[str] = deque(maxlen=_SAID_LINES)
         self._log = log.bind(session=folder.name)
         self._failures = 0
+        self._faults = RecorderFaults()
+        self._culprit: str | None = None
         self._busy_since_s: float | None = None
         self._heard_s = time.monotonic()
 
@@ -107,13 +110,16 @@ class RecorderProcess:
                 return
             self.restarts += 1
             self._failures += 1
-            reason = self._said[-1] if self._said else f"it ended with status {status}"
+            reason = self._said[-1] if self._said else self._failed() or f"it ended with status {status}"
             self.error = f"the recorder ended ({reason}) and is started again"
             self._log.error("recorder ended, starting it again", status=status, reason=reason, restarts=self.restarts)
             self.changed.set()
             if status == EXIT_DISK and self._cause == _FULL:
                 self.is_full = True
                 await self._room()
+            elif len(self.files) > 1 and self._culprit is not None and self._faults.is_held(self._culprit):
+                text = self._faults.describe(self._culprit, self.files[self._culprit].error or "")
+                self._alarms.put(AlarmKind.WRITE_FAILED, f"{self.folder.name}/{self._culprit}", text)
             elif status == EXIT_DISK:
                 text = f"{self.folder.name} cannot be recorded: {reason}; the journal keeps what comes"
                 self._alarms.put(AlarmKind.WRITE_FAILED, self.folder.name, text)
@@ -121,6 +127,10 @@ class RecorderProcess:
                 backoff_s = BACKOFF_FIRST_S * 2.0 ** min(10, self._failures - QUICK_RESTARTS - 1)
                 # One that was killed has a whole disk to go on with; one that failed by itself may have none.
                 await asyncio.sleep(min(backoff_s, BACKOFF_KILLED_S if status < 0 else BACKOFF_LAST_S))
+
+    def _failed(self) -> str:
+        """Say what is known of the devices that are not recorded."""
+        return "; ".join(f"{device}: {file.error}" for device, file in self.files.items() if file.state == "failed")
 
     async def _busy(self) -> None:
         """Wait for the recorder of a daemon that was killed: it is still closing its files."""
@@ -179,14 +189,16 @@ class RecorderProcess:
 
     async def _run_once(self) -> int:
         self._said.clear()
-        self._cause = None
-        self._idle.clear()
+        self._cause = self._culprit = None
+        without = self._faults.without(self.files)
+        self._idle = set(without)
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
                 "spikedaq.recorder",
                 str(self.folder),
+                *(f"{device}={wait_s:.3f}" for device, wait_s in without.items()),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
@@ -198,7 +210,7 @@ class RecorderProcess:
             return -1
         self._process, self.pid = process, process.pid
         self._heard_s = time.monotonic()
-        self._log.info("recorder started", pid=process.pid)
+        self._log.info("recorder started", pid=process.pid, without=list(without))
         pumps = [
             asyncio.create_task(self._pump(process.stdout, self._report)),
             asyncio.create_task(self._pump(process.stderr, self._complain)),
@@ -271,6 +283,9 @@ class RecorderProcess:
                 self._idle.add(device)
                 text = f"{device} is not recorded: {fields.get('error')}; its journal keeps what comes"
                 self._alarms.put(AlarmKind.WRITE_FAILED, f"{self.folder.name}/{device}", text)
+            elif self._cause == WRITE_FAILED:
+                self._culprit = device
+                self._faults.ended(device, known, int(fields.get("offset") or 0))
             return
         name = fields.get("file")
         path = os.path.join(self.folder, device, name) if name else None  # noqa: PTH118 - as in health/files.py
@@ -280,7 +295,8 @@ class RecorderProcess:
             self._idle.add(device)
         else:
             self._idle.discard(device)
-        if known.state == "failed":
+        self._faults.heard(device, status)
+        if not self._faults.is_held(device):
             self._alarms.clear(AlarmKind.WRITE_FAILED, f"{self.folder.name}/{device}")
         if status.rows_on_disk > known.rows_on_disk:
             # It works: the next failure is restarted at once again.

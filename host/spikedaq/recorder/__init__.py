@@ -15,7 +15,7 @@ from spikedaq.recorder.process import (
     run,
 )
 from spikedaq.recorder.recover import Deed, recover
-from spikedaq.recorder.reporter import DISK_FULL, LEFT_OUT
+from spikedaq.recorder.reporter import DISK_FULL, LEFT_OUT, WRITE_FAILED
 from spikedaq.recorder.verify import PROBLEMS, Finding, Verdict, verify
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "MAX_PRE_S",
     "PROBLEMS",
     "UNFINISHED",
+    "WRITE_FAILED",
     "Continuous",
     "Deed",
     "DevicePlan",

@@ -70,6 +70,11 @@ class Lane:
         return taken
 
     @property
+    def offset(self) -> int:
+        """Journal offset after what was taken in last."""
+        return self._source.offset if self._source is not None else self._files.cursor
+
+    @property
     def news(self) -> bool:
         """Something happened that is worth a report at once; `reported` clears it."""
         return self._files.news
@@ -160,8 +165,7 @@ class Lane:
         idle = "waiting" if self._whole or self._source is None else "armed"
         state = "failed" if error else "closed" if self.done else "recording" if recording else idle
         state = "closing" if files.closing and not error else state
-        offset = self._source.offset if self._source is not None else files.cursor
-        where = (state, offset, error)
+        where = (state, self.offset, error)
         return tally(self.device.name, self._manifest.files, writer, where, whole=self._whole)
 
     def _open(self) -> JournalSource | None:

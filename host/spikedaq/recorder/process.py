@@ -9,9 +9,11 @@ import select
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable
+import traceback
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import NoReturn, TypeVar
 
 from spikedaq.model import ConfigError, DiskFullError, StoreError
@@ -21,8 +23,11 @@ from spikedaq.recorder.plan import DevicePlan, SessionPlan, read_plan
 from spikedaq.recorder.reporter import DISK_FULL, LEFT_OUT, WRITE_FAILED, Reporter
 
 _T = TypeVar("_T")
+_NONE: Mapping[str, float] = MappingProxyType({})
 EXIT_DONE, EXIT_FAILED, EXIT_BAD_PLAN, EXIT_INTERRUPTED, EXIT_DISK, EXIT_BUSY = 0, 1, 2, 3, 4, 5
 POLL_S = 0.1
+FORESEEN = (StoreError, OSError, MemoryError)
+"""What may go wrong with disks and memory. Anything else is a defect of ours."""
 REPORT_S = 0.5
 """The daemon takes a recorder that says nothing for three times as long to be stuck."""
 FLUSH_SLOTS = 5
@@ -41,10 +46,18 @@ class Recorder:
     stdin : int
         Descriptor; a line on it wakes the recorder, its end says that the daemon has died.
     monotonic_s : callable
+    without : map of str to float
+        Devices that ended earlier recorders, and for how many seconds to do without each.
     """
 
     def __init__(
-        self, plan: SessionPlan, reporter: Reporter, stdin: int, monotonic_s: Callable[[], float] = time.monotonic
+        self,
+        plan: SessionPlan,
+        reporter: Reporter,
+        stdin: int,
+        monotonic_s: Callable[[], float] = time.monotonic,
+        *,
+        without: Mapping[str, float] = _NONE,
     ) -> None:
         self._reporter = reporter
         self._stdin = stdin
@@ -53,8 +66,12 @@ class Recorder:
         self._folder = plan.folder
         self._reserve_bytes = plan.reserve_bytes
         self._lanes: list[Lane] = []
-        self._left_out: dict[DevicePlan, str] = {}  # and why
-        self._next_try_s = monotonic_s() + RETRY_S
+        self._left_out: dict[DevicePlan, str] = {}  # and why, as far as it was told
+        self._due_s: dict[DevicePlan, float] = {}  # when each of them is tried again
+        for device in plan.devices:
+            if device.name in without:
+                self._left_out[device] = ""
+                self._due_s[device] = monotonic_s() + without[device.name]
         self._turn = 0
         self._n_turned = 0
         """So many lanes have had a turn; what the others have to do nobody knows yet."""
@@ -64,11 +81,13 @@ class Recorder:
         """Record until the session ends or the daemon dies; return the exit status."""
         if self._free_bytes() < self._reserve_bytes:
             return self._say_full()
-        self._take_up(self._plan.devices)
+        self._take_up([device for device in self._plan.devices if device not in self._left_out])
         orphaned = False
         while True:
             more = self._turn_all(last=False)
             if all(lane.done for lane in self._lanes):
+                if self._try_first():
+                    continue
                 self._report(force=True)
                 return EXIT_DISK if self._left_out else EXIT_DONE
             self._report()
@@ -87,24 +106,33 @@ class Recorder:
                 lane = Lane(self._plan, device)
                 lane.tell_before_close(partial(self._reporter.line, lane))
                 lane.start()
-            except (StoreError, OSError, MemoryError) as e:
-                error = str(e) or type(e).__name__
+            except Exception as e:  # noqa: BLE001  whatever is wrong with one device, the others are recorded
+                error = self._text(device, e)
                 if _is_full(e):
                     self._fail(device.name, error, DISK_FULL)
                 if self._left_out.get(device) != error:
+                    _say_where(e)
                     self._reporter.failed(device.name, error, LEFT_OUT)
                     _say(f"{device.name}: {error}")
                 self._left_out[device] = error
+                self._due_s[device] = self._monotonic_s() + RETRY_S
                 continue
             self._left_out.pop(device, None)
+            self._due_s.pop(device, None)
             self._lanes.append(lane)
             self._remark(lane)
 
     def _try_again(self) -> None:
         """Take up what was left out, as somebody may have put it right."""
-        if self._left_out and self._monotonic_s() >= self._next_try_s:
-            self._take_up(list(self._left_out))
-            self._next_try_s = self._monotonic_s() + RETRY_S
+        if self._due_s:
+            now_s = self._monotonic_s()
+            self._take_up([device for device, due_s in self._due_s.items() if now_s >= due_s])
+
+    def _try_first(self) -> bool:
+        """Take up a device that was to be done without, where there is one: nobody is left whom it could disturb."""
+        untried = [device for device, error in self._left_out.items() if not error]
+        self._take_up(untried[:1])
+        return bool(untried)
 
     def _turn_all(self, *, last: bool) -> bool:
         """Give each device its turn; whether any has more to take."""
@@ -119,7 +147,7 @@ class Recorder:
             self._remark(lane)
             if lane.news:
                 lane.reported()
-                self._reporter.line(lane)
+                self._line(lane)
             # Between devices as well: a turn of many that catch up takes seconds.
             self._report()
         return more
@@ -134,7 +162,7 @@ class Recorder:
             pass
         for lane in self._lanes:
             self._guard(lane, partial(lane.interrupt, "the daemon ended"))
-            self._reporter.line(lane)
+            self._line(lane)
         if self._left_out:
             return EXIT_DISK
         return EXIT_DONE if all(lane.done for lane in self._lanes) else EXIT_INTERRUPTED
@@ -146,7 +174,7 @@ class Recorder:
         """Close the files while there is space to do so: what is left is for the journals."""
         for lane in self._lanes:
             self._guard(lane, partial(lane.interrupt, "the disk is full"))
-            self._reporter.line(lane)
+            self._line(lane)
         return self._say_full()
 
     def _say_full(self) -> int:
@@ -156,17 +184,39 @@ class Recorder:
         return EXIT_DISK
 
     def _guard(self, lane: Lane, work: Callable[[], _T]) -> _T:
-        """Do work on a file. After an error it may present zeros, and crash when closed: leave at once."""
+        """Do work for a device. After an error its file may present zeros, and crash when closed: leave at once.
+
+        Whose fault it was is told, so that the next recorder can do without that device.
+        """
         try:
             return work()
-        except (StoreError, OSError, MemoryError) as e:
-            self._fail(lane.device.name, str(e) or type(e).__name__, DISK_FULL if _is_full(e) else WRITE_FAILED)
+        except Exception as e:
+            _say_where(e)
+            self._fail(
+                lane.device.name,
+                self._text(lane.device, e),
+                DISK_FULL if _is_full(e) else WRITE_FAILED,
+                offset=lane.offset,
+                status=EXIT_DISK if isinstance(e, FORESEEN) else EXIT_FAILED,
+            )
             raise
 
-    def _fail(self, device: str, error: str, cause: str) -> NoReturn:
-        self._reporter.failed(device, error, cause)
+    def _text(self, device: DevicePlan, error: Exception) -> str:
+        """Say what is wrong, and what to look at where the error itself does not name it."""
+        text = str(error) or type(error).__name__
+        if isinstance(error, OSError):
+            folder = self._folder / device.name
+            return f"{text} (its journal is {device.journal}, its files are in {folder}; check their disks and rights)"
+        if isinstance(error, FORESEEN):
+            return text
+        return f"an error inside the recorder ({type(error).__name__}: {text}); please report it, the log says where"
+
+    def _fail(
+        self, device: str, error: str, cause: str, *, offset: int | None = None, status: int = EXIT_DISK
+    ) -> NoReturn:
+        self._reporter.failed(device, error, cause, offset)
         _say(f"{device}: {error}")
-        os._exit(EXIT_DISK)
+        os._exit(status)
 
     def _report(self, *, force: bool = False) -> None:
         now_s = self._monotonic_s()
@@ -174,7 +224,10 @@ class Recorder:
             return
         self._next_report_s = now_s + REPORT_S
         for lane in self._lanes[: self._n_turned]:
-            self._reporter.line(lane)
+            self._line(lane)
+
+    def _line(self, lane: Lane) -> None:
+        self._guard(lane, partial(self._reporter.line, lane))
 
     def _wait(self, timeout_s: float) -> bool:
         """Wait for a line on stdin, at most so long; False where stdin has ended."""
@@ -185,8 +238,10 @@ class Recorder:
             return e.errno == errno.EINTR
 
 
-def run(folder: Path, *, stdin: int = 0, stdout: int = 1) -> int:
+def run(folder: Path, *, stdin: int = 0, stdout: int = 1, without: Mapping[str, float] = _NONE) -> int:
     """Record the session in a folder; return the exit status.
+
+    ``without`` names devices to leave out at first, and for how many seconds.
 
     ===== =======================================================================
     0     the session has ended, all files are closed and in their manifests
@@ -216,7 +271,7 @@ def run(folder: Path, *, stdin: int = 0, stdout: int = 1) -> int:
         _say(f"another recorder is writing the session in {folder}; let it finish")
         return EXIT_BUSY
     try:
-        return Recorder(plan, Reporter(stdout), stdin).run()
+        return Recorder(plan, Reporter(stdout), stdin, without=without).run()
     except (StoreError, OSError) as e:
         # Between files rather than in one: somebody removed a folder, or a file that is open. As after any error, what
         # is open is left as it is.
@@ -231,3 +286,9 @@ def _is_full(error: Exception) -> bool:
 def _say(text: str) -> None:
     sys.stderr.write(f"spikedaq recorder: {text}\n")
     sys.stderr.flush()
+
+
+def _say_where(error: Exception) -> None:
+    """Print the traceback of an error that nobody foresaw."""
+    if not isinstance(error, FORESEEN):
+        traceback.print_exception(error)

@@ -9,7 +9,8 @@ from dataclasses import asdict
 from spikedaq.recorder.lane import Lane
 
 DISK_FULL, WRITE_FAILED, LEFT_OUT = "disk_full", "write_failed", "left_out"
-"""Causes of a failure, as reported: the first two of status 4, the last of one device's while others are recorded."""
+"""Causes of a failure, as reported: the first two of one that ends the recorder, the last of one device's while others
+are recorded."""
 
 
 class Reporter:
@@ -24,9 +25,9 @@ class Reporter:
         fields["bytes"] = fields.pop("n_bytes")
         self.write(fields)
 
-    def failed(self, device: str, error: str, cause: str) -> None:
-        """Report that a device cannot be recorded."""
-        self.write({"device": device, "state": "failed", "error": error, "cause": cause})
+    def failed(self, device: str, error: str, cause: str, offset: int | None = None) -> None:
+        """Report that a device cannot be recorded, and at which offset of its journal that was."""
+        self.write({"device": device, "state": "failed", "error": error, "cause": cause, "offset": offset})
 
     def write(self, fields: dict[str, object]) -> None:
         """Write one line."""
