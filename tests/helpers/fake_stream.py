@@ -158,6 +158,7 @@ def record_plan(
     mode: dict[str, object] | None = None,
     aligned: str | None = None,
     reserve_bytes: int = 0,
+    roll_bytes: int | None = None,
 ) -> None:
     """Write the session.json that a daemon would."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -167,7 +168,7 @@ def record_plan(
         "bench": "bench",
         "started_utc_ns": 1_800_000_000_000_000_000,
         "started_host_ns": T0_NS,
-        "roll": {"seconds": roll_s, "bytes": None, "aligned": aligned},
+        "roll": {"seconds": roll_s, "bytes": roll_bytes, "aligned": aligned},
         "mode": mode,
         "notes": "",
         "experimenter": None,
