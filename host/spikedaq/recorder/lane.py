@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -23,12 +22,11 @@ from spikedaq.recorder.files import Files, Taken
 from spikedaq.recorder.plan import DevicePlan, SessionPlan
 from spikedaq.recorder.selection import Pieces, Selection, Span, selection_of
 from spikedaq.recorder.tally import LaneStatus, tally
+from spikedaq.recorder.waiting import Waiting
 from spikedaq.store import RecordingWriter
 
 STEP_ITEMS = 2000
 """Items per turn of a device, so that one that catches up does not hold up the others: 20 s of blocks at 10 kHz."""
-MAX_HELD = 10_000
-"""Events, notes and requests kept in memory until the file that they belong to is there; beyond it the oldest go."""
 SAVE_BYTES = 2**20
 """Journal passed over until that is written down: a later recorder reads so much again, and the journal keeps it."""
 
@@ -56,7 +54,7 @@ class Lane:
         self._selection: Selection | None = None
         self._facts = FactFinder(device.journal, plan.ends_with)
         self._gaps: list[Gap] = []
-        self._held: deque[Item] = deque(maxlen=MAX_HELD)
+        self._held = Waiting()
         self._journal_gap: JournalGap | None = None  # since the newest block
         self._damaged_bytes = 0  # told
         self._start_cursor = 0
@@ -98,7 +96,8 @@ class Lane:
             self._step_us = last.step_us if last is not None else 0
         elif manifest.progress is not None:
             kept = (rows.from_json(values) for values in manifest.progress["held"])
-            self._held.extend(item for item in kept if item is not None)
+            self._held.keep(item for item in kept if item is not None)
+            self._held.n_dropped = int(manifest.progress.get("dropped", 0))
         self._start_cursor = self._saved_cursor = files.cursor
         manifest.state, manifest.reason, manifest.host_boot_id = "recording", None, read_host_boot_id()
         files.folder.save()
@@ -254,6 +253,9 @@ class Lane:
         self._files.cursor = max(self._files.cursor, item.end_offset)
 
     def _write_held(self, writer: RecordingWriter) -> None:
+        if self._held.n_dropped:
+            self._files.folder.remarks.append(f"{writer.path.name}: {self._held.describe()}")
+            self._held.tell(writer, self._files.cursor)
         while self._held:
             item = self._held.popleft()
             if self._wants(item) is not False:
@@ -273,7 +275,7 @@ class Lane:
         # A block that was under way when the session began: times in a file are never negative.
         if not files.begun and span.host_ns(0) < span.reference_ns:
             # What people did meanwhile belongs to the session.
-            self._hold([held for held in self._held if rows.is_kept(held)])
+            self._held.keep(self._held.lasting())
             self._gaps.clear()
             files.cursor = item.end_offset
             return True
@@ -324,16 +326,12 @@ class Lane:
 
     def _tidy(self, taken: Taken) -> None:
         """Let go of what no window can want any more, and write down how far that is now and then."""
-        kept = [item for item in self._held if _outlives(item, taken.block)]
-        self._hold(kept)
+        kept = self._held.outliving(taken.block)
+        self._held.keep(kept)
         if self._files.cursor - self._saved_cursor < SAVE_BYTES or not all(map(rows.is_kept, kept)):
             return
         self._keep_progress()
         self._files.folder.save()
-
-    def _hold(self, items: list[Item]) -> None:
-        self._held.clear()
-        self._held.extend(items)
 
     def _clock(self, boot_id: int) -> ClockMap | None:
         return self._facts.clock(boot_id, self._source)
@@ -353,7 +351,7 @@ class Lane:
     def _closing(self) -> int:
         """Write down how far this is, as a file is closed; return where the next one's rows and samples begin."""
         self._keep_progress()
-        waiting = [item.offset for item in self._held if rows.is_kept(item)]
+        waiting = [item.offset for item in self._held.lasting()]
         return min([self._files.cursor, *waiting])
 
     def _keep_progress(self) -> None:
@@ -361,18 +359,21 @@ class Lane:
         if self._whole or self._selection is None:
             return
         files, old = self._files, self._manifest.progress
-        offset, kept = files.cursor, [rows.to_json(item) for item in self._held if rows.is_kept(item)]
+        offset, kept = files.cursor, [rows.to_json(item) for item in self._held.lasting()]
+        dropped = self._held.n_dropped
         if files.writer is None and self._at is not None:
             self._selection.forget_before(self._at)
         if files.writer is not None:
             # What an open file holds could be lost with it, and is made again from the journal.
             offset = self.device.start_offset if old is None else old["offset"]
             kept = [] if old is None else old["held"]
+            dropped = 0 if old is None else old.get("dropped", 0)
         read_from = self._selection.offset()
         self._manifest.progress = {
             "offset": offset,
             "read_from": offset if read_from is None else min(offset, read_from),
             "held": kept,
+            "dropped": dropped,
             "selection": self._selection.saved(),
         }
         self._saved_cursor = files.cursor
@@ -382,7 +383,7 @@ class Lane:
         if self._journal_gap is not None:
             missing = rows.gap_text(self._journal_gap)
             reason = f"{reason}; before that {missing}" if reason else missing
-        if any(map(rows.is_kept, self._held)):
+        if self._held.lasting() or self._held.n_dropped:
             self._files.reopen()
             if self._files.writer is not None:
                 self._write_held(self._files.writer)
@@ -398,11 +399,3 @@ class Lane:
             self._source.close()
         if self._selection is not None:
             self._selection.close()
-
-
-def _outlives(item: Item, block: Block) -> bool:
-    """Whether a held item may still be wanted once a block was passed over."""
-    content = item.content
-    if isinstance(content, Event):
-        return content.boot_id != block.boot_id or content.step >= block.next_step
-    return rows.is_kept(item)

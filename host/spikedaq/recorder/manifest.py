@@ -74,7 +74,8 @@ class Manifest:
     files: list[ManifestFile] = field(default_factory=list)
     progress: dict[str, Any] | None = None
     """Of a recording that leaves samples out: ``offset`` up to which the journal is done with; ``selection`` and
-    ``held``, what a later recorder needs of what lies before it. None where everything is recorded."""
+    ``held``, what a later recorder needs of what lies before it; ``dropped``, how many were too many to be held. None
+    where everything is recorded."""
 
     @property
     def cursor(self) -> int | None:
