@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -98,6 +99,22 @@ def test_a_session_without_files_has_that_said(shelf: Path) -> None:
     make_session(shelf, "empty", devices=())
     found = verified(shelf, "empty")
     assert found["state"] == "failed" and "holds no recording" in found["problems"][0]["text"]
+
+
+def test_a_session_that_has_lost_a_device_is_not_good(shelf: Path) -> None:
+    """What is left of it is, and the device is named; once it is lost, an earlier result is of another recording."""
+    folder = make_real_session(shelf, "demo", SAMPLES)
+    plan = json.loads((folder / "session.json").read_text())
+    beta = {**plan["devices"][0], "name": "beta"}
+    (folder / "session.json").write_text(json.dumps({**plan, "devices": [*plan["devices"], beta]}))
+    (folder / "beta").mkdir()
+    write_manifest(folder, "beta", [])
+    assert verified(shelf, "demo")["state"] == "good"
+    shutil.rmtree(folder / "beta")
+    assert told(shelf, "demo")["state"] == "changed"
+    found = verified(shelf, "demo")
+    assert found["state"] == "failed" and found["counts"] == {"good": 2, "missing": 1}
+    assert [(p["path"], p["verdict"]) for p in found["problems"]] == [("beta", "missing")]
 
 
 def test_a_thousand_problems_are_counted_and_fifty_kept(shelf: Path) -> None:

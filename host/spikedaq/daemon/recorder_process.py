@@ -198,7 +198,7 @@ class RecorderProcess:
                 "-m",
                 "spikedaq.recorder",
                 str(self.folder),
-                *(f"{device}={wait_s:.3f}" for device, wait_s in without.items()),
+                *(f"--without={device}={wait_s:.3f}" for device, wait_s in without.items()),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,

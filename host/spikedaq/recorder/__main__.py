@@ -1,10 +1,8 @@
-"""``python -m spikedaq.recorder SESSION_FOLDER [DEVICE=SECONDS ...]``: started by the daemon, one per session.
-
-Devices that are named are left out for so long: they ended earlier recorders.
-"""
+"""``python -m spikedaq.recorder [OPTION ...] SESSION_FOLDER``: started by the daemon, one per session."""
 
 from __future__ import annotations
 
+import argparse
 import signal
 import sys
 from pathlib import Path
@@ -14,17 +12,25 @@ from spikedaq.recorder.process import EXIT_FAILED, run
 
 def main(arguments: list[str]) -> int:
     """Run the recorder; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m spikedaq.recorder", allow_abbrev=False)
+    parser.add_argument("session", metavar="SESSION_FOLDER", type=Path, help="holds session.json")
+    parser.add_argument("--only", metavar="DEVICE", action="append", default=[], help="no other one (again for more)")
+    parser.add_argument(
+        "--without", metavar="DEVICE=SECONDS", type=_left_out, action="append", default=[],
+        help="do without it for so long: it ended earlier recorders",
+    )  # fmt: skip
     try:
-        folder, *named = arguments
-        without = {device: float(seconds) for device, seconds in (text.split("=") for text in named)}
-    except ValueError:
-        folder, without = "-", {}
-    if folder.startswith("-"):
-        sys.stderr.write("usage: python -m spikedaq.recorder SESSION_FOLDER (with session.json) [DEVICE=SECONDS ...]\n")
+        given = parser.parse_args(arguments)
+    except SystemExit:
         return EXIT_FAILED
     # Ctrl-C in a terminal reaches the whole process group; the daemon ends its recorders by ending the session.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return run(Path(folder), without=without)
+    return run(given.session, only=given.only, without=dict(given.without))
+
+
+def _left_out(text: str) -> tuple[str, float]:
+    device, seconds = text.split("=")
+    return device, float(seconds)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ import shutil
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -238,10 +239,18 @@ class Recorder:
             return e.errno == errno.EINTR
 
 
-def run(folder: Path, *, stdin: int = 0, stdout: int = 1, without: Mapping[str, float] = _NONE) -> int:
+def run(
+    folder: Path,
+    *,
+    stdin: int = 0,
+    stdout: int = 1,
+    only: Collection[str] = (),
+    without: Mapping[str, float] = _NONE,
+) -> int:
     """Record the session in a folder; return the exit status.
 
-    ``without`` names devices to leave out at first, and for how many seconds.
+    ``only`` names devices, for all where it is empty; ``without`` those to leave out at first, and for how many
+    seconds.
 
     ===== =======================================================================
     0     the session has ended, all files are closed and in their manifests
@@ -254,6 +263,8 @@ def run(folder: Path, *, stdin: int = 0, stdout: int = 1, without: Mapping[str, 
     """
     try:
         plan = read_plan(folder)
+        if only:
+            plan = replace(plan, devices=tuple(device for device in plan.devices if device.name in only))
         lock = os.open(folder / RECORDER_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except ConfigError as e:
         _say(str(e))

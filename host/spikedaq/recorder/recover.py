@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,15 +15,12 @@ from spikedaq.journal import kept_range
 from spikedaq.model import SpikedaqError, StoreError
 from spikedaq.recorder.folder import free_name
 from spikedaq.recorder.locks import held, holder, is_unfinished
+from spikedaq.recorder.lost import lost_devices, make_again, told_of
 from spikedaq.recorder.manifest import MANIFEST_FILE, Manifest, ManifestFile, read_manifest
-from spikedaq.recorder.plan import PLAN_FILE
-from spikedaq.recorder.verify import Verdict, check_entry, device_folders
+from spikedaq.recorder.offline import WORK_PREFIX, record_offline
+from spikedaq.recorder.plan import PLAN_FILE, DevicePlan, read_plan
+from spikedaq.recorder.verify import Verdict, check_entry, find_folders
 from spikedaq.store import is_file_name, repair
-
-_GOOD_ENDS = (0, 3)
-"""Exit statuses of a recorder: the session has ended; everything that the journals hold is in closed files."""
-
-_WORK = ".rebuild-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +56,8 @@ def recover(path: Path, report: Report = lambda deed: None) -> list[Deed]:
     """
     path = Path(path).absolute()
     only = path if path.is_file() else None
-    folders = [path.parent] if only else device_folders(path)
-    sessions = list(dict.fromkeys(folder.parent for folder in folders))
+    folders, whole = ([path.parent], []) if only else find_folders(path)
+    sessions = list(dict.fromkeys([*(folder.parent for folder in folders), *whole]))
     for session in sessions:
         # All of them before the first is touched.
         if (who := holder(session)) is not None:
@@ -81,12 +76,16 @@ def recover(path: Path, report: Report = lambda deed: None) -> list[Deed]:
             continue
         for folder in own:
             _set_manifest_aside(folder, done)
-        _finish(session, own, done)
+        lost = _lost(session, done) if session in whole else []
+        _finish(session, own, lost, done)
         with held(session):
-            for stale in session.glob(f"{_WORK}*"):  # of one that was killed
+            for stale in session.glob(f"{WORK_PREFIX}*"):  # of one that was killed
                 shutil.rmtree(stale, ignore_errors=True)
             for folder in own:
                 _Rebuilder(session, folder, done).run(only)
+            if not is_unfinished(session):
+                for device in lost:
+                    _make_again(session, device, done)
     return deeds
 
 
@@ -99,26 +98,43 @@ def _set_manifest_aside(folder: Path, done: Report) -> None:
         done(Deed(folder / MANIFEST_FILE, f"{error}; set aside as {aside.name} and made anew from the files", True))
 
 
-def _finish(session: Path, folders: list[Path], done: Report) -> None:
+def _lost(session: Path, done: Report) -> list[DevicePlan]:
+    try:
+        return lost_devices(session)
+    except SpikedaqError as error:
+        done(Deed(session / PLAN_FILE, f"{error}; whether all of its devices are there is not known", False))
+        return []
+
+
+def _make_again(session: Path, device: DevicePlan, done: Report) -> None:
+    try:
+        text, is_well = make_again(session, device)
+    except (SpikedaqError, OSError) as error:
+        text, is_well = f"nothing of it is there; it cannot be made again: {error}", False
+    done(Deed(session / device.name, text, is_well))
+
+
+def _finish(session: Path, folders: list[Path], lost: list[DevicePlan], done: Report) -> None:
     """Have a recorder finish the files that no manifest lists, and take what the journals still hold."""
     loose = [name for folder in folders for name in _unlisted(folder)]
-    if not loose and not is_unfinished(session):
+    goes_on = is_unfinished(session)
+    if not loose and not goes_on:
         return
-    ended = subprocess.run(
-        [sys.executable, "-m", "spikedaq.recorder", str(session)],
-        stdin=subprocess.DEVNULL, capture_output=True, check=False,
-    )  # fmt: skip
-    for line in ended.stdout.splitlines():
-        said = _json(line)
-        if "remark" in said:
-            done(Deed(session / str(said.get("device", "")), str(said["remark"]), True))
-    if ended.returncode not in _GOOD_ENDS:
-        why = ended.stderr.decode(errors="replace").strip().splitlines()[-1:] or [f"status {ended.returncode}"]
-        done(Deed(session, f"its files cannot be finished: {why[0]}", False))
-        return
+    # A session that goes on takes up its lost devices as well, where there is something to make them of.
+    left = [device for device in lost if not goes_on or kept_range(device.journal) is None]
+    only = [device.name for device in read_plan(session).devices if device not in left] if left else []
+    if only or not left:
+        ended = record_offline(session, only)
+        for device_name, remark in ended.remarks:
+            done(Deed(session / device_name, remark, True))
+        if ended.error:
+            done(Deed(session, f"its files cannot be finished: {ended.error}", False))
+            return
     for name in loose:
         done(Deed(name, "closed, with all that its journal holds of it", True))
-    if not loose:
+    for device in lost if goes_on else []:
+        done(Deed(session / device.name, *told_of(session, device)))
+    if not loose and not lost:
         done(Deed(session, "all that the journals hold of it is in closed files; the next spikedaqd goes on", True))
 
 
@@ -161,7 +177,7 @@ class _Rebuilder:
 
     def _make_again(self, manifest: Manifest, index: int, why: str, *, missing: bool) -> None:
         entry, path = manifest.files[index], self._folder / manifest.files[index].name
-        with tempfile.TemporaryDirectory(prefix=_WORK, dir=self._session) as name:
+        with tempfile.TemporaryDirectory(prefix=WORK_PREFIX, dir=self._session) as name:
             try:
                 made, file = self._record(Path(name), manifest, index)
             except (SpikedaqError, OSError) as error:
@@ -201,13 +217,8 @@ class _Rebuilder:
         made.mkdir()
         before = manifest.files[:index]
         replace(manifest, state="recording", host_boot_id=None, files=list(before)).save(made)
-        ended = subprocess.run(
-            [sys.executable, "-m", "spikedaq.recorder", str(work)],
-            stdin=subprocess.DEVNULL, capture_output=True, check=False,
-        )  # fmt: skip
-        if ended.returncode not in _GOOD_ENDS:
-            said = ended.stderr.decode(errors="replace").strip().splitlines()[-1:]
-            raise StoreError(said[0] if said else f"its recorder ended with status {ended.returncode}")
+        if error := record_offline(work).error:
+            raise StoreError(error)
         result = read_manifest(made)
         files = result.files[index:] if result is not None else []
         if len(files) != 1:
@@ -232,11 +243,3 @@ class _Rebuilder:
 
 def _span(entry: ManifestFile) -> tuple[int, int, int, int]:
     return entry.boot_id, entry.n_samples, entry.first_step, entry.last_step
-
-
-def _json(line: bytes) -> dict[str, Any]:
-    try:
-        said = json.loads(line)
-    except ValueError:
-        return {}
-    return said if isinstance(said, dict) else {}

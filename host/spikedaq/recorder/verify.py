@@ -12,7 +12,9 @@ from typing import Any
 
 from spikedaq.model import SpikedaqError, StoreError
 from spikedaq.recorder.locks import holder
+from spikedaq.recorder.lost import lost_devices, names_no_device
 from spikedaq.recorder.manifest import MANIFEST_FILE, Manifest, ManifestFile, read_manifest
+from spikedaq.recorder.plan import PLAN_FILE
 from spikedaq.store import FileCheck, between, check_apart, check_file, is_file_name, sha256_of
 
 MAX_DEPTH = 4
@@ -116,7 +118,8 @@ def verify(paths: Sequence[Path], progress: Progress = lambda done, total: None)
     Returns
     -------
     list of Finding
-        One per file, and one for each thing that is wrong beyond files.
+        One per file, and one for each thing that is wrong beyond files. Of a session, or more, also each device that
+        session.json names and of which nothing is there.
 
     Raises
     ------
@@ -124,33 +127,59 @@ def verify(paths: Sequence[Path], progress: Progress = lambda done, total: None)
         A path that does not exist, or holds no recording.
     """
     found: list[tuple[Path, str | None]] = []
+    sessions: list[Path] = []
     for path in paths:
         absolute = Path(path).absolute()
         if absolute.is_file():
             found.append((absolute.parent, absolute.name))
         else:
-            found += [(folder, None) for folder in device_folders(absolute)]
+            devices, whole = find_folders(absolute)
+            found += [(folder, None) for folder in devices]
+            sessions += whole
     meter = _Meter(progress, 2 * sum(_size(folder, name) for folder, name in found))
     findings: list[Finding] = []
     for folder, name in found:
         findings += _verify_folder(folder, name, meter)
+    for session in sessions:
+        findings += _lost(session)
     return findings
 
 
-def device_folders(path: Path) -> list[Path]:
-    """Return the folders with recording files in and below a folder; raises as `verify` does."""
+def find_folders(path: Path) -> tuple[list[Path], list[Path]]:
+    """Return the folders with recording files, and those of sessions, in and below a folder; raises as `verify` does.
+
+    A session whose devices are all gone is known by its session.json.
+    """
     if not path.is_dir():
         raise StoreError(f"{path} does not exist; give a recording file, or the folder of a device, session or more")
-    found = []
+    found, sessions = [], []
     for where, folders, files in os.walk(path):
         folder = Path(where)
+        if PLAN_FILE in files:
+            sessions.append(folder)
         if MANIFEST_FILE in files or any(is_file_name(name) for name in files):
             found.append(folder)
         deep = len(folder.relative_to(path).parts) >= MAX_DEPTH
         folders[:] = [] if deep else sorted(f for f in folders if not f.startswith("."))
-    if not found:
+    if not found and all(map(names_no_device, sessions)):
         raise StoreError(f"{path} holds no recording (no .nwb file); give the folder of a session, or more")
-    return found
+    return found, sessions
+
+
+def _lost(session: Path) -> list[Finding]:
+    """Find the devices of which nothing is there; a folder without session.json is no session, and lacks none."""
+    try:
+        devices = lost_devices(session)
+    except SpikedaqError as error:
+        text = f"{error}; whether all of its devices are there is not known"
+        return [Finding(session / PLAN_FILE, Verdict.DAMAGED, text)]
+    if not devices:
+        return []
+    who = holder(session)
+    if who is not None:
+        return [Finding(session / d.name, Verdict.NOTE, f"nothing of it is there yet; {who}") for d in devices]
+    text = f"{PLAN_FILE} names this device, and nothing of it is there; spikedaq recover {session}"
+    return [Finding(session / device.name, Verdict.MISSING, text) for device in devices]
 
 
 def check_entry(folder: Path, entry: ManifestFile, add: Callable[[int], None]) -> tuple[Finding, FileCheck | None]:
