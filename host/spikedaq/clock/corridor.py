@@ -12,14 +12,13 @@ MAX_SLOPE_ERROR: Final = 0.01
 """Ceramic resonators, as on an Arduino Nano, are up to 0.5 % off; beyond 1 % a UART would not work either."""
 # How fast a clock may change its speed, in ns per s²: 20 ppm per hour, a crystal warming by some 20 degrees.
 _MAX_BEND: Final = 20e3 / 3600
-_TICK_NS: Final = 1000  # a tick is read as a whole number of microseconds, rounded down
 
 _GRID: Final = np.linspace(-1.0, 1.0, 17)
 _LEVELS: Final = 7  # each narrows the slope 8-fold: 1 % / 8**7 is 0.005 ppm
 _UNIT_GRID: Final = np.linspace(0.0, 1.0, 33)
-# Distances from a slope, in ns per tick, at which its neighbours are tried: 0.01 ppm to 1 %, each twice the last.
-_OUTWARD: Final = np.concatenate(([0.0], 1e-5 * 2.0 ** np.arange(21)))
-_REACH_TICKS: Final = 1_000_000
+# Distances from a slope, as shares of it, at which its neighbours are tried: 0.01 ppm to 1 %, each twice the last.
+_OUTWARD: Final = np.concatenate(([0.0], 1e-8 * 2.0 ** np.arange(21)))
+_REACH_NS: Final = 1e9
 
 FloatArray = npt.NDArray[np.float64]
 Ping = tuple[int, int, int]
@@ -27,15 +26,24 @@ Ping = tuple[int, int, int]
 
 
 class Corridor:
-    """What some pings leave open, relative to the newest of them and to a slope of 1000 ns per tick."""
+    """What some pings leave open, relative to the newest of them and to the slope that the clock should have.
 
-    def __init__(self, pings: list[Ping]) -> None:
+    Parameters
+    ----------
+    pings : list of Ping
+    nominal : float
+        That slope, in nanoseconds per tick.
+    """
+
+    def __init__(self, pings: list[Ping], nominal: float = NOMINAL_NS_PER_TICK) -> None:
         t0, _, tick0 = pings[-1]
+        self._nominal = nominal
         self._ticks: FloatArray = np.array([p[2] - tick0 for p in pings], np.float64)
-        base = self._ticks * NOMINAL_NS_PER_TICK
+        base = self._ticks * nominal
         # The line is the clock's tangent at the newest ping; a clock whose speed changes parts from it with age.
         bend = 0.5 * _MAX_BEND * (base / 1e9) ** 2
-        self._sent: FloatArray = np.array([p[0] - t0 - _TICK_NS for p in pings], np.float64) - base - bend
+        # A tick is read as a whole number, rounded down.
+        self._sent: FloatArray = np.array([p[0] - t0 - nominal for p in pings], np.float64) - base - bend
         self._received: FloatArray = np.array([p[1] - t0 for p in pings], np.float64) - base + bend
 
     def bounds(self, slopes: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -45,7 +53,7 @@ class Corridor:
 
     def widest(self) -> tuple[float, float]:
         """Slope that leaves the widest corridor, and that width, which is a concave function of the slope."""
-        centre, radius, width = 0.0, MAX_SLOPE_ERROR * NOMINAL_NS_PER_TICK, 0.0
+        centre, radius, width = 0.0, MAX_SLOPE_ERROR * self._nominal, 0.0
         for _ in range(_LEVELS):
             slopes = centre + radius * _GRID
             low, high = self.bounds(slopes)
@@ -66,10 +74,13 @@ class Corridor:
 
         The truth may have any slope that leaves the corridor open; its bounds are searched outwards from the best.
         """
-        slopes = np.concatenate((best - _OUTWARD, best + _OUTWARD, [slope]))
+        outward = _OUTWARD * self._nominal
+        slopes = np.concatenate((best - outward, best + outward, [slope]))
         low, high = self.bounds(slopes)
         middle = float(low[-1] + high[-1]) / 2
         possible = high >= low
         possible[-1] = True
-        aside = np.maximum(np.abs(high - middle), np.abs(low - middle)) + np.abs(slopes - slope) * _REACH_TICKS
+        aside = np.maximum(np.abs(high - middle), np.abs(low - middle)) + np.abs(slopes - slope) * (
+            _REACH_NS / self._nominal
+        )
         return middle, float(aside[possible].max())

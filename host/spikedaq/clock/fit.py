@@ -19,8 +19,8 @@ _MAX_OUTLIERS: Final = 3
 
 # A correction is spread over five seconds, or over twice the time between calls if that is more: a piece that holds
 # longer than its correction needs would overshoot, and from twice that on swing ever wider.
-_SLEW_TICKS: Final = 5_000_000
-_MAX_SLEW_TICKS: Final = 120_000_000
+_SLEW_NS: Final = 5 * 10**9
+_MAX_SLEW_NS: Final = 120 * 10**9
 _MAX_SLEW: Final = 0.001
 _LEAST_CHANGE_NS: Final = 2_000.0
 # Beyond this a map that was taken over is left at once: nothing was timed while nobody was there to slew for.
@@ -69,6 +69,9 @@ class ClockFit:
         The map by which an earlier fit of the same boot timed samples, to be continued (a daemon that was restarted).
     last_tick : int, optional
         A tick that none of those samples lies beyond, in microseconds.
+    ns_per_tick : float, optional
+        What a tick should take on the host's clock: 1000 but for a replay, whose board may live faster or slower. The
+        clock is looked for within 1 % of it.
 
     Notes
     -----
@@ -80,13 +83,20 @@ class ClockFit:
     Where no straight line fits, the oldest pings are given up.
     """
 
-    def __init__(self, boot_id: int, *, last: ClockMap | None = None, last_tick: int = 0) -> None:
+    def __init__(
+        self,
+        boot_id: int,
+        *,
+        last: ClockMap | None = None,
+        last_tick: int = 0,
+        ns_per_tick: float = NOMINAL_NS_PER_TICK,
+    ) -> None:
         self.boot_id = boot_id
         self.n_pings = 0
         self.n_outliers = 0
         self._buckets: list[tuple[int, list[Ping]]] = []
         self._outliers: list[Ping] = []
-        self._slope = NOMINAL_NS_PER_TICK
+        self._nominal = self._slope = ns_per_tick
         self._estimate: Estimate | None = None
         self._stale = False
         self._map = last
@@ -164,7 +174,8 @@ class ClockFit:
             if self._resumed_tick is not None:
                 start_ns = self._resumed_start(start_ns, fit.host_ns(newest_tick), last.host_ns(self._resumed_tick))
                 self._asked_tick, self._resumed_tick = newest_tick, None
-            slew_ticks = min(max(_SLEW_TICKS, 2 * (newest_tick - self._asked_tick)), _MAX_SLEW_TICKS)
+            shortest, longest = round(_SLEW_NS / self._nominal), round(_MAX_SLEW_NS / self._nominal)
+            slew_ticks = min(max(shortest, 2 * (newest_tick - self._asked_tick)), longest)
             self._asked_tick = max(self._asked_tick, newest_tick)
             ahead = newest_tick + slew_ticks
             least = max(_LEAST_CHANGE_NS, fit.uncertainty_ns / 50)
@@ -235,14 +246,14 @@ class ClockFit:
             pings = [ping for _, bucket in self._buckets for ping in bucket]
             if len(pings) < _MIN_PINGS:
                 return self._estimate
-            corridor = Corridor(pings)
+            corridor = Corridor(pings, self._nominal)
             best, width = corridor.widest()
             if width >= 0 or len(self._buckets) <= 1:
                 break
             del self._buckets[: max(1, len(self._buckets) // 8)]
         tolerance = _TOLERANCE_NS + _TOLERANCE_SHARE * max(width, 0.0)
-        extra = corridor.nearest(self._slope - NOMINAL_NS_PER_TICK, best, width - tolerance)
-        self._slope = NOMINAL_NS_PER_TICK + extra
+        extra = corridor.nearest(self._slope - self._nominal, best, width - tolerance)
+        self._slope = self._nominal + extra
         offset, half_width = corridor.offset(extra, best)
         return Estimate(
             tick=pings[-1][2],

@@ -170,7 +170,7 @@ class Member:
                 "resend_requests": received.resend.counters.requests,
                 "resend_given_up": received.resend.counters.given_up,
             },
-            clock_u_ns=device.clock.map.uncertainty_ns if device.clock.map else None,
+            clock_u_ns=device.clock.uncertainty_ns,
             reconnects=device.reconnects,
             journal_offset=journal.writer.offset if journal else 0,
             journal_bytes=journal.kept_bytes() if journal else 0,

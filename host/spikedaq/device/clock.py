@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from spikedaq.clock import ClockFit, Estimate
+from spikedaq.clock import NOMINAL_NS_PER_TICK, ClockFit, Estimate, UnpacedClock
 from spikedaq.model import ClockMap
 from spikedaq.wire import Pong
 
@@ -23,16 +23,32 @@ class ClockKeeper:
         Of the newest ping.
     measured : Estimate or None
         The fit as measured, before any slewing.
+    ns_per_tick : float
+        What a tick should take on the host's clock.
+    is_paced : bool
+        Whether there is such a pace; without it times follow the device's clock, and no fit is to be had.
     """
 
     def __init__(self) -> None:
         self.map: ClockMap | None = None
         self.round_trip_ns: int | None = None
         self.measured: Estimate | None = None
-        self._fit: ClockFit | None = None
+        self.ns_per_tick = NOMINAL_NS_PER_TICK
+        self.is_paced = True
+        self._fit: ClockFit | UnpacedClock | None = None
         self._boot_id: int | None = None
         self._sent: OrderedDict[int, int] = OrderedDict()
         self._token = 0
+
+    @property
+    def uncertainty_ns(self) -> int | None:
+        """How well the clock is known; None where it is not fitted."""
+        return self.map.uncertainty_ns if self.map is not None and self.is_paced else None
+
+    def pace(self, ns_per_tick: float | None) -> None:
+        """Take over at what pace the device behind a link lives, from its next boot on; None for at none."""
+        self.is_paced = ns_per_tick is not None
+        self.ns_per_tick = NOMINAL_NS_PER_TICK if ns_per_tick is None else ns_per_tick
 
     def boot(self, boot_id: int, last: ClockMap | None = None, last_tick: int = 0) -> None:
         """Follow a boot; the same again (a reopened link) goes on where it was.
@@ -48,7 +64,12 @@ class ClockKeeper:
         self._sent.clear()
         if boot_id != self._boot_id:
             self._boot_id = boot_id
-            self._fit = ClockFit(boot_id, last=last if last and last.boot_id == boot_id else None, last_tick=last_tick)
+            same = last if last and last.boot_id == boot_id else None
+            self._fit = (
+                ClockFit(boot_id, last=same, last_tick=last_tick, ns_per_tick=self.ns_per_tick)
+                if self.is_paced
+                else UnpacedClock(boot_id)
+            )
             self.measured = None
             self.map = None
             self.round_trip_ns = None

@@ -8,7 +8,7 @@ from spikedaq.device.clock import ClockKeeper
 from spikedaq.device.receive import Receiver
 from spikedaq.device.requests import Requests
 from spikedaq.device.seams import Timing
-from spikedaq.link import Link, host_now_ns
+from spikedaq.link import Link, host_now_ns, pace_of
 from spikedaq.model import LinkLostError
 from spikedaq.wire import HelloRequest, Ping, encode_frame, encode_message
 
@@ -54,6 +54,7 @@ class PresentLink:
     def take_over(self, link: Link) -> None:
         """Use a link in place of the one it stands on."""
         self.link = link
+        self._clock.pace(pace_of(link.url))
         link.start(self._received.bytes_came, self._on_lost)
 
     async def let_go(self, opened: Link) -> None:

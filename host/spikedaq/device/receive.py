@@ -31,7 +31,7 @@ from spikedaq.wire import (
 from spikedaq.wire import Resend as ResendRequest
 
 _MAX_PARAMETERS = 256  # a hello counts them in a u8; what an event says is a u32, and nothing may grow with it
-_STALE_US = 10_000_000
+_STALE_NS = 10 * 10**9
 """A block is never under way for longer than this; a device whose newest one is older is stopped."""
 
 _TIMINGS = frozenset({Pong, Status})
@@ -290,7 +290,7 @@ class Receiver:
     def _timed_tick(self, tick: int) -> int:
         """Return the tick from which a new piece of the map may hold, where the device is at ``tick`` now."""
         # A block that is still on its way may be older than that, never older than the end of the newest block.
-        return self._newest_tick if tick - self._newest_tick < _STALE_US else tick
+        return self._newest_tick if (tick - self._newest_tick) * self._clock.ns_per_tick < _STALE_NS else tick
 
     def _status(self, status: Status, t_host_ns: int) -> None:
         self.status = status

@@ -6,7 +6,7 @@ from spikedaq.link.opener import open_link
 from spikedaq.link.ports import PortIdentity, port_identity
 from spikedaq.link.scan import FoundPort, PortScanner, covers
 from spikedaq.link.sim import find_device_program
-from spikedaq.link.url import AUTO, NO_DIALECT, LinkUrl, parse_url
+from spikedaq.link.url import AUTO, NO_DIALECT, LinkUrl, pace_of, parse_url
 
 __all__ = [
     "AUTO",
@@ -23,6 +23,7 @@ __all__ = [
     "find_device_program",
     "host_now_ns",
     "open_link",
+    "pace_of",
     "parse_url",
     "port_identity",
 ]

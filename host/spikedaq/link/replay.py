@@ -9,7 +9,7 @@ from pathlib import Path
 
 from spikedaq.link.base import OnBytes, OnLost, host_now_ns
 from spikedaq.link.journal_frames import JournalFrames
-from spikedaq.link.replayed import ReplayedBoard
+from spikedaq.link.replayed import LEAD_US, ReplayedBoard
 from spikedaq.link.url import LinkUrl
 from spikedaq.model import ConfigError, LinkLostError, LinkOpenError
 from spikedaq.wire import Frame, FrameDecoder
@@ -38,19 +38,22 @@ async def open_replay(url: LinkUrl) -> ReplayLink:
         last = url.option("to", "")
         read = partial(JournalFrames, first=int(url.option("from", "0")), last=int(last) if last else None)
         frames = await asyncio.to_thread(read, Path(url.target))
+        rate = None if speed == "max" else float(speed)
         return ReplayLink(
             url.text,
             frames,
-            board=await asyncio.to_thread(ReplayedBoard, frames, boot_salt=_salt()),
-            speed=None if speed == "max" else float(speed),
+            board=await asyncio.to_thread(_board, frames, rate),
+            speed=rate,
             loop=url.option("loop", "0") not in ("0", "false", "no"),
         )
     except (ConfigError, OSError) as error:
         raise LinkOpenError(f"{url.text}: {error}", url=url.text) from error
 
 
-def _salt() -> int:
-    return (host_now_ns() // 1000) & 0xFFFFFFFF or 1
+def _board(frames: JournalFrames, speed: float | None) -> ReplayedBoard:
+    """Make a board of the journal, as another boot; the host has as long to prepare as with a real one."""
+    salt = (host_now_ns() // 1000) & 0xFFFFFFFF or 1
+    return ReplayedBoard(frames, boot_salt=salt, lead_us=round(LEAD_US * (speed or 1.0)))
 
 
 class ReplayLink:
@@ -156,7 +159,7 @@ class ReplayLink:
             _ended[self.url] = f"{what}; start it again, or give it ?loop=1"
             self._lose(_ended[self.url])
             return
-        self._board = await asyncio.to_thread(ReplayedBoard, self._frames, boot_salt=_salt())
+        self._board = await asyncio.to_thread(_board, self._frames, self._speed)
         self._anchor = None
         self._requests.clear()
         self._deliver(self._board.hello())

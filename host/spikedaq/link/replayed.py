@@ -32,8 +32,8 @@ from spikedaq.wire import (
 )
 
 _PARAMETER_EVENT: Final = 2
-_LEAD_US: Final = 1_500_000
-"""Device time before the first block, for the host to describe the board and to fit its clock."""
+LEAD_US: Final = 1_500_000
+"""What a host needs before the first block comes."""
 _U32: Final = 2**32
 _KEPT: Final = (BlockMessage, EventMessage, Status, Log)
 _ASKED: Final = (Hello, Description, Pong, Reply)
@@ -55,6 +55,8 @@ class ReplayedBoard:
 
     Parameters
     ----------
+    lead_us : int
+        Device time before a boot's first block, for the host to describe the board and to fit its clock.
     boot_salt : int
         Changes the boot ids: steps and numbers begin again with each replay, as they do with each boot.
 
@@ -72,7 +74,7 @@ class ReplayedBoard:
         When the next frame is due; None at the end.
     """
 
-    def __init__(self, frames: JournalFrames, *, boot_salt: int) -> None:
+    def __init__(self, frames: JournalFrames, *, boot_salt: int, lead_us: int = LEAD_US) -> None:
         self.running = False
         self.started = False
         self.reboots = False
@@ -82,6 +84,7 @@ class ReplayedBoard:
         self.next_tick: int | None = None
         self._frames = frames
         self._salt = boot_salt
+        self._lead_us = lead_us
         self._messages = frames.messages()
         self._facts: BootFacts | None = None
         self._seq = 0
@@ -136,7 +139,7 @@ class ReplayedBoard:
             return False
         self.reboots, self._begun = self._begun, True
         self._facts = facts
-        self.tick = max(0, (facts.first_tick or 0) - _LEAD_US)
+        self.tick = max(0, (facts.first_tick or 0) - self._lead_us)
         self._near = facts.first_tick or 0
         self._next_step = facts.first_step
         self._last = None

@@ -45,6 +45,7 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "sim": (*SIM_OPTIONS, *SIM_SWITCHES),
     "replay": ("speed", "loop", "from", "to"),
 }
+_REAL_NS_PER_TICK = 1000.0
 _EXAMPLES = "serial:/dev/ttyUSB0?baud=500000, pty:/path, tcp:host:port or sim:NAME?preset=0&rate=10000"
 _FAULT_EXAMPLE = "fault:flip=1e-5,seed=7;serial:/dev/ttyUSB0"
 
@@ -112,6 +113,31 @@ def parse_url(url: str) -> LinkUrl:
         if not host or not port.isdecimal() or not 0 < int(port) < 65536:
             raise LinkOpenError(f"{url!r} does not name a host and a port; use tcp:host:port", url=url)
     return LinkUrl(url, scheme, target, options)
+
+
+def pace_of(url: str) -> float | None:
+    """Return what a tick of the device behind a link takes on the host's clock, but for what its clock is off.
+
+    Parameters
+    ----------
+    url : str
+        Of an open link; what is no link URL is real.
+
+    Returns
+    -------
+    float or None
+        Nanoseconds per tick: 1000, or another of a replay with a speed. None of one that goes as fast as it can: it
+        keeps no pace at all.
+    """
+    try:
+        parsed = parse_url(url)
+    except LinkOpenError:
+        return _REAL_NS_PER_TICK
+    parsed = parsed.inner or parsed
+    if parsed.scheme != "replay":
+        return _REAL_NS_PER_TICK
+    speed = parsed.option("speed", "1")
+    return None if speed == "max" else _REAL_NS_PER_TICK / float(speed)
 
 
 def _parse_fault(url: str, rest: str) -> LinkUrl:

@@ -20,7 +20,7 @@ class ClockMap:
     t_host0_ns : int
         CLOCK_BOOTTIME nanoseconds of the host at ``tick0``.
     ns_per_tick : float
-        Slope; 1000.0 for a device clock that agrees with the host's.
+        Slope; 1000.0 for a device clock that agrees with the host's, less for a replay that is faster than life.
     uncertainty_ns : int
         Half-width of the interval that holds the true host time, as measured from ping round trips.
     """

@@ -45,6 +45,8 @@ class DeviceSight:
         0 while unknown.
     clock_u_ns : int or None
         Uncertainty of the clock when it was measured last, ``clock_age_s`` ago; None while there is no fit.
+    is_paced : bool
+        Whether there can be a fit: not of a replay that goes as fast as it can.
     """
 
     name: str
@@ -58,6 +60,7 @@ class DeviceSight:
     block_period_s: float
     clock_u_ns: int | None
     clock_age_s: float
+    is_paced: bool = True
 
 
 class DeviceWatch:
@@ -138,6 +141,9 @@ class DeviceWatch:
 
     def _clock(self, sight: DeviceSight, now_s: float) -> None:
         kind, limit_s = AlarmKind.CLOCK_UNFIT, self.config.clock_s
+        if not sight.is_paced:
+            self._alarms.clear(kind, self._name)
+            return
         if sight.state is not DeviceState.RUNNING or self._running_s is None:
             if sight.state is not DeviceState.SILENT:
                 self._alarms.clear(kind, self._name)

@@ -288,6 +288,7 @@ def sight_of(member: Member) -> DeviceSight:
         missing=counters.lost_samples + counters.overrun_samples,
         nominal_hz=1e6 / info.step_us if info and info.step_us else 0.0,
         block_period_s=received.block_period_s,
-        clock_u_ns=clock.map.uncertainty_ns if clock.map else None,
+        clock_u_ns=clock.uncertainty_ns,
+        is_paced=clock.is_paced,
         clock_age_s=age_s,
     )
