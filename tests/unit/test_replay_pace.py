@@ -27,8 +27,10 @@ from spikedaq.wire import (
     FrameDecoder,
     FrameType,
     Hello,
+    Ping,
     Pong,
     Start,
+    decode_message,
     encode_frame,
     encode_message,
 )
@@ -82,6 +84,32 @@ def test_a_replay_takes_its_share_of_the_time(tmp_path: Path) -> None:
     assert len(came_ns) == 200
     # No block comes before its time; a busy computer may be late with the first.
     assert 0.5 * SECOND < came_ns[-1] - came_ns[0] < 8 * SECOND
+
+
+@pytest.mark.parametrize(("speed", "lead_s"), [("100", 150), ("1", 1.5), ("0.1", 0.15), ("max", 1.5)])
+def test_a_host_has_as_long_to_prepare_at_any_speed(tmp_path: Path, speed: str, lead_s: float) -> None:
+    """The board's clock stands a second and a half before the first block: of the host's time."""
+    journal(tmp_path, seconds=1)
+    pongs: list[Pong] = []
+
+    async def test() -> None:
+        link = await open_link(f"replay:{tmp_path}?speed={speed}")
+        came, decoder = asyncio.Event(), FrameDecoder()
+
+        def take(data: bytes, _t_ns: int) -> None:
+            messages = [decode_message(item.message) for item in decoder.feed(data) if isinstance(item, Frame)]
+            pongs.extend(message for message in messages if isinstance(message, Pong))
+            came.set()
+
+        link.start(take, lambda error: pytest.fail(str(error)))
+        link.write(encode_frame(encode_message(Ping(1))))
+        async with asyncio.timeout(WAIT_S):
+            await came.wait()
+        await link.close()
+
+    asyncio.run(test())
+    # It runs from the first request on, which is the ping.
+    assert pongs[0].tick == pytest.approx(FIRST_TICK - lead_s * 1e6, abs=lead_s * 1e5)
 
 
 @pytest.mark.parametrize("speed", [10, 100])
