@@ -294,7 +294,7 @@ while read -r _line; do :; done
     asyncio.run(run())
     told = runs.read_text().splitlines()
     assert told[:PATIENCE] == ["x"] * PATIENCE and len(told) == PATIENCE + 1
-    assert told[-1].startswith("xbeta=") and 0 < float(told[-1].split("=")[1]) <= AGAIN_FIRST_S
+    assert told[-1].startswith("x--without=beta=") and 0 < float(told[-1].split("=")[2]) <= AGAIN_FIRST_S
 
 
 @pytest.mark.slow
