@@ -170,17 +170,17 @@ class Maker:
         self.writer.rows.append_gap(gap, clock(self.info.boot_id), self.next_offset())
         return self
 
-    def event(self, kind, step, *, index=0, value=0.0):
+    def event(self, kind, step, *, index=0, value=0.0, origin=""):
         boot = self.info.boot_id
         event = Event(boot, self.seq, kind, step, step * 100, index, float(np.float32(value)))
         self.seq += 1
-        self.writer.rows.append_event(event, clock(boot), self.next_offset())
+        self.writer.rows.append_event(event, clock(boot), self.next_offset(), origin=origin)
         return self
 
-    def changed(self, name, step, value):
-        """A change of a parameter that the device reports."""
+    def changed(self, name, step, value, origin=""):
+        """A change of a parameter that the device reports, and whose it is."""
         index = [p.name for p in self.info.parameters].index(name)
-        return self.event(2, step, index=index, value=value)
+        return self.event(2, step, index=index, value=value, origin=origin)
 
     def asked(self, name, wall_s, value, who="cli"):
         """A request of a host."""

@@ -108,6 +108,15 @@ def test_origin_is_host_where_a_request_asked_for_it(tmp_path):
     assert [(r["by"], r["set"]) for r in requests] == [("spikedaq set", {"i_clamp": 15.0}), ("cli", {"noise_sd": 1.0})]
 
 
+@pytest.mark.parametrize("whose", ["spikedaq set", "device"])
+def test_what_the_device_tells_is_no_request_whoever_it_is_told_of(tmp_path, whose):
+    """Files say who asked for a change; older ones said only that the device told it."""
+    maker = made(tmp_path).asked("i_clamp", 0.2, 15, who="spikedaq set").changed("i_clamp", 2001, 15, whose).close()
+    got = hardware(maker)
+    assert [(c["step"], c["origin"], c["by"]) for c in got["changes"]] == [(2001, "host", "spikedaq set")]
+    assert [r["by"] for r in got["requests"]] == ["spikedaq set"]
+
+
 def test_an_old_request_explains_nothing(tmp_path):
     """A request of more than two seconds ago, which the board refused, does not claim a later turn of a knob."""
     info = device_info(parameters=(parameter("i_clamp", "a.u.", 0, has_knob=True),))

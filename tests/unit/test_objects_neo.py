@@ -94,9 +94,9 @@ def test_what_happened_is_in_the_segment_in_which_it_did(recording: Recording) -
     assert (gap.name, gap.labels.tolist()) == ("gaps", ["lost"])
     assert (float(gap.times[0]), float(gap.durations[0])) == pytest.approx((0.2, 0.01), abs=NEAR_S)
     changed = next(event.labels.tolist() for event in first.events if event.name == "parameters")
-    assert changed[-1] == "i_clamp=12.5 (device)"
+    assert changed[-1] == "i_clamp=12.5 (board)"
     (later,) = second.events
-    assert later.labels.tolist() == ["i_clamp=knob (cli)", "i_clamp=0 (initial)"]
+    assert later.labels.tolist() == ["i_clamp=knob (asked by cli)", "i_clamp=0 (initial)"]
     assert len(third.events) == 0
 
 

@@ -72,7 +72,7 @@ def test_everything_comes_back(tmp_path: Path) -> None:
         assert recording.blocks["first_tick"].tolist() == [e.block.first_tick for e in blocks if e.block]
         assert [p.name for p in recording.parameters[:4]] == [p.name for p in PARAMETERS]
         assert [p.value for p in recording.parameters[:4]] == [p.value for p in PARAMETERS]
-        assert {p.origin for p in recording.parameters} == {"initial", "device", "web"}
+        assert {p.origin for p in recording.parameters} == {"initial", "board", "web"}
         assert [e.journal_offset for e in recording.events] == sorted(e.journal_offset for e in recording.events)
         assert len(recording.clock_maps) == 4
         assert closed.gaps == {

@@ -23,14 +23,9 @@ from spikedaq.bus import (
 )
 from spikedaq.daemon.playing import PlayingStimulus
 from spikedaq.device import DeviceState
-from spikedaq.journal import TriggerRecord
+from spikedaq.journal import ASKED_NS, BOARD, TriggerRecord
 from spikedaq.model import Block, ClampMode, ClockMap, DeviceInfo, Event, EventKind, Gap, ProtocolError
 from spikedaq.wire import Log, Set, decode_message
-
-# A board tells a change it was asked for with the next frames; a knob turned later than this is a knob.
-_ASKED_NS = 2_000_000_000
-BOARD = "board"
-"""Origin of a change that nobody asked for: a knob, a button, a preset that brings others with it."""
 
 
 class Bus(Protocol):
@@ -93,7 +88,7 @@ class DeviceOutlet:
         if event.kind == EventKind.PARAMETER:
             header["name"] = self._name(event.index)
             origin, asked_ns = self._asked.pop(event.index, (BOARD, 0))
-            header["origin"] = origin if self._now_ns() - asked_ns < _ASKED_NS else BOARD
+            header["origin"] = origin if self._now_ns() - asked_ns < ASKED_NS else BOARD
         self._send_event(header)
 
     def request(self, message: bytes, origin: str) -> None:

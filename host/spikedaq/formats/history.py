@@ -17,7 +17,6 @@ REQUEST_S = 2.0
 # A board reports a new preset and its a to v_rest one after the other.
 NEURON_STEPS = 100
 
-_NOT_ASKED = ("initial", "device")
 _NEURON = ("preset", *SHAPE)
 
 
@@ -80,7 +79,7 @@ class History:
         """Take one row of the parameter table, in the order of the journal."""
         if row.origin == "initial":
             return
-        if row.origin not in _NOT_ASKED:
+        if row.is_request:
             self._pending[row.name] = _Request(row.time_s, row.value, row.origin)
             value = None if row.value is None else self._state.tidied(row.name, row.value)
             self.requests.append(Change(row.step, row.time_s, "host", row.origin, {row.name: value}))

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from spikedaq.bus import BUS_VERSION, EVENTS, SAMPLES, encode, encode_samples, event_header, gap_header, mode_header
-from spikedaq.history.asked import Asked, parameter_name
-from spikedaq.journal import Item, JournalGap, JournalSource, NoteRecord, TriggerRecord
-from spikedaq.model import Block, ClampMode, Event, EventKind, Gap, GapCause
-from spikedaq.wire import Log
+from spikedaq.journal import WARM_UP_BYTES, Item, JournalGap, JournalSource, NoteRecord, TriggerRecord
+from spikedaq.model import Block, ClampMode, Event, EventKind, Gap, GapCause, RemoteProtocolError
+from spikedaq.wire import Description, DescriptionKind, Log, decode_message
 
 MAX_ITEMS = 4000
 """Looked at per request, so that nobody who asks for the events of a week keeps the others waiting for long."""
 
 MAX_PENDING = 1000
 _LOOK_BACK_BYTES = 128 * 1024
-"""Read over before the offset, for the requests that changes of parameters behind it answer: seconds of 10 kHz."""
+"""Read over before the offset, for what is missing there; what is read before that, for the requests that changes of
+parameters behind it answer."""
 _POLL_BYTES = 32 * 1024
 """What was decoded and not told yet is kept, four times as large, for each of eight readers: 13 MB that came and went
 with half a mebibyte. Reading takes no longer for it."""
@@ -94,8 +95,8 @@ class Past:
         self._topics = topics
         self._device = folder.name
         self._begin = offset
-        self._source = JournalSource(folder, max(0, offset - _LOOK_BACK_BYTES), poll_bytes=_POLL_BYTES)
-        self._asked = Asked()
+        start = max(0, offset - _LOOK_BACK_BYTES)
+        self._source = JournalSource(folder, start, poll_bytes=_POLL_BYTES, warm_up_bytes=WARM_UP_BYTES)
         self._journal_gap = False
         self._pending: deque[Item] = deque(maxlen=MAX_PENDING)
 
@@ -139,7 +140,6 @@ class Past:
 
     def _see(self, item: Item) -> None:
         """Learn from an item what later ones are to say."""
-        self._asked.take(item)
         self._journal_gap = self._journal_gap or isinstance(item.content, JournalGap)
 
     def _take(self, item: Item, told: list[bytes]) -> None:
@@ -212,8 +212,8 @@ class Past:
             t_ns, u_ns = self._time_of(content)
             header = event_header(content, n=0, epoch="", t_ns=t_ns, u_ns=u_ns)
             if content.kind == EventKind.PARAMETER:
-                header["name"] = parameter_name(self._source.state.descriptions, content.index)
-                header["origin"] = self._asked.origin
+                header["name"] = _parameter_name(self._source.state.descriptions, content.index)
+                header["origin"] = item.origin
             self._event(header, told)
         elif isinstance(content, Gap):
             t_ns, u_ns = self._time_of(content)
@@ -259,3 +259,14 @@ class Past:
         topic = self._topics.get(EVENTS)
         if topic is not None:
             told.append(encode(topic, header))
+
+
+def _parameter_name(descriptions: Mapping[tuple[int, int], bytes], index: int) -> str:
+    """Return a parameter's name by the descriptions of a `JournalState`, ``parameter <index>`` where it has none."""
+    message = descriptions.get((int(DescriptionKind.PARAMETER), index))
+    try:
+        description = decode_message(message) if message is not None else None
+    except RemoteProtocolError:
+        description = None
+    name = description.body[0] if isinstance(description, Description) and description.body else None
+    return name if isinstance(name, str) else f"parameter {index}"

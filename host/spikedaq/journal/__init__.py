@@ -1,5 +1,6 @@
 """The append-only log of all that a device sent, from which recordings are made (docs/reference/journal.md)."""
 
+from spikedaq.journal.asked import ASKED_NS, BOARD, LOOK_BACK_BYTES
 from spikedaq.journal.copy import CopiedPiece, JournalCopy, OtherJournalError
 from spikedaq.journal.piece import MIN_PIECE_BYTES, Piece, head_at, read_piece, segment_start
 from spikedaq.journal.reader import Entry, JournalReader, ReaderCounters
@@ -41,6 +42,9 @@ from spikedaq.journal.state import JournalState, carries_state
 from spikedaq.journal.writer import JournalCounters, JournalWriter
 
 __all__ = [
+    "ASKED_NS",
+    "BOARD",
+    "LOOK_BACK_BYTES",
     "MAX_RECORD_BYTES",
     "MIN_PIECE_BYTES",
     "WARM_UP_BYTES",

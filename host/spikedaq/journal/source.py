@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from spikedaq.journal.asked import LOOK_BACK_BYTES, Asked
 from spikedaq.journal.reader import POLL_BYTES, Entry, JournalReader
-from spikedaq.journal.records import JournalGap, ReceivedAt, Record, SegmentStart, UnknownRecord
+from spikedaq.journal.records import JournalGap, ReceivedAt, Record, RequestRecord, SegmentStart, UnknownRecord
 from spikedaq.journal.state import HEAD_RECORDS, JournalState, carries_state
-from spikedaq.model import Block, LocalProtocolError, RemoteProtocolError
+from spikedaq.model import Block, Event, LocalProtocolError, RemoteProtocolError
 from spikedaq.wire import Connection, Description, Frame, Hello, Pong, Received, Status, decode_message
 
 WARM_UP_BYTES = 128 * 1024
@@ -20,12 +21,16 @@ journal keeps below the offset that it is told of (``RETAIN_SLACK_BYTES``)."""
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Something that came out of the journal. Its frame lies between ``offset`` and ``end_offset``."""
+    """Something that came out of the journal. Its frame lies between ``offset`` and ``end_offset``.
+
+    ``origin`` is who asked for a parameter's change that the device tells, ``board`` where nobody did; else empty.
+    """
 
     content: Received | Record | UnknownRecord
     end_offset: int
     t_received_ns: int
     offset: int = 0
+    origin: str = ""
 
 
 class JournalSource:
@@ -39,6 +44,8 @@ class JournalSource:
         used to know the state: the same start gives the same items, whoever read before.
     poll_bytes : int
         Of the journal that are decoded at a time; the objects take some four times as much until they are given out.
+    warm_up_bytes : int
+        Read before ``start_offset``. With less than the default, who asked for a change before that is not found.
 
     Attributes
     ----------
@@ -48,13 +55,16 @@ class JournalSource:
         Frames that could not be journalled before the first item, and after the last block before it.
     """
 
-    def __init__(self, folder: Path, start_offset: int, *, poll_bytes: int = POLL_BYTES) -> None:
+    def __init__(
+        self, folder: Path, start_offset: int, *, poll_bytes: int = POLL_BYTES, warm_up_bytes: int = LOOK_BACK_BYTES
+    ) -> None:
         self.folder = folder
         self._poll_bytes = poll_bytes
         self.start_offset = start_offset
-        self._reader = JournalReader.open_at(folder, max(0, start_offset - WARM_UP_BYTES))
+        self._reader = JournalReader.open_at(folder, max(0, start_offset - warm_up_bytes))
         self.state = self._reader.state
         self._connection = Connection()
+        self._asked = Asked()
         self._entries: deque[Entry] = deque()
         self._items: deque[Item] = deque()
         self._t_received_ns = 0
@@ -105,12 +115,22 @@ class JournalSource:
             self.state.record(item)
             contents = [item]
         self._offset = entry.end_offset
+        if isinstance(item, RequestRecord):
+            self._asked.request(item, entry.offset)
+        # Before the start too: what is answered there is not answered again.
+        items = [self._item(content, entry) for content in contents]
         if entry.end_offset > self.start_offset:
-            self._items.extend(Item(c, entry.end_offset, self._t_received_ns, entry.offset) for c in contents)
+            self._items.extend(items)
         elif isinstance(item, JournalGap):
             self.gap_before = item
-        elif any(isinstance(content, Block) for content in contents):
+        elif any(isinstance(made.content, Block) for made in items):
             self.gap_before = None
+
+    def _item(self, content: Received | Record | UnknownRecord, entry: Entry) -> Item:
+        origin, offset = "", entry.offset
+        if isinstance(content, Event):
+            origin = self._asked.origin(content, self._t_received_ns, offset)
+        return Item(content, entry.end_offset, self._t_received_ns, offset, origin)
 
     def _see_hole(self, entry: Entry) -> None:
         """Take over what a segment's head says where frames are missing before it: a boot may have begun among them."""

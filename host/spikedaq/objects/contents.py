@@ -168,8 +168,9 @@ def _others(recording: Recording) -> list[tuple[str, float, str, float | None]]:
         known[parameter.name] = parameter.value
         if is_told:  # each file begins with all values
             continue
+        who = f"asked by {parameter.origin}" if parameter.is_request else parameter.origin
         value: Any = "knob" if parameter.value is None else f"{parameter.value:g}"
-        found.append(("parameters", parameter.time_s, f"{parameter.name}={value} ({parameter.origin})", None))
+        found.append(("parameters", parameter.time_s, f"{parameter.name}={value} ({who})", None))
     found += [("notes", note.time_s, note.text, None) for note in recording.notes]
     found += [("windows", epoch.start_s, epoch.trigger, epoch.stop_s) for epoch in recording.epochs]
     found += [("gaps", gap.start_s, str(gap.gap.cause), gap.stop_s) for gap in recording.gaps]

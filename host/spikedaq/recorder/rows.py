@@ -62,7 +62,7 @@ def write_row(
     if isinstance(content, Event):
         clock = clock_of(content.boot_id)
         if clock is not None:
-            writer.rows.append_event(content, clock, offset)
+            writer.rows.append_event(content, clock, offset, origin=item.origin)
     elif isinstance(content, ClockMapRecord):
         writer.rows.append_clock_map(content.map, content.t_host_ns, offset)
     elif isinstance(content, ClockFitRecord):

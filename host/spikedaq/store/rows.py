@@ -28,6 +28,8 @@ from spikedaq.store.layout import (
 from spikedaq.store.meta import Epoch, FileMeta
 from spikedaq.store.times import seconds
 
+_BOARD = "board"
+"""Origin of a change that nobody asked for: a knob, a button, a preset that brings others with it."""
 _EVENT_LABELS = {int(EventKind.OVERRUN): "overrun", int(EventKind.STIMULUS_END): "stimulus_end"}
 
 
@@ -81,8 +83,18 @@ class Rows:
             ends.n_inner += int(ends.first_step is not None)
             ends.run_step = gap.first_step + gap.n_steps
 
-    def append_event(self, event: Event, clock: ClockMap, journal_offset: int, label: str = "") -> None:
-        """Take an event of the device. ``label`` names the parameter of a parameter event, or an unknown kind."""
+    def append_event(
+        self, event: Event, clock: ClockMap, journal_offset: int, label: str = "", origin: str = ""
+    ) -> None:
+        """Take an event of the device.
+
+        Parameters
+        ----------
+        label : str
+            Names the parameter of a parameter event, or an unknown kind.
+        origin : str
+            Of a parameter event: who asked for the change, ``board`` (the default) where nobody did.
+        """
         time_s = self._seconds(clock.host_ns(event.tick))
         when, whence = (time_s, event.step, event.tick), (event.boot_id, event.seq, journal_offset)
         if event.kind == EventKind.SPIKE:
@@ -93,7 +105,7 @@ class Rows:
         elif event.kind == EventKind.PARAMETER:
             infos = self._meta.info.parameters
             name = label or (infos[event.index].name if event.index < len(infos) else f"parameter {event.index}")
-            self._parameter(time_s, (name, event.value, "device"), journal_offset, event)
+            self._parameter(time_s, (name, event.value, origin or _BOARD), journal_offset, event)
         else:
             name = label or _EVENT_LABELS.get(int(event.kind), "unknown")
             kind = (event.kind & 0xFF, fit_text(name, NAME_BYTES))

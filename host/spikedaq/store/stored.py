@@ -11,6 +11,9 @@ import numpy.typing as npt
 from spikedaq.model import ClockMap, EventKind, Gap, GapCause
 from spikedaq.store.layout import NOTE_BYTES
 
+_TOLD = ("initial", "device", "board")
+"""Origins of values that nobody asked for; ``device`` is what older files say of everything that the device told."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredGap:
@@ -40,9 +43,11 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True)
 class StoredParameter:
-    """A parameter's value from ``time_s`` on. ``origin`` is initial, device, or who asked for it.
+    """A parameter's value from ``time_s`` on, or the request for it.
 
-    ``value`` is None where the parameter was handed back to its knob; ``step`` None where the device did not say.
+    ``origin`` is initial, board (a knob, a button, what another change brings with it), or who asked for it; older
+    files say device of all that the device told. ``value`` is None where the parameter was handed back to
+    its knob; ``step`` None where the device did not say.
     """
 
     time_s: float
@@ -52,6 +57,11 @@ class StoredParameter:
     step: int | None
     boot_id: int
     journal_offset: int
+
+    @property
+    def is_request(self) -> bool:
+        """Whether somebody asked for it; what came of that the device tells, in a row of its own."""
+        return self.step is None and self.origin not in _TOLD
 
 
 @dataclass(frozen=True, slots=True)
