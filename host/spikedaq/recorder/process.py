@@ -233,7 +233,9 @@ class Recorder:
     def _wait(self, timeout_s: float) -> bool:
         """Wait for a line on stdin, at most so long; False where stdin has ended."""
         try:
-            readable, _, _ = select.select([self._stdin], [], [], timeout_s)
+            waiting = select.poll()  # select takes no descriptor beyond 1023
+            waiting.register(self._stdin, select.POLLIN)
+            readable = waiting.poll(timeout_s * 1000)
             return not readable or bool(os.read(self._stdin, 65536))
         except OSError as e:
             return e.errno == errno.EINTR
