@@ -66,6 +66,20 @@ def kept_range(folder: Path) -> tuple[int, int] | None:
     return (segments[0].base_offset, segments[-1].base_offset + segments[-1].size()) if segments else None
 
 
+def offset_before(folder: Path, offset: int, n_bytes: int) -> int:
+    """Return where the last ``n_bytes`` before an offset begin that are there, or all that are: offsets have holes."""
+    first = max(0, offset - n_bytes)
+    for segment in reversed(list_segments(folder)):
+        if segment.base_offset >= offset:
+            continue
+        end = min(offset, segment.base_offset + segment.size())
+        first = max(segment.base_offset, end - n_bytes)
+        n_bytes -= end - first
+        if n_bytes <= 0:
+            break
+    return first
+
+
 def kept_bytes(folder: Path) -> int:
     """Return how many bytes a journal has on the disk: fewer than its offsets span, which have holes."""
     return sum(segment.size() for segment in list_segments(folder))

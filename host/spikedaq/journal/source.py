@@ -10,6 +10,7 @@ from pathlib import Path
 from spikedaq.journal.asked import LOOK_BACK_BYTES, Asked
 from spikedaq.journal.reader import POLL_BYTES, Entry, JournalReader
 from spikedaq.journal.records import JournalGap, ReceivedAt, Record, RequestRecord, SegmentStart, UnknownRecord
+from spikedaq.journal.segments import offset_before
 from spikedaq.journal.state import HEAD_RECORDS, JournalState, carries_state
 from spikedaq.model import Block, Event, LocalProtocolError, RemoteProtocolError
 from spikedaq.wire import Connection, Description, Frame, Hello, Pong, Received, Status, decode_message
@@ -45,7 +46,8 @@ class JournalSource:
     poll_bytes : int
         Of the journal that are decoded at a time; the objects take some four times as much until they are given out.
     warm_up_bytes : int
-        Read before ``start_offset``. With less than the default, who asked for a change before that is not found.
+        Read before ``start_offset``, over holes too. With less than the default, who asked for a change before that is
+        not found.
 
     Attributes
     ----------
@@ -61,7 +63,7 @@ class JournalSource:
         self.folder = folder
         self._poll_bytes = poll_bytes
         self.start_offset = start_offset
-        self._reader = JournalReader.open_at(folder, max(0, start_offset - warm_up_bytes))
+        self._reader = JournalReader.open_at(folder, offset_before(folder, start_offset, warm_up_bytes))
         self.state = self._reader.state
         self._connection = Connection()
         self._asked = Asked()
@@ -135,7 +137,8 @@ class JournalSource:
     def _see_hole(self, entry: Entry) -> None:
         """Take over what a segment's head says where frames are missing before it: a boot may have begun among them."""
         if isinstance(entry.item, SegmentStart):
-            self._after_hole = entry.offset != self._offset
+            # A copy that begins where a segment does has the head of that twice.
+            self._after_hole = self._after_hole or entry.offset != self._offset
         elif self._after_hole and not isinstance(entry.item, HEAD_RECORDS):
             self._after_hole = False
             self._seed()
