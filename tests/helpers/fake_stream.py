@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ import numpy.typing as npt
 
 from spikedaq.journal import ClockMapRecord, JournalWriter
 from spikedaq.model import ClockMap
+from spikedaq.recorder import read_plan
+from spikedaq.recorder.process import Recorder
+from spikedaq.recorder.reporter import Reporter
 from spikedaq.store import RecordingFile, find_files, open_recording
 from spikedaq.wire import BlockMessage, Description, EventMessage, Hello, Status, encode_frame, encode_message
 
@@ -192,6 +196,17 @@ def recorder_process(folder: Path) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+
+
+def record_in_process(folder: Path) -> int:
+    """Run a recorder over what the journals hold, as one that is told to end; return its status."""
+    (wake, keep), say = os.pipe(), os.open(os.devnull, os.O_WRONLY)
+    os.close(keep)
+    try:
+        return Recorder(read_plan(folder), Reporter(say), wake, lambda: 0.0).run()
+    finally:
+        os.close(wake)
+        os.close(say)
 
 
 def check_files(folder: Path, blocks: list[tuple[int, int, int]], device: str = "alpha") -> list[RecordingFile]:

@@ -6,6 +6,7 @@ import os
 import signal
 from dataclasses import replace
 from datetime import datetime
+from typing import ClassVar
 
 import pytest
 
@@ -15,8 +16,9 @@ from spikedaq.cli.display import recording_caption
 from spikedaq.cli.main import build_parser, main
 from spikedaq.cli.record_from import progress_text
 from spikedaq.experiment import TrialResult
-from spikedaq.remote import Progress, SessionEndedError
+from spikedaq.remote import Missing, Progress, SessionEndedError
 from spikedaq.remote.copier import CopierState, CopyState
+from spikedaq.remote.missing import DELETED, REPLACED
 
 
 @pytest.mark.parametrize(
@@ -93,6 +95,48 @@ def test_it_is_said_since_when_nothing_comes() -> None:
     since = text.split("nothing has come since ")[1].split(": ")[0]
     assert since.startswith("2027-01-1")
     assert "not connected" not in progress_text(progress("waiting", connected=True))
+
+
+def test_what_could_not_be_had_is_said_with_its_reason() -> None:
+    """In the line that tells how it goes, and in a line for each hole at the end."""
+    holes = [
+        Missing(1, DELETED, 2_500_000, 1_800_000_000 * 10**9, 1_800_000_100 * 10**9),
+        Missing(2, REPLACED, None, 1_800_000_200 * 10**9, None),
+    ]
+    text = progress_text(replace(progress("recording", connected=True), missing={"alpha": holes}))
+    assert "2.5 MB of journal and what came while a journal was not there could not be had" in text
+    first, second = record_from.missing_lines({"alpha": holes})
+    assert first.startswith("missing of alpha, from 2027-01-1")
+    assert first.endswith(": 2500000 bytes of journal, it was deleted there before it could be copied")
+    assert second.endswith(" on: an unknown amount, another journal was found in its place there")
+
+
+@pytest.mark.parametrize(("complete", "lacks", "status"), [(True, False, 0), (True, True, 3), (False, True, 1)])
+def test_the_exit_status_says_whether_something_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, complete: bool, lacks: bool, status: int
+) -> None:
+    """A recording that is closed and lacks something is told from a whole one, and from one to be taken up again."""
+
+    class Session:
+        name = "s"
+        missing: ClassVar[dict[str, list[Missing]]] = {"alpha": [Missing(1, DELETED, 7, 1, 2)]} if lacks else {}
+
+        def close(self) -> None:
+            pass
+
+    class Recording:
+        def __init__(self, *_: object, **__: object) -> None:
+            pass
+
+        async def run(self, *_: object) -> bool:
+            return complete
+
+    monkeypatch.setattr(record_from, "_session", lambda _: Session())
+    monkeypatch.setattr(record_from, "RemoteRecording", Recording)
+    monkeypatch.setattr(record_from, "set_up_logging", lambda **_: None)
+    monkeypatch.setattr(record_from, "leave_start_out", lambda: None)
+    assert main(["record", "--from", "tcp://127.0.0.1:1"]) == status
+    assert ("missing of alpha" in capsys.readouterr().err) == (status == 3)
 
 
 RESULT = TrialResult(

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
-from fake_stream import T0_NS, FakeDevice, check_files, record_plan
+from fake_stream import T0_NS, FakeDevice, check_files, record_in_process, record_plan
 
 from spikedaq.journal import JournalWriter, RequestRecord, SessionStop
 from spikedaq.model import EventKind
-from spikedaq.recorder import EXIT_DONE, EXIT_INTERRUPTED, read_plan
-from spikedaq.recorder.process import Recorder
-from spikedaq.recorder.reporter import Reporter
+from spikedaq.recorder import EXIT_DONE, EXIT_INTERRUPTED
 from spikedaq.store import RecordingFile
 from spikedaq.wire import Set, encode_message
 
@@ -55,14 +52,7 @@ class Board:
         folder = self.folder / name
         if not folder.exists():
             record_plan(folder, "s", {"alpha": self.writer.folder})
-        (wake, keep), say = os.pipe(), os.open(os.devnull, os.O_WRONLY)
-        os.close(keep)
-        try:
-            status = Recorder(read_plan(folder), Reporter(say), wake, lambda: 0.0).run()
-        finally:
-            os.close(wake)
-            os.close(say)
-        assert status == (EXIT_DONE if to_end else EXIT_INTERRUPTED)
+        assert record_in_process(folder) == (EXIT_DONE if to_end else EXIT_INTERRUPTED)
 
     def end(self) -> None:
         self.writer.append(SessionStop(self.device.t_host_ns, "s", "user"))

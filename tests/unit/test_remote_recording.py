@@ -27,6 +27,7 @@ from spikedaq.recorder import SessionPlan, read_plan
 from spikedaq.remote import recording as room
 from spikedaq.remote import session as session_room
 from spikedaq.remote.copier import CopierState, CopyState
+from spikedaq.remote.missing import DELETED, REPLACED, Missing
 from spikedaq.remote.recording import PATIENCE_S, Progress, RemoteRecording
 from spikedaq.remote.session import RemoteSession, SessionEndedError, find_unfinished, resume
 from spikedaq.remote.watch import HUNG_S, RecordingWatch
@@ -63,8 +64,17 @@ class Copier:
     reaches_end = True
     fails: Exception | None = None
     stops: list[float]
+    lacks: Missing | None = None
 
-    def __init__(self, url: str, copies: dict[str, JournalCopy], *, key: object = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        copies: dict[str, JournalCopy],
+        *,
+        key: object = None,
+        miss: Callable[[str, Missing], None],
+    ) -> None:
+        self.miss = miss
         self.state = CopierState(devices={device: CopyState() for device in copies})
         self.reached_end = False
         self.ran = False
@@ -79,6 +89,8 @@ class Copier:
         if self.fails is not None:
             raise self.fails
         self.ran = True
+        if self.lacks is not None:
+            self.miss("alpha", self.lacks)
         while not self._stopped:
             pass
         self.reached_end = self.reaches_end
@@ -176,6 +188,52 @@ def test_nothing_is_copied_behind_the_end(tmp_path: Path, copier: type[Copier]) 
     copier.fails = AssertionError("asked")
     complete, _, plan = run(begun(tmp_path, state="stopping", reason="user", fetched=True), lambda *_: None)
     assert (complete, plan["state"]) == (True, "complete")
+
+
+def test_what_could_not_be_had_outlives_the_command(tmp_path: Path, copier: type[Copier]) -> None:
+    """It is in session.json at once, and told by every later run of the session, to its end and in it."""
+    folder = begun(tmp_path)
+    copier.lacks = Missing(2000, DELETED, 1500, 10**9, 2 * 10**9)
+    copier.reaches_end = False
+    complete, told, plan = run(folder, stop)
+    assert not complete
+    assert plan["missing"] == {"alpha": [copier.lacks.to_map()]}
+    assert told.missing == {"alpha": [copier.lacks]}
+    copier.lacks, copier.reaches_end = None, True
+    complete, told, plan = run(folder, lambda *_: None)
+    assert (complete, plan["state"]) == (True, "complete")
+    assert [hole["n_bytes"] for hole in plan["missing"]["alpha"]] == [1500]
+    said = told.to_map()["devices"]["alpha"]
+    assert (said["lost_bytes"], said["missing"][0]["reason"]) == (1500, DELETED)
+
+
+def test_a_hole_that_is_found_again_is_one(tmp_path: Path) -> None:
+    """Killed before the copy went on behind it, the next run finds it anew, and more of it; holes before it stay."""
+    session = resume(begun(tmp_path))
+    first, second = Missing(1000, DELETED, 10, 1, 2), Missing(3000, DELETED, 20, 3, 4)
+    more = Missing(3000, DELETED, 50, 3, 5)
+    for hole in (first, second, more):
+        session.miss("alpha", hole)
+    assert session.missing == {"alpha": [first, more]}
+    # Killed between a new beginning and its note, it is begun anew further on.
+    for at in (5000, 2**40):
+        session.miss("alpha", Missing(at, REPLACED, None, 7, None))
+    assert [hole.at for hole in session.missing["alpha"]] == [1000, 3000, 2**40]
+    session.close()
+
+
+def test_a_hole_of_which_the_disk_takes_no_note_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The copier tries again; nothing is passed over that nobody would ever hear of."""
+    session = resume(begun(tmp_path))
+
+    def refuse(*_: object) -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(session_room, "write_json", refuse)
+    with pytest.raises(StoreError):
+        session.miss("alpha", Missing(1000, DELETED, 10, 1, 2))
+    assert session.missing == {}
+    session.close()
 
 
 @pytest.mark.parametrize("stopped", [False, True])

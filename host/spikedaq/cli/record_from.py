@@ -19,13 +19,15 @@ from spikedaq.daemon.log_setup import set_up_logging
 from spikedaq.inlet import Bench, connect
 from spikedaq.memory import give_memory_back, keep_returning, leave_start_out
 from spikedaq.model import CommandRejected, StoreError
-from spikedaq.remote import Progress, RemoteRecording, RemoteSession, SessionEndedError, find_unfinished
+from spikedaq.remote import Missing, Progress, RemoteRecording, RemoteSession, SessionEndedError, find_unfinished
 from spikedaq.remote.session import begin, resume
 
 _TELL_S = 1.0
 _DEFAULT_ROLL_S = 3600.0
 _DEFAULT_FOLDER = Path("recordings")
 EXIT_ENDED = 2
+EXIT_MISSING = 3
+"""Everything that could be had is in closed files, and something could not be had; as for a trial that has flaws."""
 _OPTIONS = (
     "source", "here_session", "here_folder", "here_device", "here_roll", "here_notes", "here_seconds", "here_key",
     "here_json",
@@ -85,7 +87,10 @@ def run_either(arguments: argparse.Namespace) -> int:
 
 
 def run_from(arguments: argparse.Namespace) -> int:
-    """Record from another computer until Ctrl-C; 0 where everything is in closed files, 2 where it was before."""
+    """Record from another computer until Ctrl-C.
+
+    Returns 0 where everything is in closed files, 3 where something could not be had, 2 where it was ended before.
+    """
     if arguments.source is None:
         arguments.refuse(
             "name what to do: start, stop or status; or --from URL, to record here what a daemon acquires; or "
@@ -176,7 +181,11 @@ async def _record(session: RemoteSession, arguments: argparse.Namespace) -> int:
     if arguments.here_seconds is not None:
         loop.call_later(arguments.here_seconds, recording.stop)
     try:
-        return 0 if await task else 1
+        if not await task:
+            return 1
+        for line in missing_lines(session.missing):
+            print(f"spikedaq: {line}", file=sys.stderr, flush=True)
+        return EXIT_MISSING if session.missing else 0
     except asyncio.CancelledError:
         text = f"session {session.name!r} is left to be taken up again by the same command"
         print(f"spikedaq: {text}", file=sys.stderr, flush=True)
@@ -230,10 +239,10 @@ def progress_text(progress: Progress) -> str:
             known = gaps.get(cause, 0)
             gaps[cause] = None if n is None or known is None else known + n
     parts.append(f"gaps: {gaps_text(gaps)}")
-    lost = sum(device.lost_bytes for device in progress.copying.devices.values())
+    holes = [hole for found in progress.missing.values() for hole in found]
     behind = sum(device.behind_bytes for device in progress.copying.devices.values())
-    if lost:
-        parts.append(f"{bytes_text(lost)} were no longer to be had")
+    if holes:
+        parts.append(_missing_text(holes))
     if behind and progress.copying.connected:
         parts.append(f"{bytes_text(behind)} behind")
     if progress.copying.trouble:
@@ -245,6 +254,21 @@ def progress_text(progress: Progress) -> str:
     if progress.error:
         parts.append(progress.error)
     return "; ".join(parts)
+
+
+def missing_lines(missing: dict[str, list[Missing]]) -> list[str]:
+    """Return a line for each hole: of which device, since when, how much, and why."""
+    return [f"missing of {device}, {hole.text()}" for device, holes in missing.items() for hole in holes]
+
+
+def _missing_text(holes: list[Missing]) -> str:
+    """Say how much of the journals was not to be had, as far as that is known."""
+    known = sum(hole.n_bytes or 0 for hole in holes)
+    unknown = sum(hole.n_bytes is None for hole in holes)
+    parts = [f"{bytes_text(known)} of journal"] if known else []
+    if unknown:
+        parts.append(f"{'what came' if unknown == 1 else f'{unknown} times what came'} while a journal was not there")
+    return f"{' and '.join(parts)} could not be had"
 
 
 def _clock_text(utc_s: float) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from spikedaq.bus import EVENTS, SAMPLES
 from spikedaq.history.past import Bounds
+from spikedaq.journal import Moment
 from spikedaq.model import ClampMode, CommandRejected
 
 _STARTS = ("after", "step", "t_ns")
@@ -82,6 +83,13 @@ def integer(value: Any, name: str) -> int:
     if type(value) is not int or not 0 <= value <= 2**62:
         raise _bad(f"{name!r} is {value!r}; it must be an integer from 0 to 2**62")
     return value
+
+
+def moment(value: Any) -> Moment:
+    """Return a moment by the clocks of the daemon's computer; raises as `parse_wanted` does."""
+    if not isinstance(value, list) or len(value) != 3 or not isinstance(value[0], str):
+        raise _bad(f"'after' is {value!r}; it must be a list of the computer's boot id, CLOCK_BOOTTIME and UTC")
+    return Moment(value[0], integer(value[1], "after"), integer(value[2], "after"))
 
 
 def _pair(args: dict[str, Any], name: str) -> tuple[int, int] | None:

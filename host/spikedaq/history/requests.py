@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from spikedaq.bus import topic_for
-from spikedaq.history.arguments import Wanted, integer, offsets_by_device, parse_wanted
+from spikedaq.history.arguments import Wanted, integer, moment, offsets_by_device, parse_wanted
 from spikedaq.history.index import JournalIndex, Mark
 from spikedaq.history.past import Bounds, Past
-from spikedaq.journal import MIN_PIECE_BYTES, head_at, kept_range, read_piece
+from spikedaq.journal import MIN_PIECE_BYTES, head_at, kept_range, offset_after, read_piece
 from spikedaq.library import LIBRARY_OPERATIONS, Asker, Library, LibraryConfig
 from spikedaq.link import host_now_ns
 from spikedaq.model import CommandRejected, SpikedaqError, check_session_name
@@ -94,13 +94,17 @@ class Requests:
             "newest": _mark_map(newest),
         }
 
-    async def _head(self, *, device: str, offset: int | None = None) -> dict[str, Any]:
+    async def _head(self, *, device: str, offset: int | None = None, after: list[Any] | None = None) -> dict[str, Any]:
         folder = self._journal_folder(device)
-        if offset is None:
+        since_utc_ns: int | None = None
+        if after is not None:
+            offset, since_utc_ns = offset_after(folder, moment(after))
+        elif offset is None:
             piece = read_piece(folder, 2**62, MIN_PIECE_BYTES)
             offset = piece.end if piece else 0
         begin, head = head_at(folder, integer(offset, "offset"), host_now_ns())
-        return {"offset": begin, "head": head, "t_ns": host_now_ns(), "utc_ns": time.time_ns()}
+        clocks = {"t_ns": host_now_ns(), "utc_ns": time.time_ns()}
+        return {"offset": begin, "head": head, **clocks, "since_utc_ns": since_utc_ns}
 
     async def _journal(
         self, *, offsets: dict[str, int], max_bytes: int = MAX_REPLY_BYTES, wait_s: float = 0.0

@@ -91,9 +91,16 @@ class HistoryClient(Closing):
         except (KeyError, TypeError) as error:
             raise RemoteProtocolError(f"the history at {self.client.url} sent an odd piece: {error}") from error
 
-    def head(self, device: str, offset: int | None = None) -> dict[str, Any]:
-        """Return ``offset``, a frame boundary, and ``head``, with which a copy that begins there has to begin."""
-        value: dict[str, Any] = self.client.call("head", device=device, offset=offset)
+    def head(
+        self, device: str, offset: int | None = None, *, after: tuple[str, int, int] | None = None
+    ) -> dict[str, Any]:
+        """Return ``offset``, a frame boundary, and ``head``, with which a copy that begins there has to begin.
+
+        With ``after`` (boot id of the daemon's computer, CLOCK_BOOTTIME in it, UTC) where what was received later
+        begins; ``since_utc_ns`` says when that was, None where nothing was.
+        """
+        more: dict[str, Any] = {} if after is None else {"after": list(after)}  # daemons of before do not know it
+        value: dict[str, Any] = self.client.call("head", device=device, offset=offset, **more)
         return value
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from spikedaq.journal.asked import ASKED_NS, BOARD, LOOK_BACK_BYTES
 from spikedaq.journal.copy import CopiedPiece, JournalCopy, OtherJournalError
+from spikedaq.journal.moment import Moment, newest_moment, offset_after
 from spikedaq.journal.piece import MIN_PIECE_BYTES, Piece, head_at, read_piece, segment_start
 from spikedaq.journal.reader import Entry, JournalReader, ReaderCounters
 from spikedaq.journal.records import (
@@ -62,6 +63,7 @@ __all__ = [
     "JournalState",
     "JournalWriter",
     "LinkRecord",
+    "Moment",
     "NoteRecord",
     "OtherJournalError",
     "Piece",
@@ -87,6 +89,8 @@ __all__ = [
     "kept_range",
     "known",
     "list_segments",
+    "newest_moment",
+    "offset_after",
     "read_frames",
     "read_host_boot_id",
     "read_piece",

@@ -104,8 +104,8 @@ class JournalCopy:
         except OSError as error:
             raise self._refused(error) from error
 
-    def take(self, piece: CopiedPiece, t_host_ns: int) -> int:
-        """Append a piece; return how many bytes of the original are missing before it.
+    def lost_before(self, piece: CopiedPiece) -> int:
+        """Return how many bytes of the original are missing before a piece.
 
         Raises
         ------
@@ -120,14 +120,25 @@ class JournalCopy:
             raise OtherJournalError(f"the journal that was copied to {self.folder} is no longer there")
         if piece.offset < wanted:
             raise OtherJournalError(f"the journal that was copied to {self.folder} ends before what was copied")
-        if not piece.data:
+        # A hole without a segment in it is one that a restart of that computer left: nothing is missing.
+        is_hole = bool(piece.data) and not same_segment and piece.first > self._segment
+        return piece.offset - wanted if is_hole else 0
+
+    def take(self, piece: CopiedPiece, t_host_ns: int) -> int:
+        """Append a piece; return how many bytes of the original are missing before it.
+
+        Raises
+        ------
+        OtherJournalError
+            As for `lost_before`.
+        """
+        lost = self.lost_before(piece)
+        if not piece.data or self._shift is None:
             return 0
-        lost = 0
         try:
-            if not same_segment:
-                # A hole without a segment in it is one that a restart of that computer left: nothing is missing.
-                if piece.first > self._segment:
-                    lost = self._mark_lost(piece.offset - wanted, t_host_ns)
+            if piece.segment != self._segment:
+                if lost:
+                    self._mark_lost(lost, t_host_ns)
                 self._new_segment(piece.offset + self._shift, piece.data)
                 self._segment, self._stamp = piece.segment, piece.stamp
             else:
@@ -229,13 +240,12 @@ class JournalCopy:
         if start is not None:
             self._segment, self._stamp = start.base_offset, start.utc_ns
 
-    def _mark_lost(self, n_bytes: int, t_host_ns: int) -> int:
+    def _mark_lost(self, n_bytes: int, t_host_ns: int) -> None:
         """Note that frames are missing here, where there is room for the note: no block is as short as it."""
         note = _framed(JournalGap(t_host_ns, 0))
         if n_bytes >= len(note):
             self._write(note)
         self.lost_bytes += n_bytes
-        return n_bytes
 
     def _write(self, data: bytes) -> None:
         """Append all of it, or nothing."""

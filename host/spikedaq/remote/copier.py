@@ -6,14 +6,16 @@ import math
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import structlog
 
 from spikedaq.inlet import HistoryClient, JournalPiece, connect
-from spikedaq.journal import CopiedPiece, JournalCopy, OtherJournalError
+from spikedaq.journal import CopiedPiece, JournalCopy, OtherJournalError, newest_moment
 from spikedaq.keys import ClientKey
 from spikedaq.model import CommandRejected, SpikedaqError
+from spikedaq.remote.missing import DELETED, GONE, REPLACED, Missing
 
 WAIT_S = 1.0
 """How long the history waits for something new before it answers all the same."""
@@ -35,8 +37,6 @@ class CopyState:
     ----------
     behind_bytes : int
         Of the daemon's journal, not copied yet, when last heard of.
-    lost_bytes : int
-        That were gone before they could be copied.
     restarts : int
         How often another journal was found in the place of the one before.
     absent : bool
@@ -44,7 +44,6 @@ class CopyState:
     """
 
     behind_bytes: int = 0
-    lost_bytes: int = 0
     restarts: int = 0
     absent: bool = False
 
@@ -81,6 +80,9 @@ class Copier:
         Touched by nobody else while it runs, but for reading.
     key : ClientKey or path, optional
         As for `spikedaq.inlet.connect`.
+    miss : callable
+        Called with a device and what of its journal is missing, before anything is copied behind that. What it raises
+        is tried again.
 
     Attributes
     ----------
@@ -89,13 +91,19 @@ class Copier:
     """
 
     def __init__(
-        self, url: str, copies: dict[str, JournalCopy], *, key: ClientKey | str | os.PathLike[str] | None = None
+        self,
+        url: str,
+        copies: dict[str, JournalCopy],
+        *,
+        key: ClientKey | str | os.PathLike[str] | None = None,
+        miss: Callable[[str, Missing], None] = lambda _device, _missing: None,
     ) -> None:
         self.state = CopierState(devices={device: CopyState() for device in copies})
         self.reached_end = False
         self._url = url
         self._key = key
         self._copies = copies
+        self._miss = miss
         self._asked_s = dict.fromkeys(copies, -math.inf)
         self._synced_s = 0.0
         self._stop = threading.Event()
@@ -139,13 +147,12 @@ class Copier:
             offsets = {device: offset for device in order if (offset := self._wanted(history, device)) is not None}
             if not offsets:
                 if stopping:
-                    self.reached_end = True
+                    self._end()
                     return
                 self._stop.wait(WAIT_S)
                 continue
             pieces, more, reply = history.journal(offsets, wait_s=0.0 if stopping else WAIT_S)
-            for piece in pieces:
-                self._take(history, piece, int(reply["t_ns"]))
+            goes_on = [self._take(history, piece, int(reply["t_ns"])) for piece in pieces]
             for device in offsets:
                 self._tell_absent(device, absent=device in reply["absent"])
             if any(piece.data for piece in pieces):
@@ -154,8 +161,9 @@ class Copier:
                 for copy in self._copies.values():
                     copy.sync()
                 self._synced_s = time.monotonic()
-            if stopping and not more:
-                self.reached_end = True
+            # Where a copy has been begun anew nobody has said yet what there is.
+            if stopping and not more and all(goes_on):
+                self._end()
                 return
             # Whoever was not served this time comes first the next.
             served = [piece.device for piece in pieces]
@@ -174,9 +182,36 @@ class Copier:
                 self._tell_absent(device, absent=True)
         return copy.next_offset
 
+    def _end(self) -> None:
+        """Be done; what a journal that is gone had got behind its copy is not to be had."""
+        for device, state in self.state.devices.items():
+            if state.absent and self._copies[device].offset:
+                self._lack(device, GONE)
+        self.reached_end = True
+
     def _begin_anew(self, history: HistoryClient, device: str) -> None:
-        head = history.head(device)
-        self._copies[device].begin(head["offset"], head["head"], head["t_ns"])
+        """Go on in a journal that is not the one copied so far, or not known to be: with what came after the copy."""
+        copy = self._copies[device]
+        moment = newest_moment(copy.folder)
+        if moment is None:
+            head = history.head(device)
+        else:
+            try:
+                head = history.head(device, after=(moment.host_boot_id, moment.t_host_ns, moment.utc_ns))
+            except CommandRejected as error:
+                if error.code != "bad_arguments":
+                    raise
+                head = history.head(device)  # a daemon of before: what it has already stays missing
+                head["since_utc_ns"] = head["utc_ns"]
+            self._lack(device, REPLACED, until_utc_ns=head["since_utc_ns"])
+        copy.begin(head["offset"], head["head"], head["t_ns"])
+
+    def _lack(self, device: str, reason: str, *, n_bytes: int | None = None, until_utc_ns: int | None = None) -> None:
+        copy = self._copies[device]
+        moment = newest_moment(copy.folder)
+        missing = Missing(copy.offset, reason, n_bytes, moment.utc_ns if moment else None, until_utc_ns)
+        self._miss(device, missing)
+        log.error("some of a journal cannot be had", device=device, missing=missing.text())
 
     def _tell_absent(self, device: str, *, absent: bool) -> None:
         state = self.state.devices[device]
@@ -184,17 +219,21 @@ class Copier:
             log.warning("the bench has no journal of a device; the others are copied", device=device)
         state.absent = absent
 
-    def _take(self, history: HistoryClient, piece: JournalPiece, t_host_ns: int) -> None:
+    def _take(self, history: HistoryClient, piece: JournalPiece, t_host_ns: int) -> bool:
+        """Copy a piece; False where it was of another journal, which is gone on with."""
         state = self.state.devices[piece.device]
-        copied = (piece.offset, piece.data, piece.segment, piece.stamp, piece.first, piece.end)
+        copy = self._copies[piece.device]
+        copied = CopiedPiece(piece.offset, piece.data, piece.segment, piece.stamp, piece.first, piece.end)
         try:
-            lost = self._copies[piece.device].take(CopiedPiece(*copied), t_host_ns)
+            lost = copy.lost_before(copied)
         except OtherJournalError as error:
-            log.warning("the journal there is another one; going on at its end", device=piece.device, reason=str(error))
-            state.restarts += 1
+            log.warning("the journal there is another one", device=piece.device, reason=str(error))
             self._begin_anew(history, piece.device)
-            return
+            state.restarts += 1
+            return False
         if lost:
-            log.error("some of the journal was deleted before it could be copied", device=piece.device, n_bytes=lost)
-            state.lost_bytes += lost
+            # Before the copy goes on behind it: whoever is killed in between finds it again.
+            self._lack(piece.device, DELETED, n_bytes=lost, until_utc_ns=piece.stamp or None)
+        copy.take(copied, t_host_ns)
         state.behind_bytes = piece.end - piece.offset - len(piece.data)
+        return True

@@ -7,7 +7,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -21,6 +21,7 @@ from spikedaq.keys import ClientKey
 from spikedaq.link import host_now_ns
 from spikedaq.model import StoreError
 from spikedaq.remote.copier import Copier, CopierState
+from spikedaq.remote.missing import Missing, known_bytes
 from spikedaq.remote.session import RemoteSession
 from spikedaq.remote.watch import RecordingWatch
 
@@ -38,6 +39,7 @@ class Progress:
 
     ``state`` is recording, waiting or stalled where no file grows, stopping, complete or interrupted; ``recording``
     says that the file of every device grows on this disk, ``current`` that the daemon answers and no copy is behind.
+    ``missing`` is what could not be had since the session was begun, by device.
     """
 
     session: str
@@ -49,10 +51,11 @@ class Progress:
     current: bool
     free_bytes: int | None
     error: str | None
+    missing: dict[str, list[Missing]] = field(default_factory=dict)
 
     def to_map(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        devices = {name: {**file.to_map(), **vars(self.copying.devices[name])} for name, file in self.files.items()}
+        devices = {name: self._device_map(name, file) for name, file in self.files.items()}
         return {
             "session": self.session,
             "state": self.state,
@@ -67,6 +70,11 @@ class Progress:
             "error": self.error,
             "devices": devices,
         }
+
+    def _device_map(self, name: str, file: FileStatus) -> dict[str, Any]:
+        holes = self.missing.get(name, [])
+        lost = {"lost_bytes": known_bytes(holes), "missing": [hole.to_map() for hole in holes]}
+        return {**file.to_map(), **vars(self.copying.devices[name]), **lost}
 
 
 class RemoteRecording:
@@ -85,7 +93,7 @@ class RemoteRecording:
         self._recorder = RecorderProcess(
             session.folder, list(session.copies), self._alarms, restart_bytes=RESTART_BYTES
         )
-        self._copier = Copier(session.url, session.copies, key=key)
+        self._copier = Copier(session.url, session.copies, key=key, miss=session.miss)
         self._watch = RecordingWatch(self._recorder, session.copies)
         self._stop = asyncio.Event()
         self._error: str | None = None
@@ -112,6 +120,7 @@ class RemoteRecording:
             recording=state == "recording" and all(shown in ("recording", "closing") for shown in states.values()),
             current=copying.connected and not any(d.behind_bytes for d in copying.devices.values()),
             free_bytes=free_bytes,
+            missing=self._session.missing,
             error=self._error or self._recorder.error or "; ".join(self._watch.texts.values()) or None,
         )
 

@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import shutil
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from spikedaq.inlet import Bench
 from spikedaq.journal import JournalCopy
 from spikedaq.model import CommandRejected, ConfigError, StoreError, check_session_name
 from spikedaq.recorder import read_newest
+from spikedaq.remote.missing import Missing, missing_from
 from spikedaq.remote.source import ask
 
 SESSION_FILE = "session.json"
@@ -37,7 +39,7 @@ class RemoteSession:
     ----------
     folder : Path
     plan : map
-        What session.json says; its ``source`` names the daemon.
+        What session.json says; its ``source`` names the daemon, its ``missing`` what could not be had of whose journal.
     copies : dict of str to JournalCopy
     """
 
@@ -45,6 +47,7 @@ class RemoteSession:
         self.folder = folder
         self.plan = plan
         self._lock_fd = lock_fd
+        self._saving = threading.Lock()
         self.copies = {entry["name"]: JournalCopy(Path(entry["journal"])) for entry in plan["devices"]}
 
     @property
@@ -67,10 +70,33 @@ class RemoteSession:
         """Whether the copies hold all that is to be recorded, so that nothing may be copied behind it any more."""
         return bool(self.plan.get("fetched"))
 
+    @property
+    def missing(self) -> dict[str, list[Missing]]:
+        """What could not be had, by device; devices of which everything could be had are left out."""
+        listed = self.plan.get("missing") or {}
+        return {device: [missing_from(hole) for hole in holes] for device, holes in listed.items()}
+
+    def miss(self, device: str, missing: Missing) -> None:
+        """Write down that something cannot be had; any thread may.
+
+        Raises
+        ------
+        StoreError
+            It is not on the disk, and not taken.
+        """
+        with self._saving:
+            holes = [hole for hole in self.missing.get(device, []) if not missing.replaces(hole)]
+            listed = {**(self.plan.get("missing") or {}), device: [hole.to_map() for hole in [*holes, missing]]}
+            self._write({**self.plan, "missing": listed})
+
     def save(self, state: str, reason: str | None, *, fetched: bool = False) -> None:
         """Write session.json with a new state; what was fetched stays fetched."""
-        self.plan = {**self.plan, "state": state, "reason": reason, "fetched": fetched or self.is_fetched}
-        write_json(self.folder / SESSION_FILE, self.plan)
+        with self._saving:
+            self._write({**self.plan, "state": state, "reason": reason, "fetched": fetched or self.is_fetched})
+
+    def _write(self, plan: dict[str, Any]) -> None:
+        write_json(self.folder / SESSION_FILE, plan)
+        self.plan = plan
 
     def trim(self) -> None:
         """Delete of the copies what is in closed files."""
