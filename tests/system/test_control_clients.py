@@ -18,6 +18,7 @@ from spikedaq.bus import EVENTS, STATUS, topic_for
 from spikedaq.inlet import ControlClient, Subscriber
 from spikedaq.inlet.control import CHANGING
 from spikedaq.model import CommandRejected
+from spikedaq.store import find_files, open_recording
 
 
 @contextlib.contextmanager
@@ -52,6 +53,25 @@ def test_a_change_is_told_with_who_made_it(tmp_path: Path) -> None:
             anna.call("note", text="here it begins")
             (note,) = events_until(bus, "note")
             assert (note["text"], note["origin"]) == ("here it begins", "anna@127.0.0.1")
+
+
+def test_a_recorded_change_says_whose_it_is(tmp_path: Path) -> None:
+    """What a client set has its name in the file, what the board brought with it is the board's: as on the bus."""
+    with bench(tmp_path) as daemon, ControlClient(daemon.url, name="anna") as anna:
+        folder = Path(anna.call("record_start", session="s", timeout_s=30.0)["folder"])
+        anna.call("set", device="alpha", values={"i_clamp": 12.5})
+        anna.call("set", device="alpha", values={"preset": 3})
+        anna.call("get", device="alpha", name="preset")
+        anna.call("record_stop", timeout_s=30.0)
+        (path,) = find_files(folder, "alpha")
+        with open_recording(path) as file:
+            rows = [row for row in file.parameters if row.origin != "initial"]
+    told = {row.name: row for row in rows if not row.is_request}
+    assert (told["i_clamp"].value, told["i_clamp"].origin) == (12.5, "anna@127.0.0.1")
+    assert (told["preset"].value, told["preset"].origin) == (3.0, "anna@127.0.0.1")
+    assert {row.origin for name, row in told.items() if name not in ("i_clamp", "preset")} == {"board"}
+    assert [row.name for row in rows if row.is_request] == ["i_clamp", "preset"]
+    assert all(row.time_s > 0 and row.step is not None for row in told.values())
 
 
 def test_one_writer_all_watchers(tmp_path: Path) -> None:
