@@ -79,6 +79,7 @@ async def nothing(op: str, args: dict[str, object], peer: object) -> None:
         ("tcp://127.0.0.1:99999", "ports end at 65535"),
         ("udp://127.0.0.1:5570", "is not an endpoint"),
         ("ipc://", "is not an endpoint"),
+        ("ipc://@spikedaq", "every user of this computer.*write ipc:///path"),
         ("", "is not an endpoint"),
         ("tcp://0.0.0.0:5570", "other computers.*ssh -L"),
         ("tcp://*:5570", "other computers"),

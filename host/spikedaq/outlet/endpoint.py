@@ -20,12 +20,18 @@ _TCP = re.compile(r"tcp://(\[[0-9a-fA-F:.]+\]|[^:/]+):(\d+|\*)")
 
 
 def check_endpoint(endpoint: str, *, keys: bool = False) -> None:
-    """Refuse an endpoint that is malformed, or reachable from other computers without keys.
+    """Refuse an endpoint that is malformed, or that others could reach: by the network without keys, or by a name.
 
     Raises
     ------
     ConfigError
     """
+    if endpoint.startswith("ipc://@"):
+        # Such a name is no file, so no mode keeps others from it. Source: unix(7), zmq_ipc(7).
+        raise ConfigError(
+            f"{endpoint!r} is a name in the system's abstract space, which every user of this computer reaches; write "
+            "ipc:///path/of/a/socket"
+        )
     if endpoint.startswith("ipc://") and len(endpoint) > len("ipc://"):
         return
     match = _TCP.fullmatch(endpoint)
