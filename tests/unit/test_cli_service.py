@@ -29,6 +29,7 @@ def test_the_unit_says_what_systemd_must_know(config: Path, capsys: pytest.Captu
     for line in (
         "Type=notify", "WatchdogSec=30", "Restart=on-failure", "StartLimitIntervalSec=0", "RestartPreventExitStatus=2",
         "KillMode=mixed", "User=root", "SupplementaryGroups=dialout", "NoNewPrivileges=yes", "ProtectSystem=strict",
+        "UMask=0027",
         f'ReadWritePaths="{config.parent}/week one"', "WantedBy=multi-user.target",
     ):  # fmt: skip
         assert line in lines
@@ -39,8 +40,34 @@ def test_the_unit_says_what_systemd_must_know(config: Path, capsys: pytest.Captu
 def test_a_user_unit_asks_for_no_rights(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     unit = system_unit(config, capsys, "--user")
     assert "WantedBy=default.target" in unit
+    assert "UMask=0027" in unit, "as the page says, for both kinds"
     for key in ("User=", "ProtectSystem", "Nice=", "CapabilityBoundingSet"):
         assert key not in unit
+
+
+def test_root_says_as_whom_the_service_runs(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shell of root without sudo names nobody: no service with all rights is made unasked, nor its folder."""
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("getpass.getuser", lambda: "root")
+    asked = ["--config", str(config)]
+    for sudo_user in (None, "root"):
+        monkeypatch.delenv("SUDO_USER", raising=False)
+        if sudo_user:
+            monkeypatch.setenv("SUDO_USER", sudo_user)
+        for action in ("show", "install"):
+            assert main(["service", action, *asked]) == 1
+            said = capsys.readouterr()
+            assert "name a user with --run-as NAME" in said.err
+            assert "User=" not in said.out
+    assert not (config.parent / "week one").exists()
+    assert "User=root" in system_unit(config, capsys).splitlines(), "who asks for it gets it"
+    assert main(["service", "show", "--user", *asked]) == 0, "one's own systemd gives no rights"
+    capsys.readouterr()
+    monkeypatch.setenv("SUDO_USER", "pi")
+    assert main(["service", "show", *asked]) == 0
+    assert "User=pi" in capsys.readouterr().out.splitlines()
 
 
 def test_sockets_in_tmp_stay_reachable(tmp_path: Path) -> None:

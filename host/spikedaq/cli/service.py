@@ -31,7 +31,7 @@ def add_commands(commands: Any) -> None:
         "--user", action="store_true", help="for your own systemd instead of the computer's; needs no rights"
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help=f"configuration (default: {SYSTEM_CONFIG})")
-    parser.add_argument("--run-as", metavar="NAME", help="user of the service (default: you)")
+    parser.add_argument("--run-as", metavar="NAME", help="user of the service (default: you; root has to say whom)")
     parser.add_argument(
         "--writable", type=Path, action="append", default=[], metavar="DIR", help="record there, too (again for more)"
     )
@@ -65,7 +65,7 @@ def setup_from(arguments: argparse.Namespace) -> ServiceSetup:
     Raises
     ------
     ConfigError
-        The configuration is missing or cannot be used.
+        The configuration is missing or cannot be used, or the service would run as root unasked.
     """
     config = (arguments.config or (user_config() if arguments.user else SYSTEM_CONFIG)).absolute()
     if not config.exists():
@@ -74,12 +74,24 @@ def setup_from(arguments: argparse.Namespace) -> ServiceSetup:
     endpoints = (found.control, found.publish)
     return ServiceSetup(
         is_user=arguments.user,
-        # Under sudo it is the caller's boards and folders that are meant.
-        run_as=arguments.run_as or os.environ.get("SUDO_USER") or getpass.getuser(),
+        run_as=arguments.run_as or _caller(is_user=arguments.user),
         config=config,
         writable=[found.data.absolute(), *(path.absolute() for path in arguments.writable)],
         shares_tmp=any(endpoint.startswith("ipc:///tmp") for endpoint in endpoints),
     )
+
+
+def _caller(*, is_user: bool) -> str:
+    """Return who calls; under sudo it is the caller's boards and folders that are meant."""
+    if os.geteuid() != 0 or is_user:
+        return getpass.getuser()
+    caller = os.environ.get("SUDO_USER", "root")
+    if caller == "root":
+        raise ConfigError(
+            "nobody but root is here to run the service, and as root it would have far more rights than it needs; name "
+            "a user with --run-as NAME (or --run-as root, if it has to be)"
+        )
+    return caller
 
 
 def user_config() -> Path:
