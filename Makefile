@@ -54,6 +54,7 @@ test-cpp: $(VENV)/.dev
 	cd $(BUILD)/test && $(abspath $(VENV))/bin/ctest --output-on-failure --verbose
 
 # Each of the firmware's fuzzers for FUZZ_SECONDS, from the golden vectors on; what it finds goes to $(BUILD)/fuzz.
+# FUZZ_SEED says which way; without it each run goes another, and says which.
 FUZZ_SECONDS ?= 60
 fuzz-cpp: $(VENV)/.dev
 	@sh tools/need.sh apt-command clang++ clang libclang-rt-14-dev
@@ -62,12 +63,12 @@ fuzz-cpp: $(VENV)/.dev
 	@rm -f $(BUILD)-fuzz.log
 	$(VENV)/bin/cmake --build $(BUILD)/fuzz --target fuzz-frames fuzz-device fuzz-packed
 	$(PY) tools/fuzz_corpus.py protocol/vectors $(BUILD)/fuzz/seeds
-	@for fuzzer in frames device packed; do \
+	@seed=$(or $(FUZZ_SEED),$$(date +%s)); for fuzzer in frames device packed; do \
 	  mkdir -p $(BUILD)/fuzz/corpus/$$fuzzer; \
 	  $(BUILD)/fuzz/firmware/fuzz/fuzz-$$fuzzer $(BUILD)/fuzz/corpus/$$fuzzer $(BUILD)/fuzz/seeds/$$fuzzer -max_len=4096 \
-	    -rss_limit_mb=512 -timeout=10 -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 \
+	    -rss_limit_mb=512 -timeout=10 -max_total_time=$(FUZZ_SECONDS) -seed=$$seed -print_final_stats=1 -verbosity=0 \
 	    -artifact_prefix=$(BUILD)/fuzz/$$fuzzer- > $(BUILD)/fuzz/$$fuzzer.log 2>&1 || { cat $(BUILD)/fuzz/$$fuzzer.log; exit 1; }; \
-	  echo "fuzz-$$fuzzer:" $$(grep -E "^bytes|executed_units|peak_rss" $(BUILD)/fuzz/$$fuzzer.log); \
+	  echo "fuzz-$$fuzzer: seed $$seed," $$(grep -E "^bytes|executed_units|peak_rss" $(BUILD)/fuzz/$$fuzzer.log); \
 	done
 
 # What the page computes, without a browser.
@@ -101,6 +102,7 @@ fuzz-python: $(VENV)/.dev $(VENV)/.installed
 
 bench: $(VENV)/.dev $(VENV)/.installed
 	$(PY) tests/perf/bench.py $(BENCH)
+	$(PY) tests/perf/bench.py $(or $(CROWD),--devices 16 --clients 20 --stalled 5)
 	$(PY) tests/perf/closed_loop.py $(CLOSED_LOOP)
 	$(PY) tests/perf/scope.py $(SCOPE)
 	$(PY) tests/perf/page.py $(PAGE)

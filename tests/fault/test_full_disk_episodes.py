@@ -18,6 +18,7 @@ from spikedaq.recorder import verify
 from spikedaq.store import find_files, open_recording
 
 EPISODES = int(os.environ.get("SPIKEDAQ_FULL_DISKS", "3"))
+SEED = int(os.environ.get("SPIKEDAQ_SEED", "40"))
 SLACK = float(os.environ.get("SPIKEDAQ_SLACK", "1"))
 """More on a computer that is busy with other things."""
 ALARM_S, RESUME_S = 2.0 * SLACK, 10.0 * SLACK
@@ -71,7 +72,7 @@ def device(daemon: DaemonProcess) -> dict[str, Any]:
 @pytest.mark.timeout(60 + 30 * EPISODES)
 def test_episodes_of_a_full_disk(tmp_path: Path, small_disk: Path) -> None:
     """Full to the last byte or below the reserve; each time an alarm in 2 s, recording in 10 s, and no sample lost."""
-    rng = random.Random(40)
+    rng = random.Random(SEED)
     truth = tmp_path / "alpha.truth"
     daemon = DaemonProcess(
         small_disk / "data", {"alpha": f"sim:alpha?preset=0&param.i_clamp=15&truth={truth}"}, config=CONFIG
@@ -103,7 +104,7 @@ def test_episodes_of_a_full_disk(tmp_path: Path, small_disk: Path) -> None:
         daemon.call("record_stop", timeout_s=30)
         assert daemon.stop() == 0
     print(
-        f"{EPISODES} x a full disk: slowest alarm {slowest['alarm']:.2f} s, recording again after at most "
+        f"{EPISODES} x a full disk, seed {SEED}: slowest alarm {slowest['alarm']:.2f} s, recording again after at most "
         f"{slowest['recording']:.2f} s"
     )
     assert slowest["alarm"] <= ALARM_S

@@ -95,7 +95,7 @@ def campaign(seed: int, *, flips: float, drops: float, doubles: float, overruns:
     assert host.most_held_bytes < 4 * 2**20 + 5000
     resend = host.resend.counters
     print(
-        f"\n{device.n_blocks} blocks, {device.n_frames} frames; "
+        f"\n{device.n_blocks} blocks, seed {seed}, {device.n_frames} frames; "
         f"{down.flipped} bits flipped, {down.dropped} frames dropped, {down.doubled} doubled on the way to the host; "
         f"{counters.late} frames came again, {counters.duplicates} doubles kept out, "
         f"{resend.requests} requests, {resend.timeouts} timeouts; "

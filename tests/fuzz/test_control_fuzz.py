@@ -237,7 +237,7 @@ def test_malformed_requests_are_refused_and_change_nothing(tmp_path: Path) -> No
         daemon.call("set", device="alpha", values={"i_clamp": 5.0})
         assert daemon.call("get", device="alpha", name="i_clamp")["value"] == 5.0
     grown = max(resident[4:]) - resident[3]
-    print(f"\n{REQUESTS} malformed requests, seed {SEED}: {dict(codes)}")
-    print(f"{rate:.0f} a second, grown by {grown / 1e6:.1f} MB, {resident[-1] / 1e6:.0f} MB resident at the end")
+    memory = f"memory grown by {grown / 1e6:.1f} MB to {resident[-1] / 1e6:.0f} MB"
+    print(f"\n{REQUESTS} malformed requests, seed {SEED}: {memory}; {rate:.0f} a second; {dict(codes)}")
     # The rest is the allocator's: what one request can take is bounded by its mebibyte.
     assert grown < 48e6, resident

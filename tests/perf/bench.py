@@ -104,8 +104,9 @@ def measure_naive(seconds: float, folder: Path) -> tuple[float, float]:
     return 100 * float(cpu_s) / seconds, int(n) / (10_000 * seconds)
 
 
-def print_crowd(args: argparse.Namespace) -> None:
-    """Print the table of many clients."""
+def print_crowd(args: argparse.Namespace) -> bool:
+    """Print the table of many clients; return whether every file was whole and memory within its limit."""
+    whole = True
     load = os.getloadavg()[0]
     print(f"{os.cpu_count()} cores, load {load:.1f} before; {args.clients} clients, {args.stalled} of them stalled,")
     print(f"each taking {'every device' if args.all else 'one device'} (the stalled ones every); {args.seconds:.0f} s.")
@@ -122,10 +123,14 @@ def print_crowd(args: argparse.Namespace) -> None:
                     mode="all" if args.all else "one",
                 )
             print(row(run), flush=True)
+            whole = whole and run.is_whole
+    if not whole:
+        print("samples are missing or wrong in the files, or a stalled client cost more than 2 MB", file=sys.stderr)
+    return whole
 
 
-def main() -> None:
-    """Print the tables."""
+def main() -> int:
+    """Print the tables; 1 where something other than time was missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--devices", type=int, nargs="+", default=[1, 4, 8])
     parser.add_argument("--seconds", type=float, default=15.0)
@@ -135,8 +140,7 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="each client takes every device, instead of one")
     args = parser.parse_args()
     if args.clients:
-        print_crowd(args)
-        return
+        return 0 if print_crowd(args) else 1
     print(
         f"{os.cpu_count()} cores; medians of {args.repeat} rounds of {args.seconds:.0f} s; 10 kHz x 8, blocks of 100."
     )
@@ -162,7 +166,8 @@ def main() -> None:
     print(f"naive script (pyserial, struct per sample, csv): {cpu:.1f} % of a core for one device,")
     print(f"which got {100 * share:.1f} % of the samples")
     print(f"ratio naive / spikedaq, all in, at {args.devices[0]} device(s): {cpu / all_in_one:.1f}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,6 +1,6 @@
 """Many virtual boards in one process, as `stamped_board.py` is one: ``many_boards.py STAMPS_FILE N_BOARDS``.
 
-Their names in /dev/pts come on stdout, one a line. Lines ``board seq t_boottime_ns`` go to the file when
+Their names in /dev/pts come on stdout, one a line. Lines ``board seq first_step t_boottime_ns`` go to the file when
 standard input ends.
 """
 
@@ -10,7 +10,6 @@ import contextlib
 import os
 import pty
 import select
-import struct
 import sys
 import time
 import tty
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import msgpack
 from cobs import cobs
-from stamped_board import CHANNELS, N, frame
+from stamped_board import CHANNELS, N_PAYLOADS, N, frame, payload
 
 PERIOD_NS = 10_000_000
 MAX_UNSENT_BYTES = 800_000
@@ -46,7 +45,7 @@ class Board:
         self.due_ns = 0
         self.late = 0
         self.buffer = self.unsent = b""
-        self.stamps: list[tuple[int, int]] = []
+        self.stamps: list[tuple[int, int, int]] = []
 
     def send(self, kind: int, *fields: object) -> None:
         self.unsent += frame([kind, self.seq, *fields])
@@ -99,7 +98,7 @@ class Board:
         self.unsent += data
         self.push()
         # Also where the daemon does not read just now: the delay is its own.
-        self.stamps.append((self.seq, now_ns()))
+        self.stamps.append((self.seq, self.step, now_ns()))
         self.late = max(self.late, now - self.due_ns)
         self.seq, self.step, self.due_ns = self.seq + 1, self.step + N, self.due_ns + PERIOD_NS
 
@@ -107,13 +106,7 @@ class Board:
 def main() -> None:
     """Serve one host until standard input ends."""
     stamps_path, n_boards = Path(sys.argv[1]), int(sys.argv[2])
-    payloads = [
-        b"".join(
-            struct.pack(f"<{N}h", *[(base * 7 + k * 13 * (channel + 1)) % 900 - 450 for k in range(N)])
-            for channel in range(8)
-        )
-        for base in range(50)
-    ]
+    payloads = [payload(block) for block in range(N_PAYLOADS)]
     boards = [Board(k, n_boards, payloads) for k in range(n_boards)]
     for board in boards:
         print(board.name, flush=True)
@@ -139,7 +132,7 @@ def main() -> None:
                 board.block(now)
     with stamps_path.open("w") as file:
         for board in boards:
-            file.writelines(f"{board.number} {seq} {t}\n" for seq, t in board.stamps)
+            file.writelines(f"{board.number} {seq} {step} {t}\n" for seq, step, t in board.stamps)
     print(f"late {max(board.late for board in boards)}", flush=True)
 
 

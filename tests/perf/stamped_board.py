@@ -29,6 +29,8 @@ CHANNELS = [
     ("trigger", "1", 1, 0),
 ]
 N = 100
+N_PAYLOADS = 50
+"""Blocks differ, and come again after so many."""
 
 
 def frame(message: list[object]) -> bytes:
@@ -37,19 +39,21 @@ def frame(message: list[object]) -> bytes:
     return cobs.encode(body + struct.pack("<I", zlib.crc32(body))) + b"\0"
 
 
+def payload(block: int) -> bytes:
+    """Return the samples of one block, channel by channel."""
+    return b"".join(
+        struct.pack(f"<{N}h", *[(block % N_PAYLOADS * 7 + k * 13 * (channel + 1)) % 900 - 450 for k in range(N)])
+        for channel in range(8)
+    )
+
+
 def main() -> None:
     """Serve one host for some seconds: ``stamped_board.py SECONDS STAMPS_FILE IDENTITY``."""
     seconds, stamps_path, identity = float(sys.argv[1]), sys.argv[2], sys.argv[3].encode()
     master, slave = pty.openpty()
     tty.setraw(slave)
     print(os.ttyname(slave), flush=True)
-    payloads = [
-        b"".join(
-            struct.pack(f"<{N}h", *[(base * 7 + k * 13 * (channel + 1)) % 900 - 450 for k in range(N)])
-            for channel in range(8)
-        )
-        for base in range(50)
-    ]
+    payloads = [payload(block) for block in range(N_PAYLOADS)]
     seq, step, running, buffer = 0, 0, False, b""
     t0 = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     stamps: list[tuple[int, int]] = []
@@ -96,7 +100,7 @@ def main() -> None:
         if running and now >= next_block_ns:
             tick = (now - t0) // 1000 - N * 100
             data = frame(
-                [3, seq, 0, step, tick & 0xFFFFFFFF, 100, N, 0, payloads[step // N % 50], 4 if step == 0 else 0]
+                [3, seq, 0, step, tick & 0xFFFFFFFF, 100, N, 0, payloads[step // N % N_PAYLOADS], 4 if step == 0 else 0]
             )
             os.write(master, data)
             stamps.append((seq, time.clock_gettime_ns(time.CLOCK_BOOTTIME)))

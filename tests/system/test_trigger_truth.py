@@ -183,4 +183,5 @@ def test_firings_are_exact_to_the_step(tmp_path: Path, loss: tuple[str, ...]) ->
     # The other device's journal has the very same records; it may have been opened after the first of them.
     by_beta = records(journal / "beta")
     assert by_beta and [told(r) for r in by_beta] == [told(r) for r in by_alpha[-len(by_beta) :]]
-    print(f"\n{len(by_alpha)} x fired, exact to the step, on {'a link that loses frames' if loss else 'a whole link'}")
+    link = "a link that loses frames, seed 3" if loss else "a whole link"
+    print(f"\n{len(by_alpha)} x fired, exact to the step, on {link}; the neuron's seed 5")

@@ -26,6 +26,7 @@ from spikedaq.recorder import Finding, Verdict, mark_deleted, read_manifest, rec
 from spikedaq.store import check, check_file, find_files, open_recording
 
 FLIPS = int(os.environ.get("SPIKEDAQ_FLIPS", "200"))
+SEED = int(os.environ.get("SPIKEDAQ_SEED", "4"))
 N_FILES = 4
 
 
@@ -120,7 +121,7 @@ def test_any_flipped_byte_is_found(made: Made) -> None:
     """A flipped byte at any place: seeded random places, the superblock, the file's end, and each object's data."""
     path = made.files[1]
     content = bytearray(path.read_bytes())
-    rng = random.Random(4)
+    rng = random.Random(SEED)
     places = [*range(48), len(content) - 1, *(rng.randrange(len(content)) for _ in range(FLIPS))]
     with h5py.File(path, "r") as file:
         file.visititems(lambda _, o: places.append(o.id.get_offset() or 0) if isinstance(o, h5py.Dataset) else None)
@@ -136,7 +137,7 @@ def test_any_flipped_byte_is_found(made: Made) -> None:
         content[place] ^= flip
     path.write_bytes(content)
     assert made.problems() == []
-    print(f"{len(places)} x a flipped byte in a closed file of {len(content)} bytes: each found")
+    print(f"{len(places)} x a flipped byte in a closed file of {len(content)} bytes, seed {SEED}: each found")
 
 
 def drop(made: Made) -> None:
