@@ -77,6 +77,11 @@ def test_too_many_waiting_commands_are_refused_at_once() -> None:
     asyncio.run(test())
 
 
+def test_a_board_that_does_not_answer_is_told_within_two_seconds() -> None:
+    """docs/reference/reliability.md promises it of a refusal as of an alarm; a fifth is for the way there and back."""
+    assert Timing().tries * Timing().reply_s <= 1.6
+
+
 def test_unanswered_pings_are_forgotten() -> None:
     """A board that answers no ping costs no memory, and a pong that comes too late changes nothing."""
     clock = ClockKeeper()

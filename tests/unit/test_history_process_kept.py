@@ -77,6 +77,11 @@ def test_one_that_starts_and_hangs_is_started_again(tmp_path: Path, monkeypatch:
     kept(tmp_path, monkeypatch, check)
 
 
+def test_the_alarm_stands_within_two_seconds() -> None:
+    """Of its end, as docs/reference/alarms.md has it of all."""
+    assert history_process.DOWN_S < 2.0
+
+
 def test_one_that_does_not_come_back_is_told_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also while the next one has its time to start."""
     monkeypatch.setattr(history_process, "DOWN_S", 0.05)

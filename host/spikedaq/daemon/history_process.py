@@ -19,8 +19,8 @@ BACKOFF_LAST_S = 5.0
 STEADY_S = 10.0
 """One that lived for so long is started again at once."""
 START_S = 20.0
-DOWN_S = 2.0
-"""An alarm is raised within 2 s of its cause; the first start may take longer, nobody has missed anything by then."""
+DOWN_S = 1.8
+"""An alarm stands within 2 s of its cause; the first start may take longer, nobody has missed anything by then."""
 _END_S = 5.0
 _ALARM_AFTER = 3
 _LAST_PORT = 65535

@@ -106,8 +106,9 @@ class Timing:
     """Without one of the missing frames, before they are given up."""
     resend_longest_s: float = 5.0
     """For missing frames that keep coming in: 128 long ones take a second and a half at 921600 baud."""
-    reply_s: float = 0.5
+    reply_s: float = 0.4
     tries: int = 4
+    """Together less than the 2 s in which whoever asks is to know that a board does not answer."""
     quick_pings: int = 8
     quick_ping_s: float = 0.0237
     """Between them: from pings in one instant nobody knows how fast the device's clock runs."""
