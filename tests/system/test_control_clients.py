@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import h5py
 import msgpack
+import numpy as np
 import pytest
 import zmq
 
-from harness import DaemonProcess, wait_for
+from harness import DaemonProcess, read_truth, wait_for
 from spikedaq.bus import EVENTS, STATUS, topic_for
 from spikedaq.inlet import ControlClient, Subscriber
 from spikedaq.inlet.control import CHANGING
@@ -180,6 +182,28 @@ def test_a_recording_is_started_once_although_it_was_asked_for_twice_meanwhile(t
         assert replies[0]["ok"], replies[0]
         assert replies[0]["value"]["devices"]["alpha"]["rows_on_disk"] > 0
         assert daemon.call("record_stop")["state"] == "complete"
+
+
+def test_a_recording_is_told_as_begun_once_another_program_reads_it(tmp_path: Path) -> None:
+    """When the reply comes, the file that it names opens and holds what the board made, a block or more of it."""
+    truth = tmp_path / "truth"
+    with DaemonProcess(tmp_path / "data", {"alpha": f"sim:alpha?param.i_clamp=15&truth={truth}"}) as daemon:
+        wait_for("the device to run", lambda: daemon.call("list")[0]["state"] == "running")
+        begun = daemon.call("record_start", session="s")["devices"]["alpha"]
+        with h5py.File(begun["file"], "r", swmr=True) as file:  # at once: nothing is waited for
+            microvolts = file["acquisition/vm/data"][:]
+        with open_recording(Path(begun["file"])) as recording:
+            n, n_blocks = recording.n_samples, len(recording.blocks)
+            steps, samples = np.asarray(recording.steps(0, n)), recording.samples(0, n)
+        assert n_blocks >= 1
+        assert len(samples) >= begun["rows_on_disk"] > 0
+        assert len(microvolts) >= begun["rows_on_disk"]
+        assert daemon.stop() == 0
+    produced = read_truth(truth)
+    first = int(steps[0] - produced["step"][0])
+    np.testing.assert_array_equal(samples, produced["values"][first : first + n])
+    # int32 microvolts of hundredths of a millivolt
+    np.testing.assert_array_equal(microvolts[:n], 10 * produced["values"][first : first + n, 0].astype(int))
 
 
 class BreakingProxy:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import json
 import os
 import socket
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,11 +27,24 @@ from spikedaq.outlet.subscriptions import MAX_PER_CONNECTION
 
 ATTEMPTS = int(os.environ.get("SECURITY_ATTEMPTS", "40"))
 
+STRANGERS = (
+    "nothing",
+    "a known stranger's key",
+    "nothing",
+    "a new key",
+    "nothing",
+    "another daemon",
+    "nothing",
+    "a password",
+)
+"""What they come with, in turn; most of those who try have nothing."""
+
 
 def outside_address() -> str:
     """Return an address of this computer that is no loopback; what is sent to it stays here all the same.
 
-    Where there is none, loopback has to do: keys are demanded there as well, whatever the address.
+    Where there is none, loopback has to do (keys are demanded there as well, whatever the address), and
+    `test_it_is_an_address_that_others_could_reach` says so.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
         probe.connect(("192.0.2.1", 9))  # sends nothing; the system chooses the address it would send from
@@ -92,6 +107,12 @@ def no_key_at_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("SPIKEDAQ_KEY", raising=False)
 
 
+def test_it_is_an_address_that_others_could_reach() -> None:
+    """What this file promises of such an address is tried on one."""
+    if ipaddress.ip_address(ADDRESS).is_loopback:
+        pytest.skip(f"this computer has no address but loopback: the tests of this file run on {ADDRESS}")
+
+
 def test_without_keys_nothing_that_others_could_reach_is_bound(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -131,20 +152,23 @@ def test_strangers_are_refused_every_time(bench: Bench) -> None:
     context = zmq.Context()
     requests_before = bench.call("status")["uptime_s"]
     sockets = []
+    counted: Counter[str] = Counter()
     stranger_public, stranger_secret = new_key_pair()
     for number in range(ATTEMPTS):
         for kind, endpoint in ((zmq.DEALER, bench.url), (zmq.SUB, bench.publish)):
             each = context.socket(kind)
             each.setsockopt(zmq.LINGER, 0)
-            if number % 4 == 1:
-                pair = (stranger_public, stranger_secret) if number % 8 == 1 else new_key_pair()
+            who = STRANGERS[number % len(STRANGERS)]
+            if "key" in who:
+                pair = (stranger_public, stranger_secret) if who == "a known stranger's key" else new_key_pair()
                 each.curve_publickey, each.curve_secretkey = pair
                 each.curve_serverkey = bench.daemon_public
-            elif number % 4 == 2:
+            elif who == "another daemon":
                 each.curve_publickey, each.curve_secretkey = (bench.keys["ben"].public, bench.keys["ben"].secret)
                 each.curve_serverkey = stranger_public
-            elif number % 4 == 3:
+            elif who == "a password":
                 each.plain_username, each.plain_password = b"ben", b"ben"
+            counted[who] += 1
             each.connect(endpoint)
             if kind == zmq.SUB:
                 each.subscribe(b"")
@@ -163,7 +187,8 @@ def test_strangers_are_refused_every_time(bench: Bench) -> None:
     assert not answered, f"{len(answered)} of {len(sockets)} were let in"
     assert bench.call("status")["uptime_s"] > requests_before
     assert bench.call("get", device="alpha", name="i_clamp")["value"] != 66.0
-    print(f"\n{len(sockets)} strangers at {ADDRESS}: all refused")
+    kinds = ", ".join(f"{n} with {who}" for who, n in counted.items())
+    print(f"\n{len(sockets)} strangers at {ADDRESS} ({kinds}): all refused")
 
 
 def test_an_observer_watches_and_asks_and_changes_nothing(bench: Bench) -> None:
