@@ -6,6 +6,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+# Much is asserted there on behalf of tests/fault/test_injected_failures.py.
+pytest.register_assert_rewrite("helpers.failures")
+
 # How long an example takes says how busy the computer is; what is too slow is for the benchmarks.
 settings.register_profile("spikedaq", deadline=None)
 settings.load_profile("spikedaq")

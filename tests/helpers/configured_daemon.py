@@ -54,7 +54,11 @@ class ConfiguredDaemon(DaemonProcess):
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **self.environment})
         if wait:
-            wait_for("the daemon to answer", lambda: self.call("hello"), START_S)
+            try:
+                wait_for("the daemon to answer", lambda: self.call("hello"), START_S)
+            except AssertionError:
+                self.kill()
+                raise
 
     # ---- what it says ----
 

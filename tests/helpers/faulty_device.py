@@ -36,15 +36,19 @@ class FaultyDevice:
     def do(self, line: str, until: str) -> Done:
         """Have a script's line done now; return when ``until`` was told of."""
         assert self.process.stdin is not None
-        assert self.process.stdout is not None
         self.process.stdin.write(f"now {line}\n")
+        return self.heard(until, f"after {line!r}")
+
+    def heard(self, what: str, when: str = "") -> Done:
+        """Return the next of what it says about its faults that is this."""
+        assert self.process.stdout is not None
         end = time.monotonic() + 20
         while time.monotonic() < end:
             if select.select([self.process.stdout], [], [], 1)[0]:
-                _, time_s, what, detail = self.process.stdout.readline().rstrip().split(" ", 3)
-                if what == until:
+                _, time_s, said, detail = self.process.stdout.readline().rstrip().split(" ", 3)
+                if said == what:
                     return Done(float(time_s), what, detail)
-        raise AssertionError(f"the device did not say {until!r} after {line!r}")
+        raise AssertionError(f"the device did not say {what!r} {when}")
 
     def end(self) -> None:
         """End it."""
