@@ -92,6 +92,7 @@ ONE = '[[device]]\nname="a"\nurl="sim:a"\n'
         ("bench = 'a b'", "the bench name 'a b' has ' ' in it"),
         ("bench = ''", "the bench name is empty"),
         ("[recording]\nroll_s = 0", "'roll_s' in {path}, [recording] must be greater than 0"),
+        ("[recording]\nroll_bytes = 1000", "'roll_bytes' in {path}, [recording] must be at least 1000000"),
         ("[recording]\nroll_s = true", "must be a number"),
         ("[recording]\nroll_s = inf", "must be at most"),
         ("[journal]\nring_bytes = 1.5", "must be a whole number"),

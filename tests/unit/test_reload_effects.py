@@ -362,7 +362,7 @@ ROWS = [
     Row("[discovery] usb", ('["1a86:*"]', '["303a:*"]'), scans_usb, (["1a86:*"], ["303a:*"])),
     Row("[discovery] links", (None, '["pty:/b/*"]'), scans_links, ([], ["pty:/b/*"])),
     Row("[recording] roll_s", (None, "77"), planned("roll", "seconds"), (3600.0, 77.0)),
-    Row("[recording] roll_bytes", (None, "1000"), planned("roll", "bytes"), (None, 1000)),
+    Row("[recording] roll_bytes", (None, "1000000"), planned("roll", "bytes"), (None, 1_000_000)),
     Row("[recording] roll_aligned", (None, '"utc"'), planned("roll", "aligned"), (None, "UTC")),
     Row("[recording] experimenter", (None, '"Doe, Jane"'), planned("experimenter"), (None, "Doe, Jane")),
     Row("[recording] institution", (None, '"Here"'), planned("institution"), (None, "Here")),

@@ -19,6 +19,8 @@ DEFAULT_PUBLISH = "tcp://127.0.0.1:5570"
 _MOST = 1e15
 Seconds = Annotated[float, Meta(gt=0, le=_MOST)]
 Bytes = Annotated[int, Meta(gt=0, le=2**62)]
+FileBytes = Annotated[int, Meta(ge=1_000_000, le=2**62)]
+"""An empty file has 160 kB: with less there would be one for each block."""
 Days = Annotated[float, Meta(gt=0, le=_MOST)]
 Count = Annotated[int, Meta(ge=0, le=2**62)]
 Name = Annotated[str, Meta(min_length=1)]
@@ -142,7 +144,7 @@ class RecordingConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     roll_s: Annotated[Seconds | None, Meta(description="begin a new file after so many seconds", extra=RELOADED)] = (
         3600.0
     )
-    roll_bytes: Annotated[Bytes | None, Meta(description="and after so many bytes", extra=RELOADED)] = None
+    roll_bytes: Annotated[FileBytes | None, Meta(description="and after so many bytes", extra=RELOADED)] = None
     roll_aligned: Annotated[
         str | None,
         Meta(
