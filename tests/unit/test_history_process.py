@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -99,3 +100,17 @@ def test_where_it_was_is_not_told_once_it_is_gone(tmp_path: Path, monkeypatch: p
     first, second = calls.read_text().splitlines()
     assert first.endswith("bench tcp://127.0.0.1:5572 tcp://127.0.0.1:0")
     assert second.endswith("bench tcp://127.0.0.1:4567 tcp://127.0.0.1:5572 tcp://127.0.0.1:0")
+
+
+def test_it_says_again_and_again_that_it_is_alive(tmp_path: Path) -> None:
+    """So its daemon knows one that hangs; and one whose daemon does not listen goes on."""
+    line = [sys.executable, "-m", "spikedaq.history", str(tmp_path), "bench", "tcp://127.0.0.1:0"]
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as history:
+        assert history.stdout is not None and history.stdin is not None
+        try:
+            assert json.loads(history.stdout.readline())["endpoint"]
+            assert [history.stdout.readline() for _ in range(2)] == [b"\n", b"\n"]
+            history.stdin.close()
+            assert history.wait(20) == process.EXIT_ENDED
+        finally:
+            history.kill()

@@ -97,3 +97,29 @@ def test_one_that_does_not_come_back_is_told_soon(tmp_path: Path, monkeypatch: p
         assert not alarms.standing
 
     kept(tmp_path, monkeypatch, check)
+
+
+BEATS = """echo '{"endpoint": "tcp://127.0.0.1:1"}'
+while sleep 0.05; do echo || exit; done
+"""
+
+
+def test_one_that_stands_still_is_ended_and_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by SIGSTOP, a debugger, a disk that hangs: clients would wait for it for ever."""
+    monkeypatch.setattr(history_process, "SILENT_S", 1.0)
+
+    async def check(history: HistoryProcess, alarms: Alarms, does: Any, until: Any) -> None:
+        monkeypatch.setattr(history_process, "DOWN_S", WAIT_S)
+        does(BEATS)
+        kill(history)
+        await until(lambda: history.restarts == 1 and history.endpoint)
+        assert not alarms.standing
+        stopped = history.pid
+        assert stopped is not None
+        os.kill(stopped, signal.SIGSTOP)
+        await until(lambda: (AlarmKind.HISTORY_FAILED, "") in alarms.standing)
+        assert "did not answer for 1 s" in alarms.standing[AlarmKind.HISTORY_FAILED, ""].text
+        await until(lambda: history.endpoint and history.pid != stopped)
+        assert history.restarts == 2 and not alarms.standing
+
+    kept(tmp_path, monkeypatch, check)

@@ -19,6 +19,8 @@ BACKOFF_LAST_S = 5.0
 STEADY_S = 10.0
 """One that lived for so long is started again at once."""
 START_S = 20.0
+SILENT_S = 15.0
+"""One that says nothing for so long hangs, and is ended: on a busy computer a request may take it a second."""
 DOWN_S = 1.8
 """An alarm stands within 2 s of its cause; the first start may take longer, nobody has missed anything by then."""
 _END_S = 5.0
@@ -127,8 +129,8 @@ class HistoryProcess:
         self.pid = process.pid
         said = asyncio.create_task(_last_line(process.stderr))
         try:
-            if await self._hear(process.stdout):
-                reason = f"it did not answer within {START_S:g} s"
+            reason = await self._hear(process.stdout)
+            if reason:
                 self._tell(reason)
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
@@ -142,21 +144,26 @@ class HistoryProcess:
             await asyncio.gather(said, return_exceptions=True)
             await _end(process)
 
-    async def _hear(self, stdout: asyncio.StreamReader | None) -> bool:
-        """Learn the endpoint; return whether it did not say it in time, or something else."""
+    async def _hear(self, stdout: asyncio.StreamReader | None) -> str:
+        """Learn the endpoint, and listen whether it is alive, to its end; return why it has to be ended, "" if not."""
         if stdout is None:
-            return True
+            return "it cannot be heard"
         try:
             line = await asyncio.wait_for(stdout.readline(), START_S)
             if not line:
-                return False  # it has ended
+                return ""
             self.endpoint = self._newest_endpoint = str(json.loads(line)["endpoint"])
         except (TimeoutError, ValueError, KeyError, TypeError):
-            return True
+            return f"it did not answer within {START_S:g} s"
         self._is_back()
         self._alarms.clear(AlarmKind.HISTORY_FAILED)
         log.info("history started", pid=self.pid, endpoint=self.endpoint)
-        return False
+        try:
+            while await asyncio.wait_for(stdout.readline(), SILENT_S):
+                pass
+        except TimeoutError:
+            return f"it did not answer for {SILENT_S:g} s"
+        return ""
 
 
 def _library_options(library: LibraryConfig) -> list[str]:

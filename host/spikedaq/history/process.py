@@ -23,6 +23,8 @@ MAX_REQUESTS = 32
 MAX_PER_CLIENT = 8
 """Of them by one client, so that one that asks for much leaves room for others. All programs of a user on one computer
 count as one, and what they ask for at the same moment does."""
+BEAT_S = 1.0
+"""So often it says that it is alive; its daemon ends one that does not for long."""
 _NICENESS = 5
 """The boards come first: whoever reads up on the past may wait."""
 
@@ -72,15 +74,27 @@ async def _serve(requests: Requests, endpoints: Sequence[str], keys: Path | None
 
     loop.add_reader(0, stdin_came)
     serving = asyncio.create_task(server.run(), name="history")
+    beating = asyncio.create_task(_beat(), name="beat")
     returning = asyncio.create_task(keep_returning(), name="memory")
     await asyncio.wait([serving, asyncio.create_task(ended.wait())], return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
         serving.result()
-    for task in (serving, returning):
+    for task in (serving, beating, returning):
         task.cancel()
-    await asyncio.gather(serving, returning, return_exceptions=True)
+    await asyncio.gather(serving, beating, returning, return_exceptions=True)
     await requests.close()
     return EXIT_ENDED
+
+
+async def _beat() -> None:
+    """Say again and again that this process answers; a daemon that reads nothing any more holds nothing up."""
+    if os.isatty(1):
+        return  # somebody tries it by hand
+    os.set_blocking(1, False)
+    while True:
+        await asyncio.sleep(BEAT_S)
+        with contextlib.suppress(OSError):
+            os.write(1, b"\n")
 
 
 def _bind(endpoints: Sequence[str], requests: Requests, gate: Gate | None) -> ControlServer:
