@@ -1,10 +1,10 @@
-"""When a recorder that a full disk ended is taken to be at work again."""
+"""When a recorder that a full disk or a kill ended is taken to be at work again."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -55,19 +55,40 @@ class Rig:
 
     async def after_full(self, reports: Sequence[dict[str, Any]]) -> None:
         """Have the disk full once, and the next recorder say this; return once that was heard."""
+
+        async def full() -> None:
+            await self.until(lambda: self.process.is_full)
+            self.look()
+            assert self.told()
+
+        lines = [{"device": device, **FULL} for device in self._devices]
+        await self._after(lines, f"exit {EXIT_DISK}", full, reports)
+
+    async def after_kill(self, reports: Sequence[dict[str, Any]]) -> None:
+        """The same of one that is killed."""
+
+        async def ended() -> None:
+            await self.until(lambda: self.process.error)
+
+        await self._after([], "kill -9 $$", ended, reports)
+
+    async def _after(
+        self,
+        lines: Sequence[dict[str, Any]],
+        end: str,
+        told: Callable[[], Awaitable[None]],
+        reports: Sequence[dict[str, Any]],
+    ) -> None:
         first = [said(device, "waiting") for device in self._devices]
-        first += [{"device": device, **FULL} for device in self._devices]
         *reports, last = reports
         self._script.write_text(
-            f"#!/bin/sh\nif mkdir {self._mark} 2>/dev/null; then\n{_echo(first)}exit {EXIT_DISK}\nfi\n"
+            f"#!/bin/sh\nif mkdir {self._mark} 2>/dev/null; then\n{_echo([*first, *lines])}{end}\nfi\n"
             f"{_echo([*reports, {**last, 'offset': HEARD}])}while read -r _line; do :; done\n"
         )
         self._script.chmod(0o755)
         running = asyncio.create_task(self.process.run())
         try:
-            await self.until(lambda: self.process.is_full)
-            self.look()
-            assert self.told()
+            await told()
             await self.until(lambda: self.process.files[last["device"]].offset == HEARD)
             self.look()
         finally:
@@ -122,3 +143,14 @@ def test_one_idle_device_does_not_speak_for_another(
     rig = Rig(tmp_path, monkeypatch, ["alpha", "beta"])
     asyncio.run(rig.after_full(reports))
     assert (rig.process.is_full, rig.told()) == (not is_over,) * 2
+
+
+@pytest.mark.parametrize(("state", "is_over"), [("armed", True), ("waiting", True), ("recording", False)])
+def test_a_kill_between_windows_is_over_once_the_next_recorder_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str, is_over: bool
+) -> None:
+    """It was told as the recorder's error until the next window, which may be days away."""
+    rig = Rig(tmp_path, monkeypatch, ["alpha"])
+    asyncio.run(rig.after_kill([said("alpha", state)]))
+    assert rig.process.restarts == 1
+    assert (rig.process.error is None) == is_over

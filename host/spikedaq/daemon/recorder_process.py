@@ -304,7 +304,7 @@ class RecorderProcess:
             self.error = None
             self.is_full = False
             self._alarms.clear(AlarmKind.WRITE_FAILED, self.folder.name)
-        elif self.is_full and self._idle == self.files.keys():
-            # It found room, and nothing that could show it: the next window may be days away.
+        elif self.error is not None and self._idle == self.files.keys():
+            # It goes on (with room, where that was missing), and nothing can show it: the next window may be days away.
             self.error = None
             self.is_full = False
