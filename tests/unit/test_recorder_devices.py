@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,13 +11,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 from fake_stream import FakeDevice, check_files, record_plan
+from recorder_here import run_recorder
 
 from spikedaq.daemon.alarms import AlarmKind, Alarms
 from spikedaq.daemon.recorder_process import RecorderProcess
 from spikedaq.journal import JournalWriter, SessionStart, SessionStop
-from spikedaq.recorder import EXIT_DISK, EXIT_DONE, read_plan
-from spikedaq.recorder.process import RETRY_S, Recorder
-from spikedaq.recorder.reporter import Reporter
+from spikedaq.recorder import EXIT_DISK, EXIT_DONE
+from spikedaq.recorder.process import RETRY_S
 
 N_BLOCKS = 20
 
@@ -52,19 +51,6 @@ def session(tmp_path: Path) -> tuple[Path, FakeDevice]:
     return tmp_path / "s", device
 
 
-def record(folder: Path, monotonic_s: Callable[[], float]) -> tuple[int, list[dict]]:
-    """Run a recorder in this process; return its status and what it said."""
-    (wake, keep), (said, say) = os.pipe(), os.pipe()
-    try:
-        status = Recorder(read_plan(folder), Reporter(say), wake, monotonic_s).run()
-    finally:
-        os.close(say)
-        os.close(wake)
-        os.close(keep)
-    with os.fdopen(said) as lines:
-        return status, [json.loads(line) for line in lines]
-
-
 @pytest.mark.parametrize("harm", [damage_manifest, put_folder_for_file])
 def test_a_device_whose_files_cannot_be_taken_up_keeps_no_other_from_it(
     session: tuple[Path, FakeDevice], harm: Callable[[Path], Path]
@@ -73,7 +59,7 @@ def test_a_device_whose_files_cannot_be_taken_up_keeps_no_other_from_it(
     folder, device = session
     (folder / "beta").mkdir()
     harmed = harm(folder / "beta")
-    status, lines = record(folder, lambda: 0.0)
+    status, lines = run_recorder(folder)
     assert status == EXIT_DISK
     check_files(folder, device.produced, "alpha")
     (failed,) = (line for line in lines if line["device"] == "beta")
@@ -101,7 +87,7 @@ def test_what_was_left_out_is_taken_up_once_it_is_put_right(session: tuple[Path,
             held_back.rename(alpha)
         return now_s
 
-    status, lines = record(folder, monotonic_s)
+    status, lines = run_recorder(folder, monotonic_s)
     assert status == EXIT_DONE
     for name in ("alpha", "beta"):
         check_files(folder, device.produced, name)
@@ -125,6 +111,6 @@ def test_a_device_that_is_left_out_has_its_alarm(tmp_path: Path) -> None:
 def test_of_a_device_that_has_had_no_turn_nothing_is_said(session: tuple[Path, FakeDevice]) -> None:
     """That it has nothing to write would be taken for true, and it is not known."""
     folder, _ = session
-    status, lines = record(folder, lambda: 0.0)
+    status, lines = run_recorder(folder)
     assert status == EXIT_DONE
     assert [line["device"] for line in lines if line["state"] == "waiting"] == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 from fake_stream import FakeDevice, check_files, record_plan
+from recorder_here import ProcessEndedError, run_recorder
 
 from spikedaq.bus import FileStatus
 from spikedaq.daemon import recorder_faults, recorder_process
@@ -23,11 +23,9 @@ from spikedaq.daemon.alarms import AlarmKind, Alarms
 from spikedaq.daemon.recorder_faults import AGAIN_FIRST_S, AGAIN_LAST_S, JOIN_S, PATIENCE, RecorderFaults
 from spikedaq.daemon.recorder_process import RecorderProcess
 from spikedaq.journal import JournalWriter, SessionStart, SessionStop
-from spikedaq.recorder import EXIT_DISK, EXIT_DONE, EXIT_FAILED, read_plan
+from spikedaq.recorder import EXIT_DISK, EXIT_DONE, EXIT_FAILED
 from spikedaq.recorder import process as recorder
 from spikedaq.recorder.lane import Lane
-from spikedaq.recorder.process import Recorder
-from spikedaq.recorder.reporter import Reporter
 
 WAIT_S = 60.0
 N_BLOCKS = 450
@@ -73,25 +71,6 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path / "s", device, writers)
 
 
-class Ended(BaseException):
-    """Stands for the end of the process."""
-
-
-def record(folder: Path, monotonic_s: Callable[[], float], without: dict[str, float]) -> tuple[int, list[dict]]:
-    """Run a recorder in this process; return its status and what it said."""
-    (wake, keep), (said, say) = os.pipe(), os.pipe()
-    try:
-        status = Recorder(read_plan(folder), Reporter(say), wake, monotonic_s, without=without).run()
-    except Ended as end:
-        (status,) = end.args
-    finally:
-        os.close(say)
-        os.close(wake)
-        os.close(keep)
-    with os.fdopen(said) as lines:
-        return status, [json.loads(line) for line in lines]
-
-
 def harm_beta(monkeypatch: pytest.MonkeyPatch, method: str, error: Exception) -> None:
     """Have one thing that is done for beta fail."""
     real = getattr(Lane, method)
@@ -102,7 +81,7 @@ def harm_beta(monkeypatch: pytest.MonkeyPatch, method: str, error: Exception) ->
         return real(lane, *args, **kwargs)
 
     def leave(status: int) -> None:
-        raise Ended(status)
+        raise ProcessEndedError(status)
 
     monkeypatch.setattr(Lane, method, harmed)
     monkeypatch.setattr(recorder.os, "_exit", leave)
@@ -116,7 +95,7 @@ def test_a_recorder_that_a_device_ends_says_which(
     """Whatever was done for it, and whatever went wrong, a defect of ours as well."""
     harm_beta(monkeypatch, method, error)
     bench.stop()
-    ended, lines = record(bench.folder, lambda: 0.0, {})
+    ended, lines = run_recorder(bench.folder)
     assert ended == status
     said = lines[-1]
     assert (said["device"], said["state"], said["cause"]) == ("beta", "failed", "write_failed")
@@ -130,7 +109,7 @@ def test_a_defect_in_taking_up_one_device_keeps_no_other_from_being_recorded(
     """It is left out as one whose files cannot be read is."""
     harm_beta(monkeypatch, "start", KeyError("selection"))
     bench.stop()
-    status, lines = record(bench.folder, lambda: 0.0, {})
+    status, lines = run_recorder(bench.folder)
     assert status == EXIT_DISK
     bench.check("alpha")
     (failed,) = (line for line in lines if line["device"] == "beta")
@@ -150,7 +129,7 @@ def test_a_device_that_is_done_without_is_taken_up_in_its_time(bench: Bench) -> 
         return now_s
 
     stopped: list[float] = []
-    status, lines = record(bench.folder, monotonic_s, {"beta": 30.0})
+    status, lines = run_recorder(bench.folder, monotonic_s, without={"beta": 30.0})
     assert status == EXIT_DONE
     bench.check("alpha", "beta")
     first = next(i for i, line in enumerate(lines) if line["device"] == "beta")
@@ -161,7 +140,7 @@ def test_a_device_that_is_done_without_is_taken_up_in_its_time(bench: Bench) -> 
 def test_a_device_that_is_done_without_is_tried_once_the_others_are_over(bench: Bench) -> None:
     """There is nobody left whom it could disturb, and whoever ends the session waits for it."""
     bench.stop()
-    status, _ = record(bench.folder, lambda: 0.0, {"beta": 1e9})
+    status, _ = run_recorder(bench.folder, without={"beta": 1e9})
     assert status == EXIT_DONE
     bench.check("alpha", "beta")
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,11 +12,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 from fake_stream import FakeDevice, check_files, record_plan
+from recorder_here import run_recorder
 
 from spikedaq.journal import JournalWriter, SessionStart, SessionStop
-from spikedaq.recorder import EXIT_DISK, EXIT_DONE, process, read_manifest, read_plan
-from spikedaq.recorder.process import Recorder
-from spikedaq.recorder.reporter import Reporter
+from spikedaq.recorder import EXIT_DISK, EXIT_DONE, process, read_manifest
 
 RESERVE_BYTES = 10**6
 NAMES = ("alpha", "beta")
@@ -28,15 +25,7 @@ def record(folder: Path, monkeypatch: pytest.MonkeyPatch, free_bytes: list[int])
     """Run a recorder that finds so much free, at each look the next; return its status and what it said."""
     left = iter(free_bytes)
     monkeypatch.setattr(process, "shutil", SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=next(left))))
-    (wake, keep), (said, say) = os.pipe(), os.pipe()
-    try:
-        status = Recorder(read_plan(folder), Reporter(say), wake, lambda: 0.0).run()
-    finally:
-        os.close(say)
-        os.close(wake)
-        os.close(keep)
-    with os.fdopen(said) as lines:
-        return status, [json.loads(line) for line in lines]
+    return run_recorder(folder)
 
 
 def test_files_are_closed_while_there_is_room_to_do_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

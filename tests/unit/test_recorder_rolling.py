@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 from fake_stream import FakeDevice, check_files, record_plan
+from recorder_here import run_recorder
 from trigger_stream import TriggeredJournal, check_windows
 
 from spikedaq.journal import JournalWriter, SessionStart, SessionStop
-from spikedaq.recorder import EXIT_DONE, read_plan
-from spikedaq.recorder.process import Recorder
-from spikedaq.recorder.reporter import Reporter
+from spikedaq.recorder import EXIT_DONE
 
 LIMIT_BYTES = 400_000
 REASON = f"rolled after {LIMIT_BYTES} bytes"
@@ -24,12 +23,7 @@ CHUNKS_BYTES = 150_000
 
 def record(folder: Path) -> list[dict]:
     """Run a recorder in this process; return what the manifest says of its files."""
-    wake, keep = os.pipe()
-    try:
-        assert Recorder(read_plan(folder), Reporter(-1), wake).run() == EXIT_DONE
-    finally:
-        os.close(wake)
-        os.close(keep)
+    assert run_recorder(folder, time.monotonic)[0] == EXIT_DONE
     files: list[dict] = json.loads((folder / "alpha" / "manifest.json").read_text())["files"]
     return files
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 from fake_stream import FakeDevice, record_plan
+from recorder_here import run_recorder
 from trigger_stream import TriggeredJournal
 
 from spikedaq.journal import JournalWriter, NoteRecord, SessionStart, SessionStop
-from spikedaq.recorder import EXIT_DONE, EXIT_INTERRUPTED, read_plan, waiting
-from spikedaq.recorder.process import Recorder
-from spikedaq.recorder.reporter import Reporter
+from spikedaq.recorder import EXIT_DONE, EXIT_INTERRUPTED, waiting
 from spikedaq.store import find_files, open_recording
 
 MOST = 20
@@ -30,18 +28,8 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def record(folder: Path, *, ends: bool = False) -> tuple[int, list[str]]:
     """Run a recorder in this process, from which the daemon goes away or not; return its status and its remarks."""
-    (wake, keep), (said, say) = os.pipe(), os.pipe()
-    if ends:
-        os.close(keep)
-    try:
-        status = Recorder(read_plan(folder), Reporter(say), wake).run()
-    finally:
-        os.close(say)
-        os.close(wake)
-        if not ends:
-            os.close(keep)
-    with os.fdopen(said) as lines:
-        return status, [remark for line in lines if (remark := json.loads(line).get("remark"))]
+    status, lines = run_recorder(folder, time.monotonic, orphaned=ends)
+    return status, [line["remark"] for line in lines if line.get("remark")]
 
 
 def notes(folder: Path) -> list[tuple[str, str]]:
