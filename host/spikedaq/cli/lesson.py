@@ -20,6 +20,7 @@ from spikedaq.cli.lesson_serve import LISTEN
 from spikedaq.cli.lesson_serve import add_action as add_serve
 from spikedaq.cli.lesson_shown import show_page
 from spikedaq.inlet import ClockReading, ControlClient
+from spikedaq.journal import read_host_boot_id
 from spikedaq.lesson import Lesson, Seat, begin_everywhere, end, everywhere, note_drift, ready_seats
 from spikedaq.link import host_now_ns
 from spikedaq.model import CommandRejected, ConfigError, SpikedaqError, StoreError, check_session_name
@@ -156,7 +157,7 @@ def run_stop(arguments: argparse.Namespace) -> int:
 
     def stop(seat: Seat) -> dict[str, Any] | None:
         reading = known.get(seat.url, {}).get("reading")
-        if reading is not None and saved.get("boot") == lesson_state.boot_id():
+        if reading is not None and saved.get("boot") == read_host_boot_id():
             drift_ns, seat.remark = note_drift(
                 seat, session, ClockReading(**reading), arguments.key, reference_ns=reference_ns
             )

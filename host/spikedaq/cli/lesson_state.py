@@ -10,16 +10,9 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from spikedaq.durable import replaced
+from spikedaq.journal import read_host_boot_id
 from spikedaq.lesson import Lesson, Seat
 from spikedaq.model import StoreError
-
-
-def boot_id() -> str:
-    """Return what names this boot of the computer: its CLOCK_BOOTTIME means nothing in another."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-    except OSError:
-        return ""
 
 
 def of_lesson(lesson: Lesson, seats: Sequence[Seat]) -> dict[str, Any]:
@@ -28,7 +21,7 @@ def of_lesson(lesson: Lesson, seats: Sequence[Seat]) -> dict[str, Any]:
         "session": lesson.session,
         "started": datetime.fromtimestamp(lesson.utc_ns / 1e9, UTC).isoformat(),
         "reference_ns": lesson.ours_ns,
-        "boot": boot_id(),
+        "boot": read_host_boot_id(),
         "benches": [seat.to_map() for seat in seats],
     }
 

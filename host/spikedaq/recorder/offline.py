@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from spikedaq.recorder.process import EXIT_DONE, EXIT_INTERRUPTED
+
 WORK_PREFIX = ".rebuild-"
 """Folders in a session in which files are made again until they are whole."""
 
-_GOOD_ENDS = (0, 3)
-"""Exit statuses of a recorder: the session has ended; everything that the journals hold is in closed files."""
+_GOOD_ENDS = (EXIT_DONE, EXIT_INTERRUPTED)
+"""The session has ended; or everything that the journals hold is in closed files."""
 
 
 @dataclass(frozen=True, slots=True)
