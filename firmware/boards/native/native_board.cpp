@@ -11,11 +11,6 @@ namespace spikedaq {
 namespace native {
 namespace {
 
-using command::ParameterSpec;
-using wire::ParameterType;
-
-enum Index : uint8_t { kLight, kCurrentIn, kLoopback };
-
 uint64_t ReadNs(clockid_t clock) {
   timespec t;
   clock_gettime(clock, &t);
@@ -32,49 +27,13 @@ uint64_t SystemRandom() {
 
 uint64_t NowNs() { return ReadNs(CLOCK_MONOTONIC); }
 
-ParameterSpec VirtualInputs::Spec(uint8_t index) const {
-  switch (index) {
-    case kLight:
-      return {"virtual_light", "1", ParameterType::kFloat, 0, 10, 0, 0};
-    case kCurrentIn:
-      return {"virtual_current_in", "a.u.", ParameterType::kFloat, -1000, 1000, 0, 0};
-    default:
-      return {"virtual_loopback", "1", ParameterType::kBoolean, 0, 1, default_loopback_ ? 1.0f : 0.0f, 0};
-  }
-}
-
-float VirtualInputs::Value(uint8_t index) const {
-  switch (index) {
-    case kLight:
-      return light_;
-    case kCurrentIn:
-      return current_in_;
-    default:
-      return loopback_ ? 1.0f : 0.0f;
-  }
-}
-
-void VirtualInputs::Store(uint8_t index, float value) {
-  switch (index) {
-    case kLight:
-      light_ = value;
-      break;
-    case kCurrentIn:
-      current_in_ = value;
-      break;
-    default:
-      loopback_ = value != 0;
-      break;
-  }
-}
-
 NativeBoard::NativeBoard(const Options& options)
     : options_(options),
       link_(Link::Open(options)),
       truth_(options.truth_path),
       axon_(options.axon_paths),
       jacks_{SynapseJack(options.syn_paths[0]), SynapseJack(options.syn_paths[1])},
-      inputs_(options.loopback),
+      inputs_({"virtual_loopback", "1", wire::ParameterType::kBoolean, 0, 1, options.loopback ? 1.0f : 0.0f, 0}),
       random_(options.has_seed ? options.seed : SystemRandom()),
       noise_seed_(options.has_seed ? options.seed : SystemRandom()),
       clock_(options.faults),
@@ -136,7 +95,7 @@ void NativeBoard::ReceiveCables() {
 void NativeBoard::ReadInputs(Inputs<float>* inputs) {
   inputs->photodiode_drive = inputs_.light();
   inputs->current_in = inputs_.current_in();
-  if (inputs_.loopback()) {
+  if (inputs_.is_on()) {
     // The converters of both jacks and the dead zone between them, as on a real board whose zero has been learnt.
     const float counts = static_cast<float>(StimulusCode(stimulus_percent_)) - static_cast<float>(kAdcCentre);
     inputs->current_in += CutDeadZone(counts) * 0.1f;
@@ -227,9 +186,9 @@ void NativeBoard::Configure(command::ParameterTable* table, command::NeuronParam
     }
     const uint8_t i = static_cast<uint8_t>(index);
     if (table->Check(i, false, parameter.second) != wire::ReplyCode::kOk) {
-      const ParameterSpec spec = table->Spec(i);
+      const command::ParameterSpec spec = table->Spec(i);
       Fail(2, "--param " + parameter.first + ": must be from " + std::to_string(spec.minimum) + " to " +
-                  std::to_string(spec.maximum) + (spec.type == ParameterType::kFloat ? "" : ", a whole number"));
+                  std::to_string(spec.maximum) + (spec.type == wire::ParameterType::kFloat ? "" : ", a whole number"));
     }
     table->Set(i, false, parameter.second);
   }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "board/board.h"
+#include "board/virtual_inputs.h"
 #include "link.h"
 #include "options.h"
 #include "skewed_clock.h"
@@ -20,26 +21,6 @@ namespace native {
 
 /// CLOCK_MONOTONIC, in nanoseconds.
 uint64_t NowNs();
-
-/// What is at the inputs of a virtual board: light, a current source, and a cable from stimulus output to current-in.
-class VirtualInputs final : public command::ParameterBank {
- public:
-  explicit VirtualInputs(bool loopback) : default_loopback_(loopback), loopback_(loopback) {}
-  uint8_t count() const override { return 3; }
-  command::ParameterSpec Spec(uint8_t index) const override;
-  float Value(uint8_t index) const override;
-  void Store(uint8_t index, float value) override;
-
-  float light() const { return light_; }
-  float current_in() const { return current_in_; }
-  bool loopback() const { return loopback_; }
-
- private:
-  bool default_loopback_;
-  float light_ = 0;
-  float current_in_ = 0;
-  bool loopback_;
-};
 
 class NativeBoard final : public board::Board {
  public:
@@ -88,7 +69,7 @@ class NativeBoard final : public board::Board {
   TruthFile truth_;
   Axon axon_;
   SynapseJack jacks_[2];
-  VirtualInputs inputs_;
+  board::VirtualInputs inputs_;  // the switch: a cable from the stimulus output to current-in
   Noise random_;
   uint64_t noise_seed_;
   uint32_t boot_id_ = 0;

@@ -7,65 +7,10 @@ namespace spikedaq {
 namespace cm4 {
 namespace {
 
-using command::ParameterSpec;
-using wire::ParameterType;
-
 constexpr uint32_t kCyclesPerUs = kClockHz / 1000000;
 constexpr uint32_t kSysTickHz = 10000;  // one step of the default rate
 
-enum Index : uint8_t { kLight, kCurrentIn, kScript };
-
 }  // namespace
-
-ParameterSpec VirtualInputs::Spec(uint8_t index) const {
-  switch (index) {
-    case kLight:
-      return {"virtual_light", "1", ParameterType::kFloat, 0, 10, 0, 0};
-    case kCurrentIn:
-      return {"virtual_current_in", "a.u.", ParameterType::kFloat, -1000, 1000, 0, 0};
-    default:
-      return {"virtual_script", "1", ParameterType::kBoolean, 0, 1, 0, 0};
-  }
-}
-
-float VirtualInputs::Value(uint8_t index) const {
-  switch (index) {
-    case kLight:
-      return light_;
-    case kCurrentIn:
-      return current_in_;
-    default:
-      return scripted_ ? 1.0f : 0.0f;
-  }
-}
-
-void VirtualInputs::Store(uint8_t index, float value) {
-  switch (index) {
-    case kLight:
-      light_ = value;
-      break;
-    case kCurrentIn:
-      current_in_ = value;
-      break;
-    default:
-      scripted_ = value != 0;
-      break;
-  }
-}
-
-void VirtualInputs::Read(uint64_t step, Inputs<float>* inputs) const {
-  inputs->photodiode_drive = light_;
-  inputs->current_in = current_in_;
-  if (!scripted_) return;
-  // Light in the second quarter of 10,000 steps, a ramp of current in the third, spikes on both synapses in the last.
-  const uint32_t at = static_cast<uint32_t>(step % 10000);
-  if (at >= 2500 && at < 5000) inputs->photodiode_drive += 4;
-  if (at >= 5000 && at < 7500) inputs->current_in += static_cast<float>(at - 5000) * 0.01f;
-  inputs->syn1_level = at >= 7500 && at % 500 < 10;
-  inputs->syn2_level = at >= 7500 && at % 300 < 10;
-  inputs->syn1_vm_mv = inputs->syn1_level ? 30.0f : -70.0f;
-  inputs->syn2_vm_mv = inputs->syn2_level ? 30.0f : -70.0f;
-}
 
 Cm4Board::Cm4Board(uint64_t unique_id) {
   for (int k = 0; k < 8; ++k) unique_id_[k] = static_cast<uint8_t>(unique_id >> (56 - 8 * k));
@@ -94,6 +39,20 @@ uint64_t Cm4Board::Cycles() {
 
 uint64_t Cm4Board::Tick() { return Cycles() / kCyclesPerUs; }
 
+void Cm4Board::ReadInputs(Inputs<float>* inputs) {
+  inputs->photodiode_drive = inputs_.light();
+  inputs->current_in = inputs_.current_in();
+  if (!inputs_.is_on()) return;
+  // Light in the second quarter of 10,000 steps, a ramp of current in the third, spikes on both synapses in the last.
+  const uint32_t at = static_cast<uint32_t>(step_ % 10000);
+  if (at >= 2500 && at < 5000) inputs->photodiode_drive += 4;
+  if (at >= 5000 && at < 7500) inputs->current_in += static_cast<float>(at - 5000) * 0.01f;
+  inputs->syn1_level = at >= 7500 && at % 500 < 10;
+  inputs->syn2_level = at >= 7500 && at % 300 < 10;
+  inputs->syn1_vm_mv = inputs->syn1_level ? 30.0f : -70.0f;
+  inputs->syn2_vm_mv = inputs->syn2_level ? 30.0f : -70.0f;
+}
+
 size_t Cm4Board::Write(const uint8_t* bytes, size_t n) { return WriteUart(bytes, n); }
 size_t Cm4Board::Read(uint8_t* bytes, size_t n) { return ReadUart(bytes, n); }
 
@@ -113,9 +72,9 @@ uint16_t Cm4Board::CpuPermille() {
 }
 
 bool Cm4Board::ReadProbe(uint8_t index, board::Probe* probe) {
-  if (index >= kScript) return false;
+  if (index + 1 >= inputs_.count()) return false;  // the switch is nothing that is read
   const float value = inputs_.Value(index);
-  const ParameterSpec spec = inputs_.Spec(index);
+  const command::ParameterSpec spec = inputs_.Spec(index);
   *probe = {wire::TextOf(spec.name), static_cast<int32_t>(value), value, wire::TextOf(spec.unit), 0};
   return true;
 }

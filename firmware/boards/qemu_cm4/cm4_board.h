@@ -5,25 +5,10 @@
 #include <stdint.h>
 
 #include "board/board.h"
+#include "board/virtual_inputs.h"
 
 namespace spikedaq {
 namespace cm4 {
-
-/// What is at the inputs: constant values, or a script that repeats every second of the model.
-class VirtualInputs final : public command::ParameterBank {
- public:
-  uint8_t count() const override { return 3; }
-  command::ParameterSpec Spec(uint8_t index) const override;
-  float Value(uint8_t index) const override;
-  void Store(uint8_t index, float value) override;
-
-  void Read(uint64_t step, Inputs<float>* inputs) const;
-
- private:
-  float light_ = 0;
-  float current_in_ = 0;
-  bool scripted_ = false;
-};
 
 class Cm4Board final : public board::Board {
  public:
@@ -36,7 +21,8 @@ class Cm4Board final : public board::Board {
   size_t Write(const uint8_t* bytes, size_t n) override;
   size_t Read(uint8_t* bytes, size_t n) override;
   void SetStimulus(float) override {}
-  void ReadInputs(Inputs<float>* inputs) override { inputs_.Read(step_, inputs); }
+  /// As the parameters say, and where their switch is on a script that repeats every second of the model.
+  void ReadInputs(Inputs<float>* inputs) override;
   void SetOutputs(const board::Outputs& outputs) override { step_ = outputs.step + 1; }
   uint16_t CpuPermille() override;
   bool ReadProbe(uint8_t index, board::Probe* probe) override;
@@ -50,7 +36,7 @@ class Cm4Board final : public board::Board {
   uint64_t Cycles();
 
   uint8_t unique_id_[8];
-  VirtualInputs inputs_;
+  board::VirtualInputs inputs_{{"virtual_script", "1", wire::ParameterType::kBoolean, 0, 1, 0, 0}};
   uint64_t step_ = 0;
   uint64_t cycles_ = 0;
   uint32_t last_count_;
