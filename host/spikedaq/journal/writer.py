@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,17 +13,10 @@ from spikedaq.durable import make_folder
 from spikedaq.journal.recall import recall
 from spikedaq.journal.records import (
     JOURNAL_VERSION,
-    BadFrameNote,
-    ClockFitRecord,
-    ClockMapRecord,
-    JournalGap,
-    NoteRecord,
     PingRecord,
     ReceivedAt,
     Record,
     SegmentStart,
-    SessionStart,
-    SessionStop,
     encode_record,
 )
 from spikedaq.journal.segments import (
@@ -36,6 +28,7 @@ from spikedaq.journal.segments import (
 )
 from spikedaq.journal.state import JournalState
 from spikedaq.journal.tail import JournalTail
+from spikedaq.journal.withheld import Piece, Withheld, piece_of
 from spikedaq.model import ClockMap, StoreError
 from spikedaq.wire import Pong, Status, decode_message, encode_frame
 
@@ -44,10 +37,6 @@ RING_BYTES = 2 * 2**30
 RETAIN_SLACK_BYTES = 2**20
 """Kept below what a reader needs: a reader that resumes reads a little before its offset to know what preceded it."""
 _BOOT_STRIDE_BYTES = 2**30  # After a power cut offsets go on at the next multiple; a segment is always shorter.
-_MAX_PENDING_RECORDS = 1000  # Host records kept while the disk is full: some 100 kB; beyond it the oldest go.
-# Come again by themselves, all the time; where the disk is full they would push out what is said once.
-_CHATTER = (ReceivedAt, PingRecord, ClockFitRecord, BadFrameNote)
-_LAST_TO_GO = (SessionStart, SessionStop, NoteRecord, ClockMapRecord)
 _STATUS_SLACK_US = 2_000_000  # A running device says its 64-bit tick every second, and a block is shorter than one.
 _NUMBERS = 2**32  # The sequence numbers of frames wrap here.
 
@@ -66,14 +55,6 @@ class JournalCounters:
     torn_bytes: int = 0
     """Cut off the end on opening."""
     segments_deleted: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """One frame to be written, and what it is worth if it cannot be."""
-
-    raw: bytes
-    record: Record | None
 
 
 class JournalWriter:
@@ -135,8 +116,7 @@ class JournalWriter:
         self.resumed: tuple[int, int] | None = None
         self.sync_error: OSError | None = None
         self._state = JournalState()
-        self._pending: deque[_Piece] = deque()
-        self._frames_missing = 0  # dropped since the last journal_gap record
+        self._withheld = Withheld()
         self._failing = False
         self._tail = JournalTail(folder, segment_bytes)
         try:
@@ -196,10 +176,7 @@ class JournalWriter:
         """
         if not frames:
             return self.offset
-        received = ReceivedAt(t_host_ns)
-        self._put(
-            [_Piece(encode_frame(encode_record(received)), received), *[_Piece(f, None) for f in frames]], t_host_ns
-        )
+        self._put([piece_of(ReceivedAt(t_host_ns)), *[Piece(f, None) for f in frames]], t_host_ns)
         return self.offset
 
     def append(self, record: Record) -> int:
@@ -211,7 +188,7 @@ class JournalWriter:
             The record is too long ever to be written.
         """
         t_ns = record.t_send_ns if isinstance(record, PingRecord) else record.t_host_ns
-        self._put([_Piece(encode_frame(encode_record(record)), record)], t_ns)
+        self._put([piece_of(record)], t_ns)
         return self.offset
 
     def sync(self) -> None:
@@ -262,7 +239,7 @@ class JournalWriter:
         self._tail.close()
         os.close(self._lock_fd)
 
-    def _put(self, pieces: list[_Piece], t_host_ns: int) -> None:
+    def _put(self, pieces: list[Piece], t_host_ns: int) -> None:
         """Write what was held back and then ``pieces`` with one os.write; keep count of what did not fit."""
         if not self._tail.is_open:
             raise StoreError(f"the journal in {self.folder} is closed")
@@ -270,26 +247,19 @@ class JournalWriter:
         # What goes beyond the space that is reserved may be refused, while the next segment has its own.
         if self._tail.wants_next(n_bytes) and (not self._failing or self._tail.has_spare):
             self._roll()
-        gap = []
-        if self._frames_missing:
-            record = JournalGap(t_host_ns, self._frames_missing)
-            gap = [_Piece(encode_frame(encode_record(record)), record)]
-        held = list(self._pending)
-        everything = gap + held + pieces
+        gap, held = self._withheld.due(t_host_ns)
+        everything = [*gap, *held, *pieces]
         if not everything:
             return
+        n_due = len(gap) + len(held)
         n_written = self._write_whole([p.raw for p in everything])
-        if gap and n_written:
-            self._frames_missing = 0
+        self._withheld.written(min(n_written, n_due))
         for piece in everything[len(gap) : n_written]:
             self._account(piece)
-        n_held = max(0, min(n_written - len(gap), len(held)))
-        for _ in range(n_held):
-            self._pending.popleft()
-        for piece in everything[max(n_written, len(gap) + len(held)) :]:
-            self._hold(piece)
+        for piece in everything[max(n_written, n_due) :]:
+            self._withhold(piece)
 
-    def _account(self, piece: _Piece) -> None:
+    def _account(self, piece: Piece) -> None:
         """Count a written piece and let the state see it."""
         if piece.record is not None:
             self.counters.records += 1
@@ -298,23 +268,14 @@ class JournalWriter:
             self.counters.frames += 1
             self._state.frame(piece.raw)
 
-    def _hold(self, piece: _Piece) -> None:
+    def _withhold(self, piece: Piece) -> None:
         """Keep or count a piece that could not be written."""
         if piece.record is None:
-            self._frames_missing += 1
             self.counters.frames_dropped += 1
             # The device's state moved on whether or not the disk had room for it.
             self._state.frame(piece.raw)
-        elif isinstance(piece.record, ClockMapRecord):
-            # The newest of a boot stands for those before it.
-            boot_id = piece.record.map.boot_id
-            self._pending = deque([*(p for p in self._pending if _boot_of_map(p.record) != boot_id), piece])
-        elif not isinstance(piece.record, _CHATTER):
-            if len(self._pending) >= _MAX_PENDING_RECORDS:
-                first = next((k for k, p in enumerate(self._pending) if not isinstance(p.record, _LAST_TO_GO)), 0)
-                del self._pending[first]
-                self.counters.records_dropped += 1
-            self._pending.append(piece)
+        if self._withheld.keep(piece):
+            self.counters.records_dropped += 1
 
     def _write_whole(self, raws: list[bytes]) -> int:
         """Write frames; return how many of them are whole on the file."""
@@ -385,7 +346,3 @@ class JournalWriter:
             self._tail.go_on(last, end)
         else:
             self._start_segment(last.base_offset + end, t_host_ns)
-
-
-def _boot_of_map(record: Record | None) -> int | None:
-    return record.map.boot_id if isinstance(record, ClockMapRecord) else None
