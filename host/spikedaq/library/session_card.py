@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -183,7 +183,7 @@ def read_device_card(folder: Path) -> DeviceCard:
     )
 
 
-def _believable(folder: Path, files: list[ManifestFile]) -> tuple[ManifestFile, ...]:
+def _believable(folder: Path, files: Sequence[ManifestFile]) -> tuple[ManifestFile, ...]:
     """Return the files of a manifest; raises StoreError where it says what cannot be."""
     try:
         for file in files:

@@ -93,13 +93,13 @@ class Files:
     @property
     def begun(self) -> bool:
         """Whether there is a sample of the session in a file."""
-        return self.writer is not None or bool(self.folder.manifest.files)
+        return self.writer is not None or bool(self.folder.closed)
 
     def start(self) -> None:
         """Repair and resume what the last recorder left."""
         self.folder.recover()
         self.writer = writer = self.folder.resumed
-        closed = self.folder.manifest.files
+        closed = self.folder.closed
         if writer is not None and writer.last_block is not None:
             self._announced = True
             self.place = Place(writer.last_block.boot_id, writer.end_step)
@@ -191,7 +191,7 @@ class Files:
 
     def reopen(self) -> None:
         """Go on with the file that was closed last, if there is one, for what was noted after it."""
-        files = self.folder.manifest.files
+        files = self.folder.closed
         path = self.folder.path / files[-1].name if files else None
         if self.writer is None and path is not None and path.is_file():
             files.pop()
@@ -237,7 +237,7 @@ class Files:
 
     def _all_missing(self, gaps: list[Gap], part: Block, *, is_new: bool, counted: bool) -> list[Gap]:
         """Return the gaps before a part of a block with what was left out between them, or is told by nobody else."""
-        place, files = self.place, self.folder.manifest.files
+        place, files = self.place, self.folder.closed
         if place.boot_id is None:
             return []  # what is missing before the session's first sample is not part of the session
         if place.boot_id != part.boot_id:

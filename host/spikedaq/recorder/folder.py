@@ -10,6 +10,7 @@ from pathlib import Path
 from spikedaq.durable import make_folder, sync_folder
 from spikedaq.journal import kept_range, read_host_boot_id, sync_segments
 from spikedaq.model import DamagedFileError, DiskFullError, StoreError
+from spikedaq.recorder.entries import Entries
 from spikedaq.recorder.manifest import Manifest, ManifestFile, read_manifest
 from spikedaq.recorder.plan import DevicePlan, SessionPlan
 from spikedaq.store import ClosedFile, RecordingWriter, check_apart, file_name, is_file_name
@@ -24,6 +25,8 @@ class DeviceFolder:
     Attributes
     ----------
     manifest : Manifest
+    closed : Entries
+        Its files.
     resumed : RecordingWriter or None
         The file that was being written, repaired and open.
     remarks : list of str
@@ -40,6 +43,7 @@ class DeviceFolder:
         make_folder(self.path)
         found = read_manifest(self.path)
         self.manifest = found or Manifest(plan.session, device.name, device.unique_id)
+        self.manifest.files = self.closed = Entries(self.manifest.files)
         if device.until is not None:
             self.manifest.progress = None  # of what came after the file that is made again
 
@@ -109,7 +113,7 @@ class DeviceFolder:
 
     def next_number(self) -> int:
         """Return the number of the next file."""
-        return max((file.number + 1 for file in self.manifest.files), default=0)
+        return self.closed.totals.next_number
 
     def next_path(self, start_host_ns: int, reference_host_ns: int) -> Path:
         """Path of the next file, named after its first sample's time."""
@@ -122,7 +126,7 @@ class DeviceFolder:
         sync_folder(self.path)
         sync_segments(self._device.journal, self._checked_in_to)
         self._checked_in_to = cursor
-        self.manifest.files.append(
+        self.closed.append(
             ManifestFile(
                 name=closed.path.name,
                 number=number,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, MutableSequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
@@ -71,7 +71,7 @@ class Manifest:
     """Boot of the computer in which the newest recorder wrote; what it left open is not to be trusted in another."""
     references: dict[str, int] = field(default_factory=dict)
     """CLOCK_BOOTTIME of the session's reference time, by boot of the computer; a restart starts that clock anew."""
-    files: list[ManifestFile] = field(default_factory=list)
+    files: MutableSequence[ManifestFile] = field(default_factory=list)
     progress: dict[str, Any] | None = None
     """Of a recording that leaves samples out: ``offset`` up to which the journal is done with; ``selection`` and
     ``held``, what a later recorder needs of what lies before it; ``dropped``, how many were too many to be held. None
@@ -109,7 +109,9 @@ class Manifest:
             with contextlib.suppress(StoreError):
                 before = read_entries(folder, {f.name for f in self.files if f.deleted_utc_ns is None})
                 gone = {f.name: f for f in before if f.deleted_utc_ns is not None}
-                self.files = [gone.get(f.name, f) for f in self.files]
+                marked = [(i, gone[f.name]) for i, f in enumerate(self.files) if f.name in gone] if gone else []
+                for i, file in marked:
+                    self.files[i] = file
             self._write(folder)
 
     def _write(self, folder: Path) -> None:
@@ -181,7 +183,7 @@ def read_manifest(folder: str | os.PathLike[str]) -> Manifest | None:
     return _read(folder, lambda table: ManifestFile(**table))
 
 
-def read_entries(folder: str | os.PathLike[str], names: Container[str]) -> list[ManifestFile]:
+def read_entries(folder: str | os.PathLike[str], names: Container[str]) -> MutableSequence[ManifestFile]:
     """Return what the manifest says of some files, in its order; nothing of those that it does not list.
 
     By text, and without a `Path`: see ``daemon/closed_files.py``.
