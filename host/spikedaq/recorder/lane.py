@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
-from spikedaq.journal import (
-    ClockFitRecord,
-    ClockMapRecord,
-    Item,
-    JournalGap,
-    JournalSource,
-    SessionStop,
-    TriggerRecord,
-    read_host_boot_id,
-)
-from spikedaq.model import Block, ClockMap, Event, EventKind, Gap, GapCause
+from spikedaq.journal import Item, JournalGap, JournalSource, SessionStop, read_host_boot_id
+from spikedaq.model import Block, Gap, GapCause
 from spikedaq.recorder import rows
-from spikedaq.recorder.facts import FactFinder
+from spikedaq.recorder.bearings import Bearings
 from spikedaq.recorder.files import Files, Taken
+from spikedaq.recorder.lane_rows import LaneRows
 from spikedaq.recorder.plan import DevicePlan, SessionPlan
-from spikedaq.recorder.selection import Pieces, Selection, Span, selection_of
+from spikedaq.recorder.selection import Span
 from spikedaq.recorder.tally import LaneStatus, tally
-from spikedaq.recorder.waiting import Waiting
 from spikedaq.store import RecordingWriter
 
 STEP_ITEMS = 2000
@@ -50,16 +40,14 @@ class Lane:
         self._whole = self._files.roller.whole
         self._manifest = self._files.folder.manifest
         self.done = self._manifest.state == "complete"
-        self._source: JournalSource | None = None
-        self._selection: Selection | None = None
-        self._facts = FactFinder(device.journal, plan.ends_with)
+        self._bearings = Bearings(plan, device, self._files.folder)
+        self._rows = LaneRows(device.name, plan.mode, self._files, self._bearings)
+        self._held = self._rows.held
         self._gaps: list[Gap] = []
-        self._held = Waiting()
         self._journal_gap: JournalGap | None = None  # since the newest block
         self._damaged_bytes = 0  # told
         self._start_cursor = 0
         self._saved_cursor = 0
-        self._step_us = 0
         self._at: Span | None = None  # the newest block's
 
     def take_remarks(self) -> list[str]:
@@ -70,7 +58,8 @@ class Lane:
     @property
     def offset(self) -> int:
         """Journal offset after what was taken in last."""
-        return self._source.offset if self._source is not None else self._files.cursor
+        source = self._bearings.source
+        return source.offset if source is not None else self._files.cursor
 
     @property
     def news(self) -> bool:
@@ -93,7 +82,7 @@ class Lane:
         files.start()
         if files.writer is not None:
             last = files.writer.last_block
-            self._step_us = last.step_us if last is not None else 0
+            self._bearings.step_us = last.step_us if last is not None else 0
         elif manifest.progress is not None:
             kept = (rows.from_json(values) for values in manifest.progress["held"])
             self._held.keep(item for item in kept if item is not None)
@@ -161,23 +150,20 @@ class Lane:
         """Return what to report now."""
         files, writer = self._files, self._files.writer
         recording = writer is not None and (files.in_window or self._whole)
-        idle = "waiting" if self._whole or self._source is None else "armed"
+        idle = "waiting" if self._whole or self._bearings.source is None else "armed"
         state = "failed" if error else "closed" if self.done else "recording" if recording else idle
         state = "closing" if files.closing and not error else state
         where = (state, self.offset, error)
-        return tally(self.device.name, self._manifest.files, writer, where, whole=self._whole)
+        return tally(self.device.name, self._files.folder.closed, writer, where, whole=self._whole)
 
     def _open(self) -> JournalSource | None:
         """Open the journal once it is there."""
-        if self._source is None and self.device.journal.is_dir():
-            self._source = JournalSource(self.device.journal, self._files.cursor)
-            progress = self._manifest.progress
-            saved = None if progress is None else progress["selection"]
-            self._selection = selection_of(self._plan, self.device, saved)
-            self._source.peek()  # past what precedes the cursor
-            self._journal_gap = self._source.gap_before
-            self._files.news = not self._whole  # it is armed
-        return self._source
+        if self._bearings.source is None:
+            source = self._bearings.open(self._files.cursor)
+            if source is not None:
+                self._journal_gap = source.gap_before
+                self._files.news = not self._whole  # it is armed
+        return self._bearings.source
 
     # -- items
 
@@ -194,83 +180,19 @@ class Lane:
         elif isinstance(content, rows.ROWS):
             if isinstance(content, JournalGap):
                 self._journal_gap = content
-            return self._row(item)
+            return self._rows.take(item)
         return True
 
-    def _row(self, item: Item) -> bool:
-        """Put something that is no sample into the file, or keep it for the file that its boot's first block makes."""
-        writer, content = self._files.writer, item.content
-        boot_id = rows.boot_of(item, self.device.name)
-        foreign = writer is not None and boot_id is not None and boot_id != writer.meta.info.boot_id
-        timeless = isinstance(content, Event) and self._is_timeless(content)
-        early = isinstance(content, TriggerRecord) and self._begins_later(content)
-        # What follows a held item is held as well: rows of a table are in the order of the journal.
-        if writer is None or self._held or foreign or timeless or early:
-            self._held.append(item)
-            return True
-        wanted = self._wants(item)
-        if wanted:
-            self._write_row(writer, item)
-        elif wanted is None:
-            self._files.pause()
-        return wanted is not None
-
-    def _is_timeless(self, event: Event) -> bool:
-        """Whether an event has to wait for its boot's first block to be placed in time."""
-        return self._clock(event.boot_id) is None or (not self._whole and not self._step_us)
-
-    def _begins_later(self, record: TriggerRecord) -> bool:
-        """Whether the window of another device's trigger begins with samples that are still to come."""
-        writer = self._files.writer
-        last = writer.last_block if writer is not None else None
-        clock = self._clock(last.boot_id) if last is not None else None
-        if record.device == self.device.name or last is None or clock is None:
-            return False
-        pre_us, _ = rows.window_of(record, self._plan.mode)
-        return record.t_trigger_ns - pre_us * 1000 >= clock.host_ns(last.next_tick)
-
-    def _wants(self, item: Item) -> bool | None:
-        """Whether a row belongs into the file, None where the journal cannot tell yet.
-
-        Between windows that is what people did, and what it changed; the rest is a device's chatter.
-        """
-        content = item.content
-        if self._whole:
-            return True
-        if not isinstance(content, Event):
-            return self._files.in_window or not isinstance(content, ClockMapRecord | ClockFitRecord)
-        clock = self._clock(content.boot_id)
-        if clock is None or not self._step_us:
-            return False
-        where = (content.boot_id, content.step, 1, content.tick, self._step_us)
-        pieces = self._pieces(Span(*where, clock, self._host_boot(), self._reference_ns(), item.end_offset))
-        return None if pieces is None else bool(pieces) or content.kind == EventKind.PARAMETER
-
-    def _write_row(self, writer: RecordingWriter, item: Item) -> None:
-        content = item.content
-        window = rows.window_of(content, self._plan.mode) if isinstance(content, TriggerRecord) else (0, 0)
-        rows.write_row(writer, item, self.device.name, self._clock, window)
-        self._files.cursor = max(self._files.cursor, item.end_offset)
-
     def _write_held(self, writer: RecordingWriter) -> None:
-        if self._held.n_dropped:
-            self._files.folder.remarks.append(f"{writer.path.name}: {self._held.describe()}")
-            self._held.tell(writer, self._files.cursor)
-        while self._held:
-            item = self._held.popleft()
-            if self._wants(item) is not False:
-                # Rows from before the file's beginning, which waited for it, count as of there.
-                self._write_row(writer, replace(item, end_offset=max(item.end_offset, self._files.cursor)))
+        self._rows.write_held(writer)
 
     # -- blocks
 
     def _block(self, block: Block, item: Item, source: JournalSource, *, last: bool) -> bool:
-        found = self._facts.of(block, item, source, last=last)
+        found = self._bearings.of_block(block, item, source, last=last)
         if found is None:
             return False
-        info, clock = found
-        where = (block.boot_id, block.first_step, block.n_samples, block.first_tick, block.step_us)
-        span = Span(*where, clock, self._host_boot(), self._reference_ns(), item.end_offset)
+        info, span = found
         files = self._files
         # A block that was under way when the session began: times in a file are never negative.
         if not files.begun and span.host_ns(0) < span.reference_ns:
@@ -279,7 +201,7 @@ class Lane:
             self._gaps.clear()
             files.cursor = item.end_offset
             return True
-        pieces, gaps = self._pieces(span), self._wanted_gaps(span)
+        pieces, gaps = self._bearings.pieces(span), self._wanted_gaps(span)
         if pieces is None or gaps is None:
             files.pause()
             return False
@@ -294,7 +216,7 @@ class Lane:
             pieces = [(start, stop) for start, stop in pieces if start < stop]
         self._gaps.clear()
         self._journal_gap = None
-        self._step_us = block.step_us
+        self._bearings.step_us = block.step_us
         self._at = span
         taken = Taken(block, item, span, info, pieces, gaps)
         if pieces:
@@ -306,23 +228,11 @@ class Lane:
             self._tidy(taken)
         return True
 
-    def _pieces(self, span: Span) -> Pieces | None:
-        return self._selection.pieces(span) if self._selection is not None and span.n else []
-
     def _wanted_gaps(self, span: Span) -> list[Gap] | None:
         """Return what is missing before a block and is wanted, None where the journal cannot tell yet."""
-        wanted = []
-        for gap in self._gaps:
-            if gap.boot_id != span.boot_id:
-                continue
-            pieces = self._pieces(span.of_gap(gap))
-            if pieces is None:
-                return None
-            known = rows.as_dropped(gap) if self._journal_gap and gap.cause is GapCause.LOST else gap
-            for start, stop in pieces:
-                tick = gap.first_tick + start * span.step_us
-                wanted.append(replace(known, first_step=gap.first_step + start, n_steps=stop - start, first_tick=tick))
-        return wanted
+        dropped = self._journal_gap is not None
+        gaps = [rows.as_dropped(gap) if dropped and gap.cause is GapCause.LOST else gap for gap in self._gaps]
+        return self._bearings.wanted_gaps(gaps, span)
 
     def _tidy(self, taken: Taken) -> None:
         """Let go of what no window can want any more, and write down how far that is now and then."""
@@ -332,19 +242,6 @@ class Lane:
             return
         self._keep_progress()
         self._files.folder.save()
-
-    def _clock(self, boot_id: int) -> ClockMap | None:
-        return self._facts.clock(boot_id, self._source)
-
-    def _host_boot(self) -> str:
-        segment = self._source.state.segment if self._source is not None else None
-        return "" if segment is None else segment.host_boot_id
-
-    def _reference_ns(self) -> int:
-        segment = self._source.state.segment if self._source is not None else None
-        if segment is None:
-            return self._plan.started_host_ns
-        return self._files.folder.reference_host_ns(segment.host_boot_id, segment.t_host_ns, segment.utc_ns)
 
     # -- the end, and what a later recorder needs
 
@@ -356,25 +253,26 @@ class Lane:
 
     def _keep_progress(self) -> None:
         """Put into the manifest what a later recorder needs to know of what was left out."""
-        if self._whole or self._selection is None:
+        selection = self._bearings.selection
+        if self._whole or selection is None:
             return
         files, old = self._files, self._manifest.progress
         offset, kept = files.cursor, [rows.to_json(item) for item in self._held.lasting()]
         dropped = self._held.n_dropped
         if files.writer is None and self._at is not None:
-            self._selection.forget_before(self._at)
+            selection.forget_before(self._at)
         if files.writer is not None:
             # What an open file holds could be lost with it, and is made again from the journal.
             offset = self.device.start_offset if old is None else old["offset"]
             kept = [] if old is None else old["held"]
             dropped = 0 if old is None else old.get("dropped", 0)
-        read_from = self._selection.offset()
+        read_from = selection.offset()
         self._manifest.progress = {
             "offset": offset,
             "read_from": offset if read_from is None else min(offset, read_from),
             "held": kept,
             "dropped": dropped,
-            "selection": self._selection.saved(),
+            "selection": selection.saved(),
         }
         self._saved_cursor = files.cursor
 
@@ -395,7 +293,4 @@ class Lane:
         manifest.state, manifest.reason, manifest.progress = "complete", reason, None
         self._files.folder.save()
         self.done = self._files.news = True
-        if self._source is not None:
-            self._source.close()
-        if self._selection is not None:
-            self._selection.close()
+        self._bearings.close()
