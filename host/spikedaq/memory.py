@@ -27,8 +27,8 @@ HEAPS = 2
 TUNABLES = "glibc.malloc.tcache_count=0"
 """No blocks kept by each thread for itself, which nothing takes back: seven of each of 64 sizes, 20 kB more each minute
 in the history, for an hour. Read when a process begins, so for the processes that this one starts."""
-_PERIOD_S = 5.0
-"""Returning takes the daemon 0.1 ms."""
+PERIOD_S = 5.0
+"""Between two returns. One takes the daemon 0.1 ms."""
 # mallopt(3), malloc.h; the environment's names for the same.
 _SETTINGS = (
     ("MALLOC_TRIM_THRESHOLD_", -1, TRIM_BYTES),
@@ -61,10 +61,16 @@ def leave_start_out() -> None:
 async def keep_returning() -> None:
     """Give back now and then what the process does not need; a millisecond in the loop after `leave_start_out`."""
     while True:
-        await asyncio.sleep(_PERIOD_S)
+        await asyncio.sleep(PERIOD_S)
         gc.collect()
         # In a thread: the allocator is asked heap by heap.
         await asyncio.to_thread(return_free_pages)
+
+
+def return_now() -> None:
+    """Do the same once, for a process without an event loop."""
+    gc.collect()
+    return_free_pages()
 
 
 def return_free_pages() -> None:

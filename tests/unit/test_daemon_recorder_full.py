@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from spikedaq.daemon import recorder_process
+from spikedaq.daemon import recorder_run
 from spikedaq.daemon.alarms import AlarmKind, Alarms
 from spikedaq.daemon.config import DaemonConfig
 from spikedaq.daemon.disk import DiskWatch
@@ -40,7 +40,7 @@ class Rig:
         self.process = RecorderProcess(path, devices, self.alarms)
         self._script, self._mark = path / "recorder", path / "was-full"
         self._devices = devices
-        monkeypatch.setattr(recorder_process, "sys", SimpleNamespace(executable=str(self._script)))
+        monkeypatch.setattr(recorder_run, "sys", SimpleNamespace(executable=str(self._script)))
         session: Any = SimpleNamespace(name="s", folder=path, recorder=self.process)
         of_all: Any = SimpleNamespace(all=lambda: [session])
         data: Any = SimpleNamespace(path=path, recordings=path)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import structlog
 
-from spikedaq.daemon import left_sessions, recorder_process, recording_mode, sessions
+from spikedaq.daemon import left_sessions, recorder_process, recorder_run, recording_mode, sessions
 from spikedaq.daemon import session as session_module
 from spikedaq.daemon.alarms import Alarms
 from spikedaq.daemon.commands.recordings import RecordingCommands
@@ -56,7 +56,7 @@ class Rig:
             self.alarms,
         )
         self._script = path / "recorder"
-        monkeypatch.setattr(recorder_process, "sys", SimpleNamespace(executable=str(self._script)))
+        monkeypatch.setattr(recorder_run, "sys", SimpleNamespace(executable=str(self._script)))
 
     def recorder(self, lines: str) -> None:
         """Have recorders do this from now on."""
@@ -192,7 +192,7 @@ def told(rig: Rig) -> list[int]:
 
 def keeps_what_it_is_told(rig: Rig, name: str) -> str:
     """A recorder that leaves a copy of its session's plan."""
-    return f'cp "$3/{SESSION_FILE}" {rig.path}/copying && mv {rig.path}/copying {rig.path}/{name}\n{RECORDS}'
+    return f'cp "$4/{SESSION_FILE}" {rig.path}/copying && mv {rig.path}/copying {rig.path}/{name}\n{RECORDS}'
 
 
 @pytest.mark.parametrize("old_bytes", [RESERVE_BYTES // 2, 2 * RESERVE_BYTES])

@@ -88,7 +88,7 @@ class _Knot:
 
 def test_cycles_are_collected_although_nothing_else_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Python does it by counting, and rarely where much was loaded; what one client leaves would wait for thousands."""
-    monkeypatch.setattr(memory, "_PERIOD_S", 0.01)
+    monkeypatch.setattr(memory, "PERIOD_S", 0.01)
 
     async def run() -> None:
         returning = asyncio.create_task(memory.keep_returning())

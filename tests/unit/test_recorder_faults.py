@@ -18,7 +18,7 @@ from fake_stream import FakeDevice, check_files, record_plan
 from recorder_here import ProcessEndedError, run_recorder
 
 from spikedaq.bus import FileStatus
-from spikedaq.daemon import recorder_faults, recorder_process
+from spikedaq.daemon import recorder_faults, recorder_process, recorder_run
 from spikedaq.daemon.alarms import AlarmKind, Alarms
 from spikedaq.daemon.recorder_faults import AGAIN_FIRST_S, AGAIN_LAST_S, JOIN_S, PATIENCE, RecorderFaults
 from spikedaq.daemon.recorder_process import RecorderProcess
@@ -241,7 +241,7 @@ def test_the_third_death_by_one_device_is_the_last(tmp_path: Path, monkeypatch: 
     failed = json.dumps({"device": "beta", "state": "failed", "error": "EIO", "cause": "write_failed", "offset": 7})
     script = tmp_path / "recorder"
     script.write_text(f"""#!/bin/sh
-shift 3
+shift 4
 echo "x$*" >>{runs}
 n=$(wc -l <{runs})
 echo '{said("alpha")[:-1]}, "rows_on_disk": '$n'}}'
@@ -251,7 +251,7 @@ echo '{said("beta", rows_on_disk=1)}'
 while read -r _line; do :; done
 """)
     script.chmod(0o755)
-    monkeypatch.setattr(recorder_process, "sys", SimpleNamespace(executable=str(script)))
+    monkeypatch.setattr(recorder_run, "sys", SimpleNamespace(executable=str(script)))
     monkeypatch.setattr(recorder_process, "BACKOFF_FIRST_S", 0.001)
     (tmp_path / "s").mkdir()
 

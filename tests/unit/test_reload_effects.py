@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from spikedaq.bus import FileStatus
-from spikedaq.daemon import DaemonConfig, discovery, load_config, recorder_process, retention
+from spikedaq.daemon import DaemonConfig, discovery, load_config, recorder_run, retention
 from spikedaq.daemon.alarms import AlarmKind, Alarms
 from spikedaq.daemon.bench import Bench
 from spikedaq.daemon.commands.recordings import RecordingCommands
@@ -127,7 +127,7 @@ class Rig:
         script = path / "recorder"
         script.write_text(RECORDER)
         script.chmod(0o755)
-        monkeypatch.setattr(recorder_process, "sys", SimpleNamespace(executable=str(script)))
+        monkeypatch.setattr(recorder_run, "sys", SimpleNamespace(executable=str(script)))
 
         async def open_link(url: str) -> str:
             self.opened.append(url)

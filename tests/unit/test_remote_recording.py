@@ -30,7 +30,7 @@ from spikedaq.remote.copier import CopierState, CopyState
 from spikedaq.remote.missing import DELETED, REPLACED, Missing
 from spikedaq.remote.recording import PATIENCE_S, Progress, RemoteRecording
 from spikedaq.remote.session import RemoteSession, SessionEndedError, find_unfinished, resume
-from spikedaq.remote.watch import HUNG_S, RecordingWatch
+from spikedaq.remote.watch import RecordingWatch
 
 
 class Recorder:
@@ -314,8 +314,8 @@ def test_recording_is_said_only_while_the_file_grows(tmp_path: Path) -> None:
     asyncio.run(watch())
 
 
-def test_a_recorder_that_hangs_is_told_at_once_and_ended_later(tmp_path: Path) -> None:
-    """It is said within seconds; ended it is after the time that the longest honest silence takes."""
+def test_a_recorder_that_hangs_is_told_at_once(tmp_path: Path) -> None:
+    """It is said within seconds; ended it is, by whoever runs it, after the longest honest silence."""
 
     watched = Watched(tmp_path)
 
@@ -325,10 +325,6 @@ def test_a_recorder_that_hangs_is_told_at_once_and_ended_later(tmp_path: Path) -
         watched.recorder.said_s = 3.0
         assert await watched.step(samples=False, rows=False) == "stalled"
         assert watched.recorder.n_killed == 0
-        watched.recorder.said_s = HUNG_S + 1.0
-        await watched.step(samples=False, rows=False)
-        await watched.step(samples=False, rows=False)
-        assert watched.recorder.n_killed == 1
         await watched.watch.close()
 
     asyncio.run(watch())

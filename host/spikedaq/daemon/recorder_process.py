@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import shutil
-import sys
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
@@ -20,6 +18,7 @@ import structlog
 from spikedaq.bus import FileStatus
 from spikedaq.daemon.alarms import AlarmKind, Alarms
 from spikedaq.daemon.recorder_faults import RecorderFaults
+from spikedaq.daemon.recorder_run import Ended, RecorderRun
 from spikedaq.model import RemoteProtocolError
 from spikedaq.recorder import DISK_FULL as _FULL
 from spikedaq.recorder import LEFT_OUT, WRITE_FAILED
@@ -65,8 +64,6 @@ class RecorderProcess:
         nothing to write: no trigger yet, no samples.
     changed : asyncio.Event
         Set at each report; who waits for one clears it.
-    close_s : float
-        How long it may close its files once cancelled, before it is killed.
     """
 
     def __init__(self, folder: Path, devices: Iterable[str], alarms: Alarms, *, restart_bytes: int = 0) -> None:
@@ -80,28 +77,40 @@ class RecorderProcess:
         self.files = {device: FileStatus(state="waiting") for device in devices}
         self.restarts = 0
         self.error: str | None = None
-        self.pid: int | None = None
         self.finished = asyncio.Event()
         self.complete = False
         self.changed = asyncio.Event()
-        self.close_s = KILL_S
         self.prepare: Callable[[], Awaitable[None]] | None = None
         """Called before a recorder is started again."""
-        self._process: asyncio.subprocess.Process | None = None
+        self._child = RecorderRun(folder, self._report, self._complain, close_s=KILL_S)
         self._said: deque[str] = deque(maxlen=_SAID_LINES)
         self._log = log.bind(session=folder.name)
         self._failures = 0
         self._faults = RecorderFaults()
         self._culprit: str | None = None
         self._busy_since_s: float | None = None
-        self._heard_s = time.monotonic()
+
+    @property
+    def pid(self) -> int | None:
+        """Of the newest recorder."""
+        return self._child.pid
+
+    @property
+    def close_s(self) -> float:
+        """How long it may close its files once cancelled, before it is killed."""
+        return self._child.close_s
+
+    @close_s.setter
+    def close_s(self, close_s: float) -> None:
+        self._child.close_s = close_s
 
     async def run(self) -> None:
         """Keep a recorder going until the session is finished; cancelled, let it close its files and go."""
         while True:
             if self.restarts and self.prepare is not None:
                 await self.prepare()
-            status = await self._run_once()
+            ended = await self._run_once()
+            status = ended.status
             if status == EXIT_BUSY:
                 await self._busy()
                 continue
@@ -110,7 +119,8 @@ class RecorderProcess:
                 return
             self.restarts += 1
             self._failures += 1
-            reason = self._said[-1] if self._said else self._failed() or f"it ended with status {status}"
+            self._blame(ended)
+            reason = self._reason(ended)
             self.error = f"the recorder ended ({reason}) and is started again"
             self._log.error("recorder ended, starting it again", status=status, reason=reason, restarts=self.restarts)
             self.changed.set()
@@ -128,9 +138,22 @@ class RecorderProcess:
                 # One that was killed has a whole disk to go on with; one that failed by itself may have none.
                 await asyncio.sleep(min(backoff_s, BACKOFF_KILLED_S if status < 0 else BACKOFF_LAST_S))
 
-    def _failed(self) -> str:
-        """Say what is known of the devices that are not recorded."""
-        return "; ".join(f"{device}: {file.error}" for device, file in self.files.items() if file.state == "failed")
+    def _blame(self, ended: Ended) -> None:
+        """Put the end of a recorder that could not say anything any more down to the device that it was at."""
+        device, offset = ended.at or ("", 0)
+        known = self.files.get(device)
+        if known is None:
+            return
+        self.files[device] = replace(known, state="failed", error=f"{ended.how} while it was at this device's files")
+        self._culprit = device
+        self._faults.ended(device, known, max(offset, known.offset))
+
+    def _reason(self, ended: Ended) -> str:
+        """Say why a recorder ended: what it said itself, unless it was ended."""
+        if ended.status < 0:
+            return f"{ended.how} at {ended.at[0]}" if ended.at else ended.how
+        failed = (f"{device}: {file.error}" for device, file in self.files.items() if file.state == "failed")
+        return self._said[-1] if self._said else "; ".join(failed) or ended.how
 
     async def _busy(self) -> None:
         """Wait for the recorder of a daemon that was killed: it is still closing its files."""
@@ -171,86 +194,22 @@ class RecorderProcess:
 
     def poke(self) -> None:
         """Have it look at the journals now."""
-        process = self._process
-        if process is not None and process.stdin is not None and process.returncode is None:
-            with contextlib.suppress(OSError, RuntimeError):
-                process.stdin.write(b"\n")
+        self._child.poke()
 
     def silent_s(self) -> float:
         """Seconds since the recorder said anything, or was started."""
-        return time.monotonic() - self._heard_s
+        return self._child.silent_s()
 
     def kill(self) -> None:
         """End it at once; another is started, and makes its files again from the journal."""
-        process = self._process
-        if process is not None and process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+        self._child.kill()
 
-    async def _run_once(self) -> int:
+    async def _run_once(self) -> Ended:
         self._said.clear()
         self._cause = self._culprit = None
         without = self._faults.without(self.files)
         self._idle = set(without)
-        try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "spikedaq.recorder",
-                str(self.folder),
-                *(f"--without={device}={wait_s:.3f}" for device, wait_s in without.items()),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                # A Ctrl-C in our terminal is for us; the recorder ends with its session, or with its stdin.
-                start_new_session=True,
-            )
-        except OSError as error:
-            self._said.append(f"it cannot be started: {error.strerror}")
-            return -1
-        self._process, self.pid = process, process.pid
-        self._heard_s = time.monotonic()
-        self._log.info("recorder started", pid=process.pid, without=list(without))
-        pumps = [
-            asyncio.create_task(self._pump(process.stdout, self._report)),
-            asyncio.create_task(self._pump(process.stderr, self._complain)),
-        ]
-        try:
-            status = await process.wait()
-            # Its last words are in the pipes; nothing else holds their other ends.
-            await asyncio.wait(pumps, timeout=1.0)
-        except asyncio.CancelledError:
-            await self._end(process)
-            raise
-        finally:
-            self._process = None
-            for pump in pumps:
-                pump.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
-        return status
-
-    async def _end(self, process: asyncio.subprocess.Process) -> None:
-        """Close its stdin: it takes what the journals hold, closes its files, and goes."""
-        if process.stdin is not None:
-            process.stdin.close()
-        try:
-            async with asyncio.timeout(self.close_s):
-                await process.wait()
-        except TimeoutError:
-            self._log.error("recorder does not end, killed; the next one repairs its files", pid=process.pid)
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-
-    async def _pump(self, reader: asyncio.StreamReader | None, take: Callable[[str], None]) -> None:
-        while reader is not None:
-            try:
-                line = await reader.readline()
-            except ValueError:  # longer than asyncio's bound; the rest follows as the next line
-                continue
-            if not line:
-                return
-            take(line.decode(errors="replace").strip())
+        return await self._child.run(without)
 
     def _complain(self, text: str) -> None:
         if text:
@@ -258,7 +217,6 @@ class RecorderProcess:
             self._log.warning("recorder says", text=text)
 
     def _report(self, text: str) -> None:
-        self._heard_s = time.monotonic()
         try:
             fields: dict[str, Any] = json.loads(text)
             device = fields["device"]

@@ -1,5 +1,6 @@
 """The recorder process: makes recording files out of journals, and can be killed at any moment."""
 
+from spikedaq.recorder.at_work import NO_FD, AtWork, shared_memory
 from spikedaq.recorder.locks import DAEMON_LOCK, UNFINISHED, held, holder
 from spikedaq.recorder.manifest import Manifest, ManifestFile, mark_deleted, read_entries, read_manifest, read_newest
 from spikedaq.recorder.mode import MAX_PRE_S, Continuous, Mode, Scheduled, Triggered, mode_from
@@ -29,9 +30,11 @@ __all__ = [
     "EXIT_INTERRUPTED",
     "LEFT_OUT",
     "MAX_PRE_S",
+    "NO_FD",
     "PROBLEMS",
     "UNFINISHED",
     "WRITE_FAILED",
+    "AtWork",
     "Continuous",
     "Deed",
     "DevicePlan",
@@ -56,6 +59,7 @@ __all__ = [
     "read_plan",
     "recover",
     "run",
+    "shared_memory",
     "unpin",
     "verify",
 ]

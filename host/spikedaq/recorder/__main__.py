@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import signal
 import sys
 from pathlib import Path
 
+from spikedaq.memory import leave_start_out
+from spikedaq.recorder.at_work import NO_FD, AtWork
 from spikedaq.recorder.process import EXIT_FAILED, run
 
 
@@ -19,13 +22,18 @@ def main(arguments: list[str]) -> int:
         "--without", metavar="DEVICE=SECONDS", type=_left_out, action="append", default=[],
         help="do without it for so long: it ended earlier recorders",
     )  # fmt: skip
+    parser.add_argument(
+        "--at-work", metavar="FD", type=int, default=NO_FD, help="memory to say in what is done for whom"
+    )
     try:
         given = parser.parse_args(arguments)
     except SystemExit:
         return EXIT_FAILED
     # Ctrl-C in a terminal reaches the whole process group; the daemon ends its recorders by ending the session.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return run(given.session, only=given.only, without=dict(given.without))
+    faulthandler.enable(all_threads=False)  # where HDF5 was when it crashed
+    leave_start_out()
+    return run(given.session, only=given.only, without=dict(given.without), at_work=AtWork(given.at_work))
 
 
 def _left_out(text: str) -> tuple[str, float]:

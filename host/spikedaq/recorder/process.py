@@ -17,7 +17,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NoReturn, TypeVar
 
+from spikedaq.memory import PERIOD_S, return_now
 from spikedaq.model import ConfigError, DiskFullError, StoreError
+from spikedaq.recorder.at_work import AtWork
 from spikedaq.recorder.lane import Lane
 from spikedaq.recorder.locks import RECORDER_LOCK
 from spikedaq.recorder.plan import DevicePlan, SessionPlan, read_plan
@@ -49,6 +51,8 @@ class Recorder:
     monotonic_s : callable
     without : map of str to float
         Devices that ended earlier recorders, and for how many seconds to do without each.
+    at_work : AtWork, optional
+        Told what is done for whom, so that a crash can be put down to a device.
     """
 
     def __init__(
@@ -59,8 +63,10 @@ class Recorder:
         monotonic_s: Callable[[], float] = time.monotonic,
         *,
         without: Mapping[str, float] = _NONE,
+        at_work: AtWork | None = None,
     ) -> None:
         self._reporter = reporter
+        self._at_work = at_work or AtWork()
         self._stdin = stdin
         self._monotonic_s = monotonic_s
         self._plan = plan
@@ -77,6 +83,7 @@ class Recorder:
         self._n_turned = 0
         """So many lanes have had a turn; what the others have to do nobody knows yet."""
         self._next_report_s = 0.0
+        self._next_return_s = 0.0
 
     def run(self) -> int:
         """Record until the session ends or the daemon dies; return the exit status."""
@@ -92,6 +99,7 @@ class Recorder:
                 self._report(force=True)
                 return EXIT_DISK if self._left_out else EXIT_DONE
             self._report()
+            self._return_memory()
             self._try_again()
             if self._free_bytes() < self._reserve_bytes:
                 return self._make_way()
@@ -103,6 +111,7 @@ class Recorder:
     def _take_up(self, devices: Iterable[DevicePlan]) -> None:
         """Begin with devices, or go on; one that cannot be recorded is left out, and keeps no other from it."""
         for device in devices:
+            self._at_work.begin(device.name, 0)
             try:
                 lane = Lane(self._plan, device)
                 lane.tell_before_close(partial(self._reporter.line, lane))
@@ -118,6 +127,8 @@ class Recorder:
                 self._left_out[device] = error
                 self._due_s[device] = self._monotonic_s() + RETRY_S
                 continue
+            finally:
+                self._at_work.end()
             self._left_out.pop(device, None)
             self._due_s.pop(device, None)
             self._lanes.append(lane)
@@ -189,6 +200,7 @@ class Recorder:
 
         Whose fault it was is told, so that the next recorder can do without that device.
         """
+        self._at_work.begin(lane.device.name, lane.offset)
         try:
             return work()
         except Exception as e:
@@ -201,6 +213,8 @@ class Recorder:
                 status=EXIT_DISK if isinstance(e, FORESEEN) else EXIT_FAILED,
             )
             raise
+        finally:
+            self._at_work.end()
 
     def _text(self, device: DevicePlan, error: Exception) -> str:
         """Say what is wrong, and what to look at where the error itself does not name it."""
@@ -227,6 +241,12 @@ class Recorder:
         for lane in self._lanes[: self._n_turned]:
             self._line(lane)
 
+    def _return_memory(self) -> None:
+        now_s = self._monotonic_s()
+        if now_s >= self._next_return_s:
+            self._next_return_s = now_s + PERIOD_S
+            return_now()
+
     def _line(self, lane: Lane) -> None:
         self._guard(lane, partial(self._reporter.line, lane))
 
@@ -248,11 +268,12 @@ def run(
     stdout: int = 1,
     only: Collection[str] = (),
     without: Mapping[str, float] = _NONE,
+    at_work: AtWork | None = None,
 ) -> int:
     """Record the session in a folder; return the exit status.
 
     ``only`` names devices, for all where it is empty; ``without`` those to leave out at first, and for how many
-    seconds.
+    seconds; ``at_work`` is told what is done for whom.
 
     ===== =======================================================================
     0     the session has ended, all files are closed and in their manifests
@@ -284,7 +305,7 @@ def run(
         _say(f"another recorder is writing the session in {folder}; let it finish")
         return EXIT_BUSY
     try:
-        return Recorder(plan, Reporter(stdout), stdin, without=without).run()
+        return Recorder(plan, Reporter(stdout), stdin, without=without, at_work=at_work).run()
     except (StoreError, OSError) as e:
         # Between files rather than in one: somebody removed a folder, or a file that is open. As after any error, what
         # is open is left as it is.

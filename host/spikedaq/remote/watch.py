@@ -1,4 +1,4 @@
-"""Whether the files of a remote recording really grow, and what becomes of a recorder that hangs."""
+"""Whether the files of a remote recording really grow."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from spikedaq.journal import JournalCopy
 
 FROZEN_S = 5.0
 """A file grows about once a second."""
-HUNG_S = 600.0
-"""A recorder that makes a long file again, or checks one on a slow disk, says nothing for minutes."""
 _STREAM_S = 2.0
 _BEHIND_BYTES = 2**20
 _HEAL_S = 10.0
@@ -79,8 +77,7 @@ class RecordingWatch:
                 self.texts[device] = growth.text
             else:
                 self.texts.pop(device, None)
-        is_hung = recorder.silent_s() > HUNG_S and not recorder.is_full
-        if (is_hung or any(growth.gone for growth in self._growth.values())) and now_s - self._killed_s > _HEAL_S:
+        if any(growth.gone for growth in self._growth.values()) and now_s - self._killed_s > _HEAL_S:
             self._killed_s = now_s
             log.error("the recorder is ended, and makes its files again from the copies", reasons=self.texts)
             recorder.kill()
