@@ -1,7 +1,7 @@
 """The closed files of a recording that goes on: thousands in weeks, of which all but the newest are kept packed.
 
-As objects they take 1.4 kB each, packed a twentieth of that. The manifest on the disk has them as well, but somebody may
-damage or remove that while the recording goes on; here they stay.
+As objects they take 1.4 kB each, packed a twentieth of that. The manifest on the disk has them as well, but somebody
+may damage or remove that while the recording goes on; here they stay.
 """
 
 from __future__ import annotations
