@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,61 +12,26 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
-from fake_stream import FakeDevice, check_files, record_plan
 from recorder_here import ProcessEndedError, run_recorder
+from two_devices import N_BLOCKS, WAIT_S, TwoDevices, two_devices, until
 
 from spikedaq.bus import FileStatus
 from spikedaq.daemon import recorder_faults, recorder_process, recorder_run
 from spikedaq.daemon.alarms import AlarmKind, Alarms
 from spikedaq.daemon.recorder_faults import AGAIN_FIRST_S, AGAIN_LAST_S, JOIN_S, PATIENCE, RecorderFaults
 from spikedaq.daemon.recorder_process import RecorderProcess
-from spikedaq.journal import JournalWriter, SessionStart, SessionStop
 from spikedaq.recorder import EXIT_DISK, EXIT_DONE, EXIT_FAILED
 from spikedaq.recorder import process as recorder
 from spikedaq.recorder.lane import Lane
 
-WAIT_S = 60.0
-N_BLOCKS = 450
-"""Of 100 samples at 10 kHz: some chunks of a file, and some segments of a journal."""
 BETA = AlarmKind.WRITE_FAILED, "s/beta"
 COUNTED = {"file": None, "bytes": 0, "samples": 0, "gaps": {}, "saturated": 0, "offset": 0}
 
 
-@dataclass
-class Bench:
-    """Two devices that sent the same, in a session that goes on."""
-
-    folder: Path
-    device: FakeDevice
-    writers: dict[str, JournalWriter]
-
-    def stop(self) -> None:
-        for writer in self.writers.values():
-            writer.append(SessionStop(self.device.t_host_ns, "s", "asked"))
-
-    def check(self, *names: str) -> None:
-        for name in names:
-            check_files(self.folder, self.device.produced, name)
-
-    def second_segment(self, device: str) -> Path:
-        return sorted(self.writers[device].segment.parent.glob("*.spj"))[1]
-
-
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    """The bad device is the first one, so that nothing is recorded because its turn comes sooner."""
-    device, writers = FakeDevice(), {}
-    for name in ("beta", "alpha"):
-        device = FakeDevice()
-        writers[name] = writer = JournalWriter(
-            tmp_path / "journal" / name, device=name, unique_id="01", segment_bytes=100_000, host_boot_id="b"
-        )
-        device.introduce(writer)
-        writer.append(SessionStart(device.t_host_ns, "s", 0, "{}"))
-        for frame in device.frames(N_BLOCKS):
-            writer.append_frames(device.t_host_ns, [frame])
-    record_plan(tmp_path / "s", "s", {name: writer.segment.parent for name, writer in writers.items()})
-    return Bench(tmp_path / "s", device, writers)
+def bench(tmp_path: Path) -> TwoDevices:
+    """Two devices, of which beta is the bad one."""
+    return two_devices(tmp_path)
 
 
 def harm_beta(monkeypatch: pytest.MonkeyPatch, method: str, error: Exception) -> None:
@@ -90,7 +53,7 @@ def harm_beta(monkeypatch: pytest.MonkeyPatch, method: str, error: Exception) ->
 @pytest.mark.parametrize("method", ["step", "flush", "status"])
 @pytest.mark.parametrize(("error", "status"), [(OSError(5, "EIO"), EXIT_DISK), (KeyError("x"), EXIT_FAILED)])
 def test_a_recorder_that_a_device_ends_says_which(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, method: str, error: Exception, status: int
+    bench: TwoDevices, monkeypatch: pytest.MonkeyPatch, method: str, error: Exception, status: int
 ) -> None:
     """Whatever was done for it, and whatever went wrong, a defect of ours as well."""
     harm_beta(monkeypatch, method, error)
@@ -104,7 +67,7 @@ def test_a_recorder_that_a_device_ends_says_which(
 
 
 def test_a_defect_in_taking_up_one_device_keeps_no_other_from_being_recorded(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: TwoDevices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is left out as one whose files cannot be read is."""
     harm_beta(monkeypatch, "start", KeyError("selection"))
@@ -116,7 +79,7 @@ def test_a_defect_in_taking_up_one_device_keeps_no_other_from_being_recorded(
     assert failed["cause"] == "left_out" and "selection" in failed["error"]
 
 
-def test_a_device_that_is_done_without_is_taken_up_in_its_time(bench: Bench) -> None:
+def test_a_device_that_is_done_without_is_taken_up_in_its_time(bench: TwoDevices) -> None:
     """By the same recorder, so that nobody is disturbed for a device that is well."""
     now_s = 0.0
 
@@ -137,7 +100,7 @@ def test_a_device_that_is_done_without_is_taken_up_in_its_time(bench: Bench) -> 
     assert all(line["state"] != "failed" for line in lines)
 
 
-def test_a_device_that_is_done_without_is_tried_once_the_others_are_over(bench: Bench) -> None:
+def test_a_device_that_is_done_without_is_tried_once_the_others_are_over(bench: TwoDevices) -> None:
     """There is nobody left whom it could disturb, and whoever ends the session waits for it."""
     bench.stop()
     status, _ = run_recorder(bench.folder, without={"beta": 1e9})
@@ -229,12 +192,6 @@ def said(device: str, **fields: Any) -> str:
     return json.dumps({"device": device, "state": "recording", **COUNTED, **fields})
 
 
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while not condition():  # noqa: ASYNC110  what is waited for has no event
-            await asyncio.sleep(0.002)
-
-
 def test_the_third_death_by_one_device_is_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Though the other one grows each time: the next recorder is told to do without it, and an alarm names it."""
     runs = tmp_path / "runs"
@@ -278,7 +235,7 @@ while read -r _line; do :; done
 
 @pytest.mark.slow
 def test_a_journal_that_cannot_be_read_keeps_no_other_device_from_being_recorded(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: TwoDevices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With real recorders: the other goes on to its end; the device is taken up again by itself, and lacks nothing."""
     monkeypatch.setattr(recorder_faults, "AGAIN_FIRST_S", 0.1)

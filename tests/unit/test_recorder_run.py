@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,17 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
-from fake_stream import FakeDevice, check_files, record_plan
+from two_devices import N_BLOCKS, WAIT_S, two_devices, until
 
 from spikedaq.daemon import recorder_faults, recorder_process, recorder_run
 from spikedaq.daemon.alarms import AlarmKind, Alarms
 from spikedaq.daemon.recorder_process import RecorderProcess
 from spikedaq.daemon.recorder_run import Ended, RecorderRun
-from spikedaq.journal import JournalWriter, SessionStart, SessionStop
 from spikedaq.recorder import AtWork, shared_memory
 
-WAIT_S = 120.0
-N_BLOCKS = 450
 BETA = AlarmKind.WRITE_FAILED, "s/beta"
 LONGEST = 4096 - 10
 
@@ -201,12 +198,6 @@ def test_nothing_stays_open(rig: Rig) -> None:
 # ---- a session
 
 
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while not condition():  # noqa: ASYNC110  what is waited for has no event
-            await asyncio.sleep(0.002)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("method", "harm"), [("step", CRASH), ("start", CRASH), ("flush", CRASH), ("step", HANG)])
 def test_a_device_that_crashes_recorders_keeps_no_other_from_being_recorded(
@@ -224,22 +215,11 @@ def test_a_device_that_crashes_recorders_keeps_no_other_from_being_recorded(
     monkeypatch.setattr(recorder_run, "HUNG_S", 4.0)
     monkeypatch.setattr(recorder_faults, "AGAIN_FIRST_S", 5.0)
     monkeypatch.setattr(recorder_process, "BACKOFF_FIRST_S", 0.01)
-    writers = {}
-    for name in ("beta", "alpha"):
-        device = FakeDevice()
-        writers[name] = writer = JournalWriter(
-            tmp_path / "journal" / name, device=name, unique_id="01", segment_bytes=100_000, host_boot_id="b"
-        )
-        device.introduce(writer)
-        writer.append(SessionStart(device.t_host_ns, "s", 0, "{}"))
-        for frame in device.frames(N_BLOCKS):
-            writer.append_frames(device.t_host_ns, [frame])
-    folder = tmp_path / "s"
-    record_plan(folder, "s", {name: writer.segment.parent for name, writer in writers.items()})
+    bench = two_devices(tmp_path)
 
     async def run() -> None:
         alarms = Alarms(lambda: 0)
-        process = RecorderProcess(folder, ["beta", "alpha"], alarms)
+        process = RecorderProcess(bench.folder, ["beta", "alpha"], alarms)
         task = asyncio.create_task(process.run())
         try:
             await until(lambda: BETA in alarms.standing)
@@ -250,8 +230,7 @@ def test_a_device_that_crashes_recorders_keeps_no_other_from_being_recorded(
             await until(lambda: process.files["alpha"].rows_on_disk >= 100 * N_BLOCKS // 2)
             mark.unlink()
             await until(lambda: BETA not in alarms.standing)
-            for writer in writers.values():
-                writer.append(SessionStop(device.t_host_ns, "s", "asked"))
+            bench.stop()
             process.poke()
             await asyncio.wait_for(asyncio.shield(task), WAIT_S)
             assert process.complete and not alarms.standing
@@ -260,5 +239,4 @@ def test_a_device_that_crashes_recorders_keeps_no_other_from_being_recorded(
             await asyncio.gather(task, return_exceptions=True)
 
     asyncio.run(run())
-    for name in writers:
-        check_files(folder, device.produced, name)
+    bench.check("alpha", "beta")

@@ -170,8 +170,7 @@ class RecorderRun:
                 await process.wait()
         except TimeoutError:
             self._log.error("recorder does not end, killed; the next one repairs its files", pid=process.pid)
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            self.kill()
             await process.wait()
 
     def _hear(self, line: str) -> None:
